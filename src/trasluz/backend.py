@@ -1,0 +1,161 @@
+"""Where arrays live: NumPy at once, XLA when asked. The only file that names jax.
+
+Everything above works on any array that knows its namespace (`x.__array_namespace__()`), so this
+file holds only what the two namespaces do not share: indexed writes, `erf`, loops, compiling.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from trasluz.errors import UserError
+from trasluz.tree import leaves, tree_map
+
+ENGINES = ("numpy", "xla")
+
+
+def namespace(*args: Any) -> Any:
+    """Find the array namespace of the arguments: NumPy unless one of them lives elsewhere."""
+    for a in args:
+        if type(a) is not np.ndarray and hasattr(a, "__array_namespace__"):
+            xp = a.__array_namespace__()
+            if xp is not np:
+                return xp
+    return np
+
+
+def has_xla() -> bool:
+    """Tell whether jax is installed, without importing it."""
+    return importlib.util.find_spec("jax") is not None
+
+
+@cache
+def _jax() -> Any:
+    try:
+        import jax
+    except ImportError as error:
+        raise UserError(
+            "the engine 'xla' needs jax, which is not installed",
+            mend="pip install 'trasluz[xla]', or use engine='numpy'",
+        ) from error
+    return jax
+
+
+# ------------------------------------------------------------------ what namespaces do not share
+
+
+@cache
+def _scipy_erf() -> Any:
+    from scipy.special import erf
+
+    return erf
+
+
+def erf(x: Any) -> Any:
+    """Error function, from SciPy or from XLA."""
+    return _scipy_erf()(x) if namespace(x) is np else _jax().scipy.special.erf(x)
+
+
+def place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Put `x` at `index` of an array of zeros; what lands on the same entry adds up."""
+    xp = namespace(x, *(index if isinstance(index, tuple) else (index,)))
+    if xp is not np:
+        return xp.zeros(shape, x.dtype).at[index].add(x)
+    zeros = np.zeros(shape, np.asarray(x).dtype)
+    np.add.at(zeros, index, x)
+    return zeros
+
+
+def place_slice(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Put `x` at a basic index (whole numbers and slices) of an array of zeros."""
+    xp = namespace(x)
+    if xp is not np:
+        return xp.zeros(shape, x.dtype).at[index].set(x)
+    zeros = np.zeros(shape, np.asarray(x).dtype)
+    zeros[index] = x
+    return zeros
+
+
+def scan(
+    body: Callable[[Any, Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any,
+    constants: Any,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    """Fold `body(carry, x, constants) -> (carry, y)` over the leading axis of `xs`.
+
+    A loop on NumPy; one `lax.scan` on XLA, so that nothing is unrolled.
+    """
+    everything = leaves((carry, xs, constants))
+    if namespace(*everything) is not np:
+        jnp = _jax().numpy
+        return _jax().lax.scan(
+            lambda c, x: body(c, x, constants), tree_map(jnp.asarray, carry), xs, reverse=reverse
+        )
+    length = len(leaves(xs)[0])
+    outputs = []
+    for i in range(length - 1, -1, -1) if reverse else range(length):
+        carry, y = body(carry, tree_map(lambda x, i=i: x[i], xs), constants)
+        outputs.append(y)
+    if reverse:
+        outputs.reverse()
+    return carry, tree_map(lambda *column: np.stack(column), outputs[0], *outputs[1:])
+
+
+# ------------------------------------------------------------------------------------- engines
+
+
+@contextlib.contextmanager
+def _width_of(tree: Any) -> Iterator[None]:
+    """Let XLA keep float64 when any array of the tree is float64."""
+    wide = any(getattr(x, "dtype", None) == np.float64 for x in leaves(tree))
+    with _jax().enable_x64(True) if wide else contextlib.nullcontext():
+        yield
+
+
+def compiled(f: Callable[..., Any], engine: str, donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+    """Give `f` as the engine runs it: itself on NumPy, compiled once a shape on XLA.
+
+    Args:
+        f: a pure function of trees of arrays.
+        engine: "numpy" or "xla".
+        donate: which arguments' buffers XLA may write over.
+    """
+    if engine == "numpy":
+        return f
+    if engine != "xla":
+        from trasluz.errors import unknown
+
+        raise unknown("engine", engine, ENGINES)
+    program = _jax().jit(f, donate_argnums=donate)
+
+    def run(*args: Any) -> Any:
+        with _width_of(args):
+            return program(*args)
+
+    return run
+
+
+def to_engine(tree: Any, engine: str) -> Any:
+    """Move arrays to where the engine computes."""
+    if engine == "numpy":
+        return tree
+    with _width_of(tree):
+        return tree_map(_jax().numpy.array, tree)
+
+
+def to_numpy(tree: Any) -> Any:
+    """Copy arrays back as NumPy arrays that nothing else writes to."""
+    return tree_map(lambda x: x if type(x) is np.ndarray else np.array(x), tree)
+
+
+def is_concrete(x: Any) -> bool:
+    """Tell whether the numbers of an array can be looked at (they cannot while XLA traces)."""
+    return namespace(x) is np or not isinstance(x, _jax().core.Tracer)

@@ -1,0 +1,39 @@
+"""What goes wrong on the user's side, said so that it can be mended: what, where, how."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what was given, with its cause and its mend.
+
+    The message reads ``what (where): mend``; the command line prints it without a traceback
+    and ends with exit code 2.
+
+    >>> print(UserError("the table has no rows", "data.csv", "give a file with at least two rows"))
+    data.csv: the table has no rows. To mend it: give a file with at least two rows.
+    """
+
+    def __init__(self, what: str, where: str = "", mend: str = "") -> None:
+        self.what, self.where, self.mend = what, where, mend
+        text = f"{where}: {what}" if where else what
+        super().__init__(f"{text}. To mend it: {mend}." if mend else text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Spell the known names for an error message, the nearest to `name` first.
+
+    >>> nearest("rleu", ["relu", "tanh"])
+    "did you mean 'relu'? Known: 'relu', 'tanh'"
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    listed = "Known: " + ", ".join(repr(k) for k in known)
+    return f"did you mean {close[0]!r}? {listed}" if close else listed
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
+    """Make the error for a name that is not in a list of known ones."""
+    return UserError(f"unknown {kind} {name!r}", mend=nearest(str(name), known))

@@ -1,0 +1,137 @@
+"""Random numbers that a key determines: Threefry-2x32, the same bits on NumPy and XLA.
+
+A key is two 32-bit words. Nothing is threaded through: a step's key is `fold(root, step)`, a
+layer's is `fold(key, path)`, so any draw of any step can be made again.
+
+Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+
+from trasluz.backend import namespace
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
+
+
+def key(seed: int) -> Any:
+    """Make a key from a whole number.
+
+    >>> key(7)
+    array([0, 7], dtype=uint32)
+    """
+    return np.array([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], np.uint32)
+
+
+def fold(key: Any, data: Any) -> Any:
+    """Derive another key: from a whole number (a step) or a text (a path).
+
+    >>> fold(key(7), "dense/kernel")
+    array([1551044387, 3103284853], dtype=uint32)
+    """
+    if isinstance(data, str):
+        data = zlib.crc32(data.encode())
+    xp = namespace(key, data)
+    word = xp.asarray(data, dtype=xp.uint32).reshape(1)
+    a, b = _threefry(key, xp.zeros_like(word), word)
+    return xp.concatenate([a, b])
+
+
+def _threefry(key: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """Scramble pairs of words: 20 rounds of add, rotate, exclusive or."""
+    k0, k1 = key[0:1], key[1:2]
+    words = (k0, k1, k0 ^ k1 ^ _PARITY)
+    a, b = a + k0, b + k1
+    for i in range(5):
+        for r in _ROTATIONS[i % 2]:
+            a = a + b
+            b = (b << np.uint32(r)) | (b >> np.uint32(32 - r))
+            b = a ^ b
+        a = a + words[(i + 1) % 3]
+        b = b + words[(i + 2) % 3] + np.uint32(i + 1)
+    return a, b
+
+
+def bits(key: Any, shape: tuple[int, ...]) -> Any:
+    """Draw 32 random bits an entry."""
+    xp = namespace(key)
+    size = math.prod(shape)
+    half = (size + 1) // 2
+    count = xp.arange(half, dtype=xp.uint32)
+    a, b = _threefry(key, count, count + np.uint32(half))
+    return xp.concatenate([a, b])[:size].reshape(shape)
+
+
+def uniform(key: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Draw from [0, 1): multiples of 2⁻²⁴, exact in float32.
+
+    >>> uniform(key(7), (2,))
+    array([0.04284757, 0.13128424], dtype=float32)
+    """
+    return (bits(key, shape) >> np.uint32(8)).astype(dtype) * np.dtype(dtype).type(2.0**-24)
+
+
+def bernoulli(key: Any, probability: float, shape: tuple[int, ...]) -> Any:
+    """Draw truths, each with a probability; compared as whole numbers, so engines agree."""
+    below = min(int(probability * 2.0**24), 2**24)
+    return (bits(key, shape) >> np.uint32(8)) < np.uint32(below)
+
+
+def normal(key: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Draw from the standard normal distribution by Box and Muller's transform."""
+    xp = namespace(key)
+    scale = np.dtype(dtype).type
+    u = (bits(fold(key, 0), shape) >> np.uint32(8)).astype(dtype)
+    v = (bits(fold(key, 1), shape) >> np.uint32(8)).astype(dtype)
+    radius = xp.sqrt(scale(-2) * xp.log((u + scale(1)) * scale(2.0**-24)))
+    return radius * xp.cos(v * scale(2 * math.pi * 2.0**-24))
+
+
+def truncated_normal(key: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Draw from the standard normal distribution cut off at ±2, by drawing again what lies out."""
+    drawn = normal(key, shape, dtype)
+    attempt = 2
+    while (out := np.abs(drawn) > 2).any():
+        drawn = np.where(out, normal(fold(key, attempt), shape, dtype), drawn)
+        attempt += 1
+    return drawn
+
+
+def permutation(key: Any, n: int) -> Any:
+    """Shuffle the numbers 0 … n − 1.
+
+    >>> permutation(key(7), 5)
+    array([0, 3, 1, 2, 4])
+    """
+    xp = namespace(key)
+    return xp.argsort(bits(key, (n,)), stable=True)
+
+
+# ------------------------------------------------------------------------------- the program's seed
+
+
+class _Program:
+    """The seed that everything unseeded in a program is drawn from, and how often it was asked."""
+
+    root: Any = None
+    asked = 0
+
+
+def set_seed(seed: int) -> None:
+    """Make everything drawn from here on reproducible."""
+    _Program.root, _Program.asked = key(int(seed)), 0
+
+
+def next_key() -> Any:
+    """Give a fresh key: from the program's seed if one was set, else from the system."""
+    if _Program.root is None:
+        set_seed(int.from_bytes(os.urandom(8), "little"))
+    _Program.asked += 1
+    return fold(_Program.root, _Program.asked)
