@@ -41,14 +41,7 @@ def scan(
     (np.float64(12.0), array([0., 1.]))
     """
     if not any(isinstance(x, Traced) for x in leaves((carry, xs, constants))):
-        last, ys = backend.scan(body, carry, xs, constants, reverse)
-        if any(isinstance(x, Traced) for x in leaves((last, ys))):
-            raise UserError(
-                "the body of a scan uses a value from outside that is being differentiated",
-                where(),
-                "hand it to the body through `constants`",
-            )
-        return last, ys
+        return backend.scan(_alone(body), carry, xs, constants, reverse)
     seen: list[Any] = []
 
     def remembering(before: list[Any], x: list[Any], k: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -61,6 +54,22 @@ def scan(
     results = scan_row(*flat, body=remembering, counts=counts, reverse=reverse)
     last, ys = results[: counts[0]], results[counts[0] : len(results) - counts[0]]
     return fill(carry, list(last)), fill(seen[0], list(ys))
+
+
+def _alone(body: Body) -> Body:
+    """Make sure that a body gives plain arrays for plain arrays: that it captures no box."""
+
+    def checked(carry: Any, x: Any, constants: Any) -> tuple[Any, Any]:
+        result = body(carry, x, constants)
+        if any(isinstance(value, Traced) for value in leaves(result)):
+            raise UserError(
+                "the body of a scan uses a value from outside that is being differentiated",
+                where(),
+                "hand it to the body through `constants`",
+            )
+        return result
+
+    return checked
 
 
 def _split(flat: tuple[Any, ...], counts: tuple[int, ...]) -> tuple[list[Any], list[Any], list[Any]]:

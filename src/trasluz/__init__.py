@@ -1,0 +1,89 @@
+"""Trasluz: neural networks held up to the light.
+
+Train networks as with Keras, on NumPy or XLA, and see every number on the way. Names, arguments
+and defaults follow Keras 3 wherever it has the concept.
+
+>>> import trasluz
+>>> trasluz.layers.Dense(3)
+Dense(units=3)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trasluz import (
+        activations,
+        callbacks,
+        config,
+        constraints,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        regularizers,
+        saving,
+        utils,
+    )
+    from trasluz.layers import Input, Layer
+    from trasluz.models import Model, Sequential
+    from trasluz.state import Param, Variable
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers",
+    "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "saving",
+    "tape", "utils",
+)  # fmt: skip
+_NAMES = {
+    "Input": "trasluz.symbolic",
+    "Layer": "trasluz.layer",
+    "Model": "trasluz.models",
+    "Param": "trasluz.state",
+    "Sequential": "trasluz.models",
+    "Variable": "trasluz.state",
+}
+
+__all__ = [
+    "Input",
+    "Layer",
+    "Model",
+    "Param",
+    "Sequential",
+    "Variable",
+    "activations",
+    "callbacks",
+    "config",
+    "constraints",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "regularizers",
+    "saving",
+    "utils",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part when it is first asked for: `import trasluz` itself costs next to nothing."""
+    if name in _MODULES:
+        return importlib.import_module(f"trasluz.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'trasluz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_NAMES})

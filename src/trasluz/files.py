@@ -1,0 +1,78 @@
+"""Writing files so that a reader meets the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from trasluz.errors import UserError
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write `content` to `path` whole or not at all, and make the missing folders above it.
+
+    The bytes go to a temporary file of the same folder, reach the disk, and take the name in one
+    step; whatever interrupts the writing leaves what stood there before.
+
+    Args:
+        path: where the file goes.
+        content: all of its bytes.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UserError: the folder cannot be made or written, or the disk is full.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_atomically(folder / "made" / "a.txt", b"abc").read_bytes()
+    b'abc'
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+    except OSError as error:
+        raise UserError(
+            f"cannot be written ({error.strerror or error})",
+            str(path),
+            "choose a folder that exists, with free space and the right to write",
+        ) from error
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _permissions(path))
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _permissions(path: Path) -> int:
+    """Give the permissions that a plain `open` would: mkstemp makes files private."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable, where the system lets a folder be opened (not Windows)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,274 @@
+"""The base of all layers: fields are hyper-parameters, `build` declares arrays, `call` computes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+
+from trasluz import config, initializers, random
+from trasluz.errors import UserError
+from trasluz.registry import Configurable, Registry
+from trasluz.state import Context, Holder, Param, Variable, assign_paths, current, handles, snake
+from trasluz.symbolic import Shape, SymbolicTensor, apply, is_symbolic, symbol
+from trasluz.tape import Traced, scope
+from trasluz.tree import leaves, tree_map
+
+registry = Registry("layer")
+
+
+@dataclass_transform(kw_only_default=False)
+class _Fields:
+    """Makes each subclass that writes no constructor of its own a dataclass."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in cls.__dict__:
+            dataclasses.dataclass(eq=False, repr=False)(cls)
+
+
+@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
+class Layer(Holder, Configurable, _Fields):
+    """A piece of a network.
+
+    A subclass lists its hyper-parameters as fields, declares arrays in `build(input_shape)` and
+    computes in `call(inputs)` with operators and `trasluz.ops`:
+
+        class Scale(Layer):
+            start: float = 1.0
+
+            def build(self, input_shape):
+                self.factor = Param((input_shape[-1],), initializers.Constant(self.start))
+
+            def call(self, x):
+                return x * self.factor
+
+    Args:
+        name: unique among its siblings; given by the model if it is not given here.
+        trainable: whether training moves the arrays.
+        dtype: "float32" or "float64"; `config.floatx()` if it is not given.
+        input_shape: the shape of one input, without the batch axis (first layer of a Sequential).
+        activity_regularizer: adds a penalty on the layer's output to the loss.
+    """
+
+    name: str | None = None
+    trainable: bool = True
+    dtype: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    activity_regularizer: Any = None
+
+    built: ClassVar[bool] = False
+    supports_masking: ClassVar[bool] = False
+    _output_shape: ClassVar[Any] = None
+    _built_shape: ClassVar[Any] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "build" in cls.__dict__:
+            cls.build = _drawing(cls.build)  # type: ignore[method-assign]
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("trasluz."):
+            registry.add(cls)
+
+    def build(self, input_shape: Any) -> None:
+        """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
+
+    def call(self, inputs: Any) -> Any:
+        """Compute the layer; `training` and `mask` are handed in if they are in the signature."""
+        raise NotImplementedError(f"{type(self).__name__} has no call method")
+
+    def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
+        if is_symbolic((inputs, options)):
+            return self._draw_call(inputs, training, options)
+        context = current()
+        if context is None:
+            inputs = tree_map(self._as_array, inputs)
+            context = Context(bool(training))
+            if not self.built:
+                assign_paths(self, self._path)
+        elif training is not None and bool(training) != context.training:
+            context = context.again(bool(training))
+        with context, scope(self.name or snake(type(self).__name__)):
+            if not self.built:
+                self._build_for(inputs)
+            if _accepts(type(self), "training"):
+                options["training"] = context.training
+            outputs = self.call(*inputs, **options)
+            if self.activity_regularizer is not None:
+                self._penalise(outputs, context)
+        return outputs
+
+    def _draw_call(self, inputs: Any, training: bool | None, options: dict[str, Any]) -> Any:
+        if training is not None:
+            options = {**options, "training": training}
+        outputs = apply(self, inputs, options)
+        self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
+        for tensor in leaves(outputs):
+            tensor.name = tensor.name or self.name
+        return outputs
+
+    def _as_array(self, x: Any) -> Any:
+        """Take in what a person hands over: lists become arrays, floats the layer's dtype."""
+        if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
+            return x
+        x = np.asarray(x)
+        return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
+
+    def _build_for(self, inputs: tuple[Any, ...]) -> None:
+        shapes = tree_map(lambda x: _Shape((None, *x.shape[1:])), inputs)
+        shapes = shapes[0] if len(inputs) == 1 else shapes
+        self.build(tree_map(lambda s: s.full, shapes))
+        self.built = True
+
+    def _penalise(self, outputs: Any, context: Context) -> None:
+        from trasluz import regularizers
+
+        penalty = regularizers.get(self.activity_regularizer)
+        for y in leaves(outputs):
+            context.losses.append(penalty(y) / y.shape[0])
+
+    # ------------------------------------------------------------------------ for those who write
+
+    @property
+    def compute_dtype(self) -> str:
+        """The floating type the layer's arrays are made in."""
+        return str(np.dtype(self.dtype or config.floatx()))
+
+    def key(self, seed: int | None = None) -> Any:
+        """Give the random key of this layer in the step that is running."""
+        context = current()
+        if context is None:
+            context = Context()
+        return context.key_for(self.path, seed)
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] | None = None,
+        initializer: Any = "glorot_uniform",
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Any:
+        """Declare an array, Keras's way: `self.w = self.add_weight(shape=(3, 2))`.
+
+        The attribute it is assigned to becomes the array after `build`, and its name.
+        """
+        from trasluz import constraints, regularizers
+
+        return Param(
+            shape or (),
+            initializers.get(initializer),
+            trainable,
+            regularizers.get(regularizer),
+            constraints.get(constraint),
+            dtype,
+        )
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a term to the loss of the step that is running."""
+        context = current()
+        if context is not None:
+            context.losses.append(loss)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Tell the shape of the output by running zeros through the layer.
+
+        >>> from trasluz.layers import Dense
+        >>> Dense(5).compute_output_shape((None, 3))
+        (None, 5)
+        """
+        twin = type(self).from_config(self.get_config())
+        several = isinstance(input_shape, list)
+        inputs = [symbol(tuple(s)) for s in input_shape] if several else symbol(tuple(input_shape))
+        return tree_map(lambda s: s.full, tree_map(lambda t: _Shape(t.shape), twin(inputs)))
+
+    # -------------------------------------------------------------------------- for those who look
+
+    @property
+    def losses(self) -> list[Any]:
+        """The penalties that the layer's arrays add to the loss now."""
+        return [v.regularizer(v.value) for v in handles(self) if v.regularizer is not None]
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, once the layer has been called on a symbolic tensor."""
+        return None if self._output_shape is None else tree_map(lambda s: s.full, self._output_shape)
+
+    def count_params(self) -> int:
+        """How many numbers the arrays hold.
+
+        Raises:
+            UserError: if the layer has not seen an input yet.
+        """
+        if not self.built:
+            raise UserError(
+                "the layer has no arrays yet, its input shape is not known",
+                self.name or snake(type(self).__name__),
+                "call it on data, or build(input_shape)",
+            )
+        return super().count_params()
+
+    def get_config(self) -> dict[str, Any]:
+        """List the constructor's arguments as plain data; what was left at its default is left out."""
+        full = super().get_config()
+        optional = {f.name for f in dataclasses.fields(Layer)} - {"name", "trainable"}
+        return {k: v for k, v in full.items() if not (k in optional and v is None)}
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in dataclasses.fields(self)
+            if f.init and getattr(self, f.name) != f.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class _Shape:
+    """A shape as one leaf of a tree."""
+
+    def __init__(self, full: Shape) -> None:
+        self.full = full
+
+    def __repr__(self) -> str:
+        return str(self.full)
+
+
+def _drawing(build: Callable[..., None]) -> Callable[..., None]:
+    """Make a `build` that turns what it declares into arrays when it ends."""
+
+    @functools.wraps(build)
+    def whole(self: Layer, input_shape: Any = None) -> None:
+        context = current()
+        if context is None:
+            with Context():
+                assign_paths(self, self._path)
+                return whole(self, input_shape)
+        self._built_shape = input_shape
+        build(self, input_shape)
+        root = random.next_key() if context.root is None else context.root
+        context.root = root
+        assign_paths(self, self._path)
+        self._draw(random.fold(root, "weights"), self.compute_dtype)
+        self.built = True
+        return None
+
+    return whole
+
+
+def _is_numpy(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, np.generic))
+
+
+@functools.cache
+def _accepts(kind: type, argument: str) -> bool:
+    """Tell whether a layer's call takes an argument of this name."""
+    parameters = inspect.signature(kind.call).parameters  # type: ignore[attr-defined]
+    return argument in parameters
+
+
+__all__ = ["Layer", "Param", "SymbolicTensor", "Variable", "registry"]

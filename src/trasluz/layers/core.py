@@ -1,0 +1,172 @@
+"""Dense, Embedding, and what feeds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trasluz import activations, constraints, initializers, ops, regularizers
+from trasluz.errors import UserError
+from trasluz.layer import Layer, Param
+from trasluz.symbolic import Input, SymbolicTensor
+from trasluz.tape import where
+
+
+def as_floats(x: Any, like: Any) -> Any:
+    """Give whole numbers and truths the floating type of the layer's arrays."""
+    return x if x.dtype.kind not in "iub" else ops.astype(x, dtype=like.dtype)
+
+
+class Dense(Layer):
+    """Every output is a weighted sum of all inputs: `activation(x W + b)`.
+
+    Shapes: `(…, d) → (…, units)`; W `(d, units)`, b `(units,)`.
+
+    Args:
+        units: how many outputs.
+        activation: name or function; `None` is the identity.
+        use_bias: whether there is a b.
+        kernel_initializer, bias_initializer: how W and b start.
+        kernel_regularizer, bias_regularizer: penalties on them.
+        activity_regularizer: penalty on the output.
+        kernel_constraint, bias_constraint: what they are projected to after each update.
+
+    Raises:
+        UserError: if the last axis of the input is not known or not the one it was built for.
+
+    >>> layer = Dense(2, kernel_initializer="ones", bias_initializer="ones")
+    >>> layer(np.array([[1.0, 2.0]]))
+    array([[4., 4.]], dtype=float32)
+    """
+
+    units: int
+    activation: Any = None
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        if not isinstance(self.units, (int, np.integer)) or self.units < 1:
+            raise UserError(
+                f"units has to be a positive whole number, it is {self.units!r}", where()
+            )
+        if not input_shape or input_shape[-1] is None:
+            raise UserError(
+                f"the last axis of the input shape {input_shape} is not known",
+                where(),
+                "give the first layer its input_shape, or begin with Input(shape)",
+            )
+        self.kernel = Param(
+            (input_shape[-1], self.units),
+            initializers.get(self.kernel_initializer),
+            regularizer=regularizers.get(self.kernel_regularizer),
+            constraint=constraints.get(self.kernel_constraint),
+        )
+        if self.use_bias:
+            self.bias = Param(
+                (self.units,),
+                initializers.get(self.bias_initializer),
+                regularizer=regularizers.get(self.bias_regularizer),
+                constraint=constraints.get(self.bias_constraint),
+            )
+
+    def call(self, inputs: Any) -> Any:
+        if not inputs.shape or inputs.shape[-1] != self.kernel.shape[0]:
+            raise UserError(
+                f"inputs of shape {tuple(inputs.shape)} do not fit a kernel of shape "
+                f"{tuple(self.kernel.shape)}",
+                where(),
+                f"the last axis has to have {self.kernel.shape[0]} entries",
+            )
+        z = ops.dot_last(as_floats(inputs, self.kernel), self.kernel)  # (…, units)
+        if self.use_bias:
+            z = z + self.bias
+        activation = activations.get(self.activation)
+        return z if activation is None else activation(z)
+
+
+class Embedding(Layer):
+    """A table of vectors, looked up by whole numbers: `y = E[x]`.
+
+    Shapes: `(…) → (…, output_dim)`; E `(input_dim, output_dim)`.
+
+    Args:
+        input_dim: how many vectors; inputs go from 0 to `input_dim − 1`.
+        output_dim: how long each is.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: as for a kernel.
+
+    >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
+    (1, 3, 4)
+    """
+
+    input_dim: int
+    output_dim: int
+    embeddings_initializer: Any = "uniform"
+    embeddings_regularizer: Any = None
+    embeddings_constraint: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        self.embeddings = Param(
+            (self.input_dim, self.output_dim),
+            initializers.get(self.embeddings_initializer),
+            regularizer=regularizers.get(self.embeddings_regularizer),
+            constraint=constraints.get(self.embeddings_constraint),
+        )
+
+    def call(self, inputs: Any) -> Any:
+        if isinstance(inputs, np.ndarray) and inputs.size:
+            low, high = inputs.min(), inputs.max()
+            if low < 0 or high >= self.input_dim:
+                raise UserError(
+                    f"the indices go from {low} to {high}, the table has {self.input_dim} rows",
+                    where(),
+                    "give a larger input_dim, or number the items from 0",
+                )
+        return ops.take(self.embeddings, ops.astype(inputs, dtype=np.dtype("int32")), axis=0)
+
+
+class Identity(Layer):
+    """Give back what comes in."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+class Rescaling(Layer):
+    """Scale and shift: `x · scale + offset`.
+
+    >>> Rescaling(1 / 255)(np.array([255.0]))
+    array([1.], dtype=float32)
+    """
+
+    scale: float
+    offset: float = 0.0
+
+    def call(self, inputs: Any) -> Any:
+        x = as_floats(inputs, np.empty(0, self.compute_dtype))
+        return x * self.scale + self.offset
+
+
+class InputLayer(Layer):
+    """The first line of a Sequential that says what comes in; `Input(shape)` is shorter.
+
+    Args:
+        shape: the shape of one input.
+        batch_size: if it is fixed.
+    """
+
+    shape: Any = None
+    batch_size: int | None = None
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic tensor it stands for."""
+        return Input(self.shape, self.batch_size, self.dtype, self.name)

@@ -1,0 +1,208 @@
+"""Layers that centre and scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trasluz import constraints, initializers, ops, regularizers
+from trasluz.errors import UserError
+from trasluz.layer import Layer, Param
+from trasluz.layers.core import as_floats
+from trasluz.state import Buffer
+from trasluz.tape import where
+
+
+def _axes(axis: Any, rank: int) -> tuple[int, ...]:
+    return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+class BatchNormalization(Layer):
+    """Centre and scale each feature: `γ (x − μ) / √(σ² + ε) + β`.
+
+    In training μ and σ² are those of the mini-batch (algorithm 1 of the paper), and running means
+    of them are kept; afterwards these stand for the population (algorithm 2).
+
+    Source: Ioffe and Szegedy, Batch normalization (2015).
+
+    Args:
+        axis: the axis of the features.
+        momentum: how much of the running means stays at each step.
+        epsilon: ε, inside the root.
+        center, scale: whether there are β and γ.
+        beta_initializer, gamma_initializer: how they start.
+        moving_mean_initializer, moving_variance_initializer: how the running means start.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for a kernel.
+    """
+
+    axis: int = -1
+    momentum: float = 0.99
+    epsilon: float = 1e-3
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Any = "zeros"
+    gamma_initializer: Any = "ones"
+    moving_mean_initializer: Any = "zeros"
+    moving_variance_initializer: Any = "ones"
+    beta_regularizer: Any = None
+    gamma_regularizer: Any = None
+    beta_constraint: Any = None
+    gamma_constraint: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        n = input_shape[self.axis]
+        if n is None:
+            raise UserError(f"the axis {self.axis} of {input_shape} is not known", where())
+        if self.scale:
+            self.gamma = Param(
+                (n,),
+                initializers.get(self.gamma_initializer),
+                regularizer=regularizers.get(self.gamma_regularizer),
+                constraint=constraints.get(self.gamma_constraint),
+            )
+        if self.center:
+            self.beta = Param(
+                (n,),
+                initializers.get(self.beta_initializer),
+                regularizer=regularizers.get(self.beta_regularizer),
+                constraint=constraints.get(self.beta_constraint),
+            )
+        self.moving_mean = Buffer((n,), initializers.get(self.moving_mean_initializer))
+        self.moving_variance = Buffer((n,), initializers.get(self.moving_variance_initializer))
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        x = as_floats(inputs, self.moving_mean)
+        rank = len(x.shape)
+        (axis,) = _axes(self.axis, rank)
+        shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
+        if training and self.trainable:
+            others = tuple(i for i in range(rank) if i != axis)
+            mean = ops.mean(x, axis=others, keepdims=True)
+            variance = ops.var(x, axis=others, keepdims=True)
+            self._remember(mean, variance)
+        else:
+            mean = ops.reshape(self.moving_mean, shape=shape)
+            variance = ops.reshape(self.moving_variance, shape=shape)
+        y = (x - mean) / ops.sqrt(variance + self.epsilon)
+        if self.scale:
+            y = y * ops.reshape(self.gamma, shape=shape)
+        if self.center:
+            y = y + ops.reshape(self.beta, shape=shape)
+        return y
+
+    def _remember(self, mean: Any, variance: Any) -> None:
+        """Let the running means follow the mini-batch; no derivative goes through them."""
+        m = self.momentum
+        new_mean = ops.stop_gradient(ops.reshape(mean, shape=self.moving_mean.shape))
+        new_variance = ops.stop_gradient(ops.reshape(variance, shape=self.moving_mean.shape))
+        self.moving_mean = self.moving_mean * m + new_mean * (1 - m)
+        self.moving_variance = self.moving_variance * m + new_variance * (1 - m)
+
+
+class LayerNormalization(Layer):
+    """Centre and scale each row by itself: `γ (x − μ) / √(σ² + ε) + β` along the last axes.
+
+    Source: Ba et al., Layer normalization (2016).
+
+    Args:
+        axis: the axis or axes to average over.
+        epsilon: ε, inside the root.
+        center, scale: whether there are β and γ.
+        beta_initializer, gamma_initializer: how they start.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for a kernel.
+    """
+
+    axis: Any = -1
+    epsilon: float = 1e-3
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Any = "zeros"
+    gamma_initializer: Any = "ones"
+    beta_regularizer: Any = None
+    gamma_regularizer: Any = None
+    beta_constraint: Any = None
+    gamma_constraint: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        shape = tuple(input_shape[a] for a in _axes(self.axis, len(input_shape)))
+        if self.scale:
+            self.gamma = Param(
+                shape,
+                initializers.get(self.gamma_initializer),
+                regularizer=regularizers.get(self.gamma_regularizer),
+                constraint=constraints.get(self.gamma_constraint),
+            )
+        if self.center:
+            self.beta = Param(
+                shape,
+                initializers.get(self.beta_initializer),
+                regularizer=regularizers.get(self.beta_regularizer),
+                constraint=constraints.get(self.beta_constraint),
+            )
+
+    def call(self, inputs: Any) -> Any:
+        axes = _axes(self.axis, len(inputs.shape))
+        shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
+        mean = ops.mean(inputs, axis=axes, keepdims=True)
+        variance = ops.var(inputs, axis=axes, keepdims=True)
+        y = (inputs - mean) / ops.sqrt(variance + self.epsilon)
+        if self.scale:
+            y = y * ops.reshape(self.gamma, shape=shape)
+        if self.center:
+            y = y + ops.reshape(self.beta, shape=shape)
+        return y
+
+
+class Normalization(Layer):
+    """Standardise with the mean and variance of data seen once: `(x − μ) / √σ²`.
+
+    Args:
+        axis: the axis or axes that keep their own μ and σ²; `None`: one of each for all.
+        mean, variance: given instead of learnt by `adapt`.
+        invert: undo it: `x √σ² + μ`.
+
+    >>> layer = Normalization()
+    >>> layer.adapt(np.array([[1.0], [3.0]]))
+    >>> layer(np.array([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
+    """
+
+    axis: Any = -1
+    mean: Any = None
+    variance: Any = None
+    invert: bool = False
+
+    def build(self, input_shape: Any) -> None:
+        if (self.mean is None) != (self.variance is None):
+            raise UserError("mean and variance have to be given together", where())
+        kept = () if self.axis is None else _axes(self.axis, len(input_shape))
+        shape = tuple(n if i in kept else 1 for i, n in enumerate(input_shape))
+        mean, variance = (0.0, 1.0) if self.mean is None else (self.mean, self.variance)
+        self.adapt_mean = Buffer(shape, _given(mean))
+        self.adapt_variance = Buffer(shape, _given(variance))
+
+    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+        """Learn mean and variance from data (batch axis first)."""
+        data = np.asarray(data)
+        self.build((None, *data.shape[1:]))
+        kept = () if self.axis is None else _axes(self.axis, data.ndim)
+        over = tuple(i for i in range(data.ndim) if i not in kept)
+        wide = data.astype("float64")
+        dtype = self.adapt_mean.dtype
+        self.adapt_mean = wide.mean(axis=over, keepdims=True).astype(dtype)
+        self.adapt_variance = wide.var(axis=over, keepdims=True).astype(dtype)
+
+    def call(self, inputs: Any) -> Any:
+        x = as_floats(inputs, self.adapt_mean)
+        deviation = ops.maximum(ops.sqrt(self.adapt_variance), 1e-7)
+        if self.invert:
+            return x * deviation + self.adapt_mean
+        return (x - self.adapt_mean) / deviation
+
+
+def _given(value: Any) -> Any:
+    """An initializer that fills a shape with given numbers."""
+    return lambda shape, dtype, key: np.array(
+        np.broadcast_to(np.asarray(value, dtype), shape), dtype=dtype
+    )

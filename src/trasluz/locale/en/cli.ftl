@@ -1,0 +1,100 @@
+# The frame of the command line
+
+command-trasluz = Train neural networks on tables, and see how good they are.
+command-train = Train a network on DATA: a CSV, TSV or Parquet file, or the name of a dataset. The task is found out from the target. The model, its metrics and the learning curve are written to a folder.
+command-evaluate = Measure MODEL (a file, or the folder of a training) on a table DATA that has the targets.
+command-predict = Predict the rows of DATA with MODEL (a file, or the folder of a training).
+command-summary = Show the layers of MODEL, what it reads and what it predicts.
+command-datasets = List the tables that come along.
+examples = Examples
+
+option-lang = Language of the messages.
+option-json-too = Print one JSON document, and nothing else, on standard output.
+option-quiet = Print errors only.
+option-target = The column to predict; several, of numbers, with commas between them.
+option-task = What the target is, where it should not be found out.
+option-delimiter = The character between cells, where it should not be found out.
+option-encoding = The encoding of the text, where it should not be found out.
+option-hidden = Units of the hidden layers; "" for none.
+option-activation = Activation of the hidden layers.
+option-optimizer = What moves the weights: adam, adamw, sgd, rmsprop …
+option-learning-rate = Size of its steps; the optimizer's own unless given.
+option-batch-size = Rows that each step looks at.
+option-epochs = Passes over the training part, at most.
+option-dropout = Share of hidden units silenced at each step.
+option-batch-norm = Normalise each hidden layer over the batch.
+option-l1 = Weight of the sum of the weights' sizes in the loss.
+option-l2 = Weight of the sum of the weights' squares in the loss.
+option-label-smoothing = Share of certainty given to all classes alike.
+option-validation = Share of the rows that watches the training.
+option-test = Share of the rows kept for the last metrics.
+option-patience = Stop after so many epochs without progress, and keep the best weights; 0 never stops.
+option-seed = Of the parts, the first weights and the order of the rows.
+option-engine = What computes; auto compiles with XLA where that is worth it.
+option-out = Where to write.
+option-resume = Go on from the checkpoint of an interrupted training with the same settings.
+widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 32,16
+
+error = Error
+error-mend = To mend it
+usage-mend = see `{ $command } --help`
+interrupted = Interrupted.
+interrupted-saved = Interrupted; the training so far is saved. To go on: { $command }
+defect = This is a defect of trasluz, not of what you gave. Please report the lines above.
+
+# Training
+
+task-regression = regression
+task-binary = binary classification
+task-multi-class = multi-class classification
+part-train = train
+part-validation = validation
+part-test = test
+part-all = all rows
+introduce-task =
+    Predicting { $targets }: { $task }, from { $columns ->
+        [one] { $columns } column
+       *[other] { $columns } columns
+    } ({ $inputs ->
+        [one] { $inputs } input
+       *[other] { $inputs } inputs
+    })
+introduce-classes = Classes: { $classes }
+progress-epochs = Epochs
+progress-rate = { $rate } epochs/s
+smoothing-of-numbers = label smoothing is for classes, and the target is a number
+    .mend = leave --label-smoothing out
+resume-nothing = there is no interrupted training here
+    .mend = leave --resume out, or give the folder of one with --out
+resume-differs = the interrupted training had { $option } { $was }, and now it is { $now }
+    .mend = give the same settings, or start again without --resume
+metrics-title = Metrics
+metrics-metric = metric
+confusion-title = Confusion matrix ({ $part })
+confusion-corner = truth ↓ predicted →
+residuals-title = Residuals, truth minus prediction ({ $part })
+residuals-target = target
+samples-title = Some predictions ({ $part })
+written = Written to { $folder }: the model, its metrics, and the learning curve (PNG and CSV)
+what-next = What to try next
+curve-epoch = epoch
+
+# Other commands
+
+predicted =
+    { $rows ->
+        [one] { $rows } row
+       *[other] { $rows } rows
+    } with predictions written to { $file }
+summary-reads = Reads: { $columns }
+summary-predicts = Predicts: { $targets } ({ $task })
+dataset-facts = { $rows } rows, { $columns } columns; target { $targets } ({ $task })
+datasets-next = To train on one: trasluz train NAME
+
+dataset-penguins = size and species of penguins of Antarctica; missing values and text columns
+dataset-iris = petals and sepals of three irises (Fisher)
+dataset-wine = chemistry of wines of three cultivars
+dataset-breast-cancer = shape of cell nuclei, benign or malignant (Wisconsin)
+dataset-digits = hand-written digits, 8 by 8 pixels
+dataset-diabetes = progression of diabetes one year later
+dataset-linnerud = exercises and bodies of twenty men: three targets

@@ -1,0 +1,100 @@
+# El marco de la línea de órdenes
+
+command-trasluz = Entrena redes neuronales con tablas, y mira lo buenas que son.
+command-train = Entrena una red con DATA: un archivo CSV, TSV o Parquet, o el nombre de un conjunto de datos. La tarea se averigua por el objetivo. El modelo, sus métricas y la curva de aprendizaje se escriben en una carpeta.
+command-evaluate = Mide MODEL (un archivo, o la carpeta de un entrenamiento) con una tabla DATA que tenga los objetivos.
+command-predict = Predice las filas de DATA con MODEL (un archivo, o la carpeta de un entrenamiento).
+command-summary = Muestra las capas de MODEL, qué lee y qué predice.
+command-datasets = Lista las tablas que vienen incluidas.
+examples = Ejemplos
+
+option-lang = Idioma de los mensajes.
+option-json-too = Escribe un documento JSON, y nada más, en la salida estándar.
+option-quiet = Escribe solo los errores.
+option-target = La columna que predecir; si son varias, de números, separadas por comas.
+option-task = Qué es el objetivo, si no ha de averiguarse.
+option-delimiter = El carácter entre celdas, si no ha de averiguarse.
+option-encoding = La codificación del texto, si no ha de averiguarse.
+option-hidden = Unidades de las capas ocultas; "" para ninguna.
+option-activation = Activación de las capas ocultas.
+option-optimizer = Lo que mueve los pesos: adam, adamw, sgd, rmsprop …
+option-learning-rate = Tamaño de sus pasos; el propio del optimizador si no se da.
+option-batch-size = Filas que mira cada paso.
+option-epochs = Pasadas sobre la parte de entrenamiento, como mucho.
+option-dropout = Parte de las unidades ocultas que calla en cada paso.
+option-batch-norm = Normaliza cada capa oculta sobre el lote.
+option-l1 = Peso en la pérdida de la suma de los tamaños de los pesos.
+option-l2 = Peso en la pérdida de la suma de los cuadrados de los pesos.
+option-label-smoothing = Parte de la certeza que se reparte entre todas las clases.
+option-validation = Parte de las filas que vigila el entrenamiento.
+option-test = Parte de las filas que se guarda para las métricas finales.
+option-patience = Para tras tantas épocas sin progreso, y se queda con los mejores pesos; 0 no para nunca.
+option-seed = De las partes, los primeros pesos y el orden de las filas.
+option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
+option-out = Dónde escribir.
+option-resume = Sigue desde el punto guardado de un entrenamiento interrumpido con los mismos ajustes.
+widths-wrong = «{ $value }» no es una lista de números enteros mayores que 0 como 32,16
+
+error = Error
+error-mend = Para arreglarlo
+usage-mend = mira `{ $command } --help`
+interrupted = Interrumpido.
+interrupted-saved = Interrumpido; lo entrenado hasta ahora está guardado. Para seguir: { $command }
+defect = Es un defecto de trasluz, no de lo que has dado. Por favor, informa de las líneas de arriba.
+
+# Entrenar
+
+task-regression = regresión
+task-binary = clasificación binaria
+task-multi-class = clasificación en varias clases
+part-train = entrenamiento
+part-validation = validación
+part-test = prueba
+part-all = todas las filas
+introduce-task =
+    Se predice { $targets }: { $task }, a partir de { $columns ->
+        [one] { $columns } columna
+       *[other] { $columns } columnas
+    } ({ $inputs ->
+        [one] { $inputs } entrada
+       *[other] { $inputs } entradas
+    })
+introduce-classes = Clases: { $classes }
+progress-epochs = Épocas
+progress-rate = { $rate } épocas/s
+smoothing-of-numbers = el suavizado de etiquetas es para clases, y el objetivo es un número
+    .mend = quita --label-smoothing
+resume-nothing = aquí no hay un entrenamiento interrumpido
+    .mend = quita --resume, o da la carpeta de uno con --out
+resume-differs = el entrenamiento interrumpido tenía { $option } { $was }, y ahora es { $now }
+    .mend = da los mismos ajustes, o empieza de nuevo sin --resume
+metrics-title = Métricas
+metrics-metric = métrica
+confusion-title = Matriz de confusión ({ $part })
+confusion-corner = verdad ↓ predicho →
+residuals-title = Residuos, verdad menos predicción ({ $part })
+residuals-target = objetivo
+samples-title = Algunas predicciones ({ $part })
+written = Escrito en { $folder }: el modelo, sus métricas y la curva de aprendizaje (PNG y CSV)
+what-next = Qué probar ahora
+curve-epoch = época
+
+# Otras órdenes
+
+predicted =
+    { $rows ->
+        [one] { $rows } fila con predicción escrita
+       *[other] { $rows } filas con predicciones escritas
+    } en { $file }
+summary-reads = Lee: { $columns }
+summary-predicts = Predice: { $targets } ({ $task })
+dataset-facts = { $rows } filas, { $columns } columnas; objetivo { $targets } ({ $task })
+datasets-next = Para entrenar con uno: trasluz train NOMBRE
+
+dataset-penguins = tamaño y especie de pingüinos de la Antártida; valores que faltan y columnas de texto
+dataset-iris = pétalos y sépalos de tres lirios (Fisher)
+dataset-wine = química de vinos de tres variedades
+dataset-breast-cancer = forma de núcleos de células, benignas o malignas (Wisconsin)
+dataset-digits = cifras escritas a mano, de 8 por 8 píxeles
+dataset-diabetes = progresión de la diabetes un año después
+dataset-linnerud = ejercicios y cuerpos de veinte hombres: tres objetivos

@@ -1,0 +1,416 @@
+"""The run: the pure steps driven over data, on an engine, with callbacks in between."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trasluz import backend, callbacks, random, training
+from trasluz.data import Arrays, Batch, Stream
+from trasluz.errors import UserError, unknown
+from trasluz.registry import serialize
+from trasluz.state import handles, read, write
+from trasluz.training import NonFiniteError, State
+from trasluz.tree import leaves, tree_map
+
+# "auto" takes XLA when NumPy would need more than this many seconds for what is ahead.
+_WORTH_COMPILING = 8.0
+_SECONDS_A_STEP = 300e-6
+_FLOPS_A_SECOND = 2e10
+
+
+class Run:
+    """One call of fit, evaluate or predict.
+
+    Args:
+        model: what runs.
+        engine: "numpy", "xla", "auto"; `None` is what compile said.
+    """
+
+    def __init__(self, model: Any, engine: str | None) -> None:
+        self.model = model
+        self.asked = model._engine if engine is None else engine
+        if self.asked not in ("auto", *backend.ENGINES):
+            raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
+        self.engine = self.asked if self.asked != "auto" else "numpy"
+        self.target: Any = None
+        self.state: State = {}
+
+    # ------------------------------------------------------------------------------------- pieces
+
+    def _choose(self, rows: int, steps: int, epochs: int) -> None:
+        """Settle "auto": XLA where jax is installed and the work is worth a compilation."""
+        if self.asked == "auto" and backend.has_xla():
+            flops = 6.0 * rows * epochs * max(self.model.count_params(), 1)
+            seconds = steps * epochs * _SECONDS_A_STEP + flops / _FLOPS_A_SECOND
+            self.engine = "xla" if seconds > _WORTH_COMPILING else "numpy"
+
+    def _program(self, kind: str, make: Any, donate: tuple[int, ...] = ()) -> Any:
+        """Give a compiled step, kept as long as nothing that it was made from changes."""
+        if self.engine == "numpy":
+            return make()
+        programs = self.model.__dict__.setdefault("_programs", {})
+        key = (kind, self._fingerprint())
+        if key not in programs:
+            programs[key] = backend.compiled(make(), self.engine, donate)
+        return programs[key]
+
+    def _fingerprint(self) -> str:
+        """Everything a compiled step depends on, beside the arrays."""
+        model = self.model
+        frozen = [(v.path, v.trainable) for v in handles(model)]
+        try:
+            config = serialize(model)
+        except UserError:
+            config = id(model)
+        how = {k: repr(serialize(v)) for k, v in getattr(model, "_compiled_with", {}).items()}
+        optimizer = serialize(model.optimizer) if model.optimizer else None
+        if isinstance(optimizer, dict) and not isinstance(optimizer["config"]["learning_rate"], dict):
+            optimizer["config"].pop("learning_rate")  # handed in at each step
+        return json.dumps([config, frozen, how, optimizer], default=repr, sort_keys=True)
+
+    def _prepare(self, batch: Batch) -> None:
+        """Build and resolve what depends on the shapes of data."""
+        model = self.model
+        model._require_built(batch.x)
+        model._check_shape(batch.x)
+        self.target = model._target()
+        if self.target.trackers is None:
+            few = tree_map(lambda a: a[:2], batch.x)
+            outputs = training.predict_step(model)(read(model), few)
+            p = training.outputs_list(outputs)
+            y = training.spread(batch.y, self.target.names, "y")
+            self._check_targets(y, p, len(leaves(batch.x)[0]))
+            none = np.zeros((0,))
+            self.target.prepare([none if t is None else t for t in y], p)
+
+    def _check_targets(self, y: list[Any], p: list[Any], rows: int) -> None:
+        from trasluz import losses
+
+        for name, target, output, loss in zip(
+            self.target.names, y, p, self.target.losses, strict=True
+        ):
+            if target is None or loss is None:
+                continue
+            shape = (rows, *output.shape[1:])
+            if isinstance(loss, losses.SparseCategoricalCrossentropy):
+                classes = output.shape[-1]
+                numbers = np.asarray(target)
+                skip = loss.ignore_class
+                numbers = numbers if skip is None else numbers[numbers != skip]
+                if numbers.size and (numbers.min() < 0 or numbers.max() >= classes):
+                    raise UserError(
+                        f"class numbers go from {numbers.min()} to {numbers.max()}, "
+                        f"the output has {classes} units",
+                        name,
+                        "number classes from 0, and give the last layer one unit a class",
+                    )
+            elif isinstance(loss, losses.Loss) and not _alike(target.shape, shape):
+                raise UserError(
+                    f"targets of shape {target.shape} were given, the output has {shape}",
+                    name,
+                    "give the last layer as many units as the targets have columns, or use "
+                    "'sparse_categorical_crossentropy' for class numbers",
+                )
+
+    def _start(self) -> None:
+        """Gather the state to start from: the model's arrays, the optimizer's, the trackers'."""
+        model = self.model
+        if model._root is None:
+            model._root = random.next_key()
+        state = training.initial(model, model.optimizer, model._root)
+        kept = model._slots
+        if kept is not None and _same_shapes(kept, state["slots"]):
+            state["slots"] = kept
+        state["step"] = np.asarray(model.optimizer.iterations, np.int32)
+        state["metrics"] = self.target.fresh()
+        if self.engine != "numpy":
+            state["bad"] = np.asarray(-1, np.int32)
+            state = backend.to_engine(state, self.engine)
+        self.state = state
+
+    def _rate(self) -> Any:
+        """The learning rate to hand to a step; `None` where a schedule works it out inside."""
+        optimizer = self.model.optimizer
+        if optimizer.scheduled:
+            return None
+        number = optimizer.learning_rate
+        return number if self.engine == "numpy" else np.asarray(number, self.model._dtype())
+
+    def store(self) -> None:
+        """Put what the run has reached back into the model."""
+        state = backend.to_numpy({k: self.state[k] for k in ("params", "fixed", "slots", "step")})
+        write(self.model, {**state["params"], **state["fixed"]})
+        self.model._slots = state["slots"]
+        self.model.optimizer.iterations = int(state["step"])
+
+    def load(self) -> None:
+        """Take up what callbacks changed in the model (restored weights, resumed state)."""
+        metrics = self.state["metrics"]
+        self._start()
+        self.state["metrics"] = metrics
+
+    # ------------------------------------------------------------------------------------ training
+
+    def fit(
+        self,
+        data: Arrays | Stream,
+        held_out: Arrays | Stream | None,
+        batch_size: int | None,
+        epochs: int,
+        verbose: Any,
+        given_callbacks: Any,
+        shuffle: bool,
+        initial_epoch: int,
+        validation_batch_size: int | None,
+        validation_freq: int,
+    ) -> Any:
+        """Train; see `Model.fit`."""
+        model = self.model
+        size = _batch_size(batch_size, data)
+        if isinstance(data, Stream):
+            first, data = _peeked(data)
+            steps = data.steps
+        else:
+            first, steps = data.rows(slice(0, size)), math.ceil(len(data) / size)
+            self._check_labels(data)
+        self._prepare(first if isinstance(data, Stream) else data.rows(slice(None)))
+        if isinstance(data, Arrays):
+            self._choose(len(data), steps or 1, epochs - initial_epoch)
+        listed = callbacks.CallbackList(
+            given_callbacks,
+            add_history=True,
+            add_progbar=_verbosity(verbose) != 0,
+            model=model,
+            verbose=_verbosity(verbose),
+            epochs=epochs,
+            steps=steps,
+        )
+        model.stop_training = False
+        model._run = self
+        self._start()
+        program = self._training_program()
+        self.epoch = initial_epoch
+        try:
+            with np.errstate(all="ignore"):
+                listed.on_train_begin()
+                logs: dict[str, Any] = {}
+                while self.epoch < epochs and not model.stop_training:
+                    listed.on_epoch_begin(self.epoch)
+                    logs = self._epoch(program, data, size, shuffle, listed)
+                    self.store()
+                    if held_out is not None and (self.epoch + 1) % validation_freq == 0:
+                        size_held = validation_batch_size or (batch_size or None)
+                        logs |= self._measured(held_out, size_held, listed)
+                    self.epoch += 1
+                    listed.on_epoch_end(self.epoch - 1, logs)
+                    self.load()
+                listed.on_train_end(logs)
+        finally:
+            self._finish()
+        return model.history
+
+    def _training_program(self) -> Any:
+        def make() -> Any:
+            step = training.train_step(self.model, self.target, self.model.optimizer)
+            return step if self.engine == "numpy" else training.guarded(step)
+
+        return self._program("train", make, donate=(0,))
+
+    def _finish(self) -> None:
+        self.model.__dict__.pop("_run", None)
+
+    def _check_labels(self, data: Arrays) -> None:
+        if data.y is None:
+            raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
+
+    def _epoch(
+        self, program: Any, data: Arrays | Stream, size: int, shuffle: bool, listed: Any
+    ) -> dict[str, Any]:
+        """Take one pass over the training set."""
+        self.state["metrics"] = self._fresh()
+        begun = int(self.state["step"])
+        order = self._order(data, begun, shuffle)
+        batches = self._batches(data, size, order)
+        for number, batch in enumerate(batches):
+            if listed.wants_batches:
+                listed.on_train_batch_begin(number)
+            state, loss = program(self.state, batch, self._rate())
+            if self.engine == "numpy":
+                if not training.is_finite(loss, state["params"]):
+                    self._broken(begun + number, batch, listed)
+                    break
+                self.state = state
+            else:
+                self.state = state
+                if isinstance(data, Stream) and int(state["bad"]) >= 0:
+                    self._broken(int(state["bad"]), batch, listed)
+                    break
+            if listed.wants_batches:
+                self._offer(listed, number)
+            if self.model.stop_training:
+                break
+        if self.engine != "numpy" and isinstance(data, Arrays):
+            bad = int(self.state["bad"])
+            if bad >= 0:
+                several = self._batches(data, size, order)
+                batch = next(b for i, b in enumerate(several) if i == bad - begun)
+                self._broken(bad, batch, listed)
+        return self.target.results(self.state["metrics"])
+
+    def _offer(self, listed: Any, number: int) -> None:
+        """Let callbacks see a batch, with the weights as they are now if they look."""
+        logs = self.target.results(self.state["metrics"])
+        listed.on_train_batch_end(number, logs)
+
+    def _order(self, data: Arrays | Stream, begun: int, shuffle: bool) -> np.ndarray | None:
+        """Shuffle the rows of an epoch: a function of the run's key and the step it begins at."""
+        if not shuffle or isinstance(data, Stream):
+            return None
+        root = np.asarray(self.model._root)
+        return random.permutation(random.fold(random.fold(root, "order"), begun), len(data))
+
+    def _batches(
+        self, data: Arrays | Stream, size: int, order: np.ndarray | None
+    ) -> Iterator[Batch]:
+        return data.batches() if isinstance(data, Stream) else data.batches(size, order)
+
+    def _fresh(self) -> State:
+        fresh = self.target.fresh()
+        return fresh if self.engine == "numpy" else backend.to_engine(fresh, self.engine)
+
+    def _broken(self, step: int, batch: Batch, listed: Any) -> None:
+        """Stop at a step whose numbers are not finite; the weights before it stay."""
+        self.store()
+        state = backend.to_numpy({k: v for k, v in self.state.items() if k != "bad"})
+        place = training.diagnose(self.model, self.target, state, batch)
+        if any(isinstance(c, callbacks.TerminateOnNaN) for c in listed.callbacks):
+            self.model.stop_training = True
+            return
+        raise NonFiniteError(
+            f"the loss or a weight is not finite any more at training step {step + 1}, {place}; "
+            "the weights from before that step are kept",
+            self.model.name or "fit",
+            "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs",
+        )
+
+    def _measured(self, held_out: Any, size: int | None, listed: Any) -> dict[str, Any]:
+        """Measure on held-out data, with names that begin with val_."""
+        kept = self.state["metrics"]
+        logs = self._evaluated(held_out, size, listed)
+        self.state["metrics"] = kept
+        return {f"val_{name}": value for name, value in logs.items()}
+
+    def one(self, batch_data: Arrays) -> dict[str, Any]:
+        """Make one training step."""
+        batch = batch_data.rows(slice(None))
+        self._prepare(batch)
+        self._start()
+        program = self._training_program()
+        with np.errstate(all="ignore"):
+            state, loss = program(self.state, batch, self._rate())
+        self.state = state
+        self.store()
+        return self.target.results(self.state["metrics"])
+
+    # ----------------------------------------------------------------------- measuring, predicting
+
+    def evaluate(
+        self, data: Arrays | Stream, batch_size: int | None, given_callbacks: Any, verbose: Any
+    ) -> dict[str, Any]:
+        """Measure; see `Model.evaluate`."""
+        if isinstance(data, Stream):
+            first, data = _peeked(data)
+        else:
+            first = data.rows(slice(None))
+        self._prepare(first)
+        if isinstance(data, Arrays):
+            self._choose(len(data), math.ceil(len(data) / _batch_size(batch_size, data)), 1)
+        listed = callbacks.CallbackList(given_callbacks, model=self.model)
+        with np.errstate(all="ignore"):
+            return self._evaluated(data, batch_size, listed)
+
+    def _evaluated(
+        self, data: Arrays | Stream, batch_size: int | None, listed: Any
+    ) -> dict[str, Any]:
+        arrays = backend.to_engine(read(self.model), self.engine)
+        program = self._program("test", lambda: training.test_step(self.model, self.target))
+        listed.on_test_begin()
+        tracked = self._fresh()
+        for number, batch in enumerate(self._batches(data, _batch_size(batch_size, data), None)):
+            if listed.wants_batches:
+                listed.on_test_batch_begin(number)
+            tracked = program(arrays, tracked, batch)
+            if listed.wants_batches:
+                listed.on_test_batch_end(number, self.target.results(tracked))
+        logs = self.target.results(tracked)
+        listed.on_test_end(logs)
+        return logs
+
+    def predict(
+        self, data: Arrays | Stream, batch_size: int | None, given_callbacks: Any
+    ) -> Any:
+        """Compute outputs; see `Model.predict`."""
+        if isinstance(data, Stream):
+            first, data = _peeked(data)
+            self.model._require_built(first.x)
+        listed = callbacks.CallbackList(given_callbacks, model=self.model)
+        arrays = backend.to_engine(read(self.model), self.engine)
+        program = self._program("predict", lambda: training.predict_step(self.model))
+        pieces = []
+        listed.on_predict_begin()
+        with np.errstate(all="ignore"):
+            for batch in self._batches(data, _batch_size(batch_size, data), None):
+                pieces.append(backend.to_numpy(program(arrays, batch.x)))
+        listed.on_predict_end()
+        return tree_map(lambda *parts: np.concatenate(parts), pieces[0], *pieces[1:])
+
+
+def _batch_size(size: int | None, data: Arrays | Stream) -> int:
+    if size is None:
+        return len(data) if isinstance(data, Arrays) else 0
+    if not isinstance(size, (int, np.integer)) or size < 1:
+        raise UserError(
+            f"batch_size has to be a positive whole number or None, it is {size!r}",
+            mend="None takes all rows at once",
+        )
+    return int(size)
+
+
+def _verbosity(verbose: Any) -> int:
+    return 1 if verbose == "auto" else int(verbose)
+
+
+def _alike(target: tuple[int, ...], output: tuple[int, ...]) -> bool:
+    """Tell whether targets fit an output, with or without a last axis of one."""
+    if len(target) < len(output) and output[-1] == 1:
+        target = (*target, 1)
+    if len(target) > len(output) and target[-1] == 1:
+        target = target[:-1]
+    return target == output
+
+
+def _same_shapes(a: Any, b: Any) -> bool:
+    shapes = [[np.shape(x) for x in leaves(tree)] for tree in (a, b)]
+    return shapes[0] == shapes[1]
+
+
+def _peeked(stream: Stream) -> tuple[Batch, Stream]:
+    """Look at the first batch of a stream without losing it."""
+    iterator = iter(stream.source)
+    try:
+        first = next(iterator)
+    except StopIteration:
+        raise UserError("the iterable gave no batch", mend="yield (x, y) pairs") from None
+    if iterator is stream.source:  # a generator: put the batch back in front
+        import itertools
+
+        stream = Stream(itertools.chain([first], iterator), stream.dtype, stream.steps)
+    return stream._batch(first), stream
+
+
+__all__ = ["Run"]

@@ -1,0 +1,85 @@
+"""What a user is told, in the user's language: catalogues of messages in English and Spanish."""
+
+from __future__ import annotations
+
+import functools
+import os
+from contextvars import ContextVar
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from trasluz.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from fluent.runtime import FluentBundle
+
+LANGUAGES = ("en", "es")
+
+_chosen: ContextVar[str | None] = ContextVar("language", default=None)
+
+
+def language() -> str:
+    """Name the language of messages: the one chosen, else TRASLUZ_LANG's, else English."""
+    return _chosen.get() or _known(os.environ.get("TRASLUZ_LANG") or "en")
+
+
+def speak(name: str | None) -> None:
+    """Choose the language of messages; None goes back to the environment's.
+
+    Raises:
+        UserError: there is no catalogue in that language.
+
+    >>> speak("es")
+    ... say("table-delimiter", delimiter=";")
+    'delimitador encontrado: «;»'
+    >>> speak(None)
+    """
+    _chosen.set(name and _known(name))
+
+
+def say(message: str, **values: object) -> str:
+    """Spell the message of that id with its values, in the user's language."""
+    bundle = _catalogue(language())
+    return _spelled(bundle, bundle.get_message(message).value, message, values)
+
+
+def problem(message: str, where: str = "", **values: object) -> UserError:
+    """Make the error of that id: its text says what is wrong, its attribute `mend` how to mend it.
+
+    >>> problem("table-empty", "data.csv").what
+    'the file is empty'
+    """
+    bundle = _catalogue(language())
+    found = bundle.get_message(message)
+    mend = found.attributes.get("mend")
+    return UserError(
+        _spelled(bundle, found.value, message, values),
+        where,
+        _spelled(bundle, mend, message, values) if mend else "",
+    )
+
+
+def _known(name: str) -> str:
+    short = name.replace("-", "_").split("_")[0].lower()
+    if short not in LANGUAGES:
+        raise unknown("language", name, LANGUAGES)
+    return short
+
+
+@functools.cache
+def _catalogue(name: str) -> FluentBundle:
+    from fluent.runtime import FluentBundle, FluentResource
+
+    bundle = FluentBundle([name], use_isolating=False)
+    folder = resources.files("trasluz") / "locale" / name
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".ftl"):
+            bundle.add_resource(FluentResource(file.read_text(encoding="utf-8")))
+    return bundle
+
+
+def _spelled(bundle: FluentBundle, pattern: object, message: str, values: dict[str, object]) -> str:
+    text, errors = bundle.format_pattern(pattern, values)  # type: ignore[arg-type]
+    if errors:
+        raise LookupError(f"message {message!r}: {errors}")
+    return str(text)

@@ -1,0 +1,572 @@
+"""Models: layers put together, and Keras's face for training them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from trasluz import backend, callbacks, config, optimizers, random, training
+from trasluz.data import Arrays, Batch, Stream, is_stream, weights_of_classes
+from trasluz.errors import UserError, nearest, unknown
+from trasluz.layer import Layer, _Shape
+from trasluz.state import Context, Variable, assign_paths, current, handles, read, write
+from trasluz.symbolic import SymbolicTensor, is_symbolic, symbol
+from trasluz.training import Objective, State
+from trasluz.tree import leaves, tree_map
+
+ENGINES = ("auto", *backend.ENGINES)
+
+
+class Model(Layer):
+    """Layers put together, trainable on data.
+
+    Three ways to make one: `Sequential([...])`; `Model(inputs, outputs)` from symbolic tensors
+    that layers were called on; a subclass that keeps layers in attributes and writes `call`.
+    """
+
+    optimizer: Any = None
+    stop_training = False
+    history: Any = None
+    _objective: Objective | None = None
+    _engine = "auto"
+    _slots: State | None = None
+    _root: Any = None
+    _input_symbols: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+        if cls is Model and (args or "inputs" in kwargs):
+            from trasluz.functional import Functional
+
+            return object.__new__(Functional)
+        return object.__new__(cls)
+
+    # ---------------------------------------------------------------------------------- building
+
+    def build(self, input_shape: Any) -> None:
+        """Make all arrays, by running symbolic tensors of this shape through the layers."""
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        tensors = [symbol(tuple(shape), self.compute_dtype) for shape in shapes]
+        self._build_on(tensors if isinstance(input_shape, list) else tensors[0])
+
+    def _build_on(self, tensors: Any) -> None:
+        self._input_symbols = tensors
+        assign_paths(self, self._path)
+        self._output_shape = tree_map(lambda t: _Shape(t.shape), self.call(tensors))
+        assign_paths(self, self._path)
+        self.built = True
+
+    def _require_built(self, x: Any) -> None:
+        """Build for data whose shapes are seen now for the first time."""
+        if not self.built:
+            shapes = tree_map(lambda a: _Shape((None, *a.shape[1:])), x)
+            full = tree_map(lambda s: s.full, shapes)
+            if isinstance(full, dict):
+                with Context():
+                    self._build_on({k: symbol(s, self.compute_dtype) for k, s in full.items()})
+            else:
+                self.build(full)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly below, in order."""
+        seen: dict[int, Layer] = {}
+        for child in self.children():
+            if isinstance(child, Layer):
+                seen.setdefault(id(child), child)
+        return list(seen.values())
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Give a layer by name or index.
+
+        Raises:
+            UserError: if there is none.
+        """
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise UserError(f"there is no layer {index}, the model has {len(layers)}")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise unknown("layer", name, [layer.name or "" for layer in layers])
+
+    @property
+    def input_shape(self) -> Any:  # type: ignore[override]
+        """The shape of the input, batch axis first, once it is known."""
+        if self._input_symbols is None:
+            return None
+        return tree_map(lambda t: _Shape(t.shape), self._input_symbols).full
+
+    @input_shape.setter
+    def input_shape(self, value: Any) -> None:
+        if value is not None:
+            raise UserError("a model takes its input shape from its first layer", mend="use Input")
+
+    @property
+    def output_names(self) -> list[str]:
+        """One name an output."""
+        shapes = self._output_shape
+        n = len(leaves(shapes)) if shapes is not None else 1
+        if isinstance(shapes, dict):
+            return list(shapes)
+        return ["output"] if n == 1 else [f"output_{i + 1}" for i in range(n)]
+
+    def get_config(self) -> dict[str, Any]:
+        """List what the constructor was given, as plain data."""
+        full = super().get_config()
+        full.pop("input_shape", None)
+        return full
+
+    # --------------------------------------------------------------------------------- compiling
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
+        engine: str = "auto",
+    ) -> None:
+        """Say how to train: optimizer, loss and what to report.
+
+        Args:
+            optimizer: name or object.
+            loss: name, object or function `(y_true, y_pred)`; for several outputs a list, or a
+                dict by output name.
+            loss_weights: how much each output's loss counts.
+            metrics, weighted_metrics: names or objects; for several outputs lists, or dicts.
+            run_eagerly: the same as `engine="numpy"`.
+            jit_compile: `True` is the same as `engine="xla"`.
+            engine: "numpy", "xla", or "auto": XLA where it is installed and the work is long.
+
+        Raises:
+            UserError: for a name that is not known; the nearest is suggested.
+        """
+        if engine not in ENGINES:
+            raise unknown("engine", engine, ENGINES)
+        self._compiled_with = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        self.optimizer = optimizers.get(optimizer)
+        self._engine = "numpy" if run_eagerly else "xla" if jit_compile is True else engine
+        self._slots, self._objective = None, None
+        self._programs: dict[Any, Callable[..., Any]] = {}
+        if self.built:
+            self._target()
+        else:  # names are checked now, even if the outputs are not known yet
+            Objective(_names_in(loss), loss, loss_weights, metrics, weighted_metrics)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether compile was called."""
+        return self.optimizer is not None
+
+    def _target(self) -> Objective:
+        if self.optimizer is None:
+            raise UserError(
+                "the model has no optimizer and loss yet", mend="call model.compile(...) first"
+            )
+        if self._objective is None:
+            how = {k: v for k, v in self._compiled_with.items() if k != "optimizer"}
+            self._objective = Objective(
+                self.output_names,
+                how["loss"],
+                how["loss_weights"],
+                how["metrics"],
+                how["weighted_metrics"],
+            )
+        return self._objective
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that are reported, the loss first, once they are known."""
+        trackers = self._objective.trackers if self._objective else None
+        return list(trackers.tracked) if trackers else []
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the metrics."""
+        return [m.name for m in self.metrics]
+
+    # ---------------------------------------------------------------------------------- training
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = 32,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        engine: str | None = None,
+    ) -> Any:
+        """Train for a number of epochs.
+
+        Args:
+            x: inputs (array, frame, list or dict of them), or an iterable of batches.
+            y: targets.
+            batch_size: rows a step; `None` takes all rows at once (gradient descent), 1 is pure
+                stochastic gradient descent. Keras reads `None` as 32.
+            epochs: where to stop counting epochs.
+            verbose: 0 silent, 1 a bar, 2 a line an epoch; "auto" is 1.
+            callbacks: what happens between steps.
+            validation_split: the part at the end of the rows to measure on.
+            validation_data: `(x, y)` or `(x, y, weights)` to measure on, or an iterable of batches.
+            shuffle: whether each epoch takes the rows in another order.
+            class_weight: weight of each class in the loss.
+            sample_weight: weight of each row in the loss.
+            initial_epoch: where to start counting epochs.
+            steps_per_epoch: batches an epoch, for an iterable that does not end.
+            validation_steps: likewise.
+            validation_batch_size: rows a step in measuring.
+            validation_freq: how many epochs lie between two measurements.
+            engine: overrides that of compile.
+
+        Returns:
+            The `History` callback: `history.history["loss"]` and so on.
+
+        Raises:
+            UserError: if data, shapes or names do not fit.
+            NonFiniteError: if a loss or weight stops being finite; the last good weights are kept.
+        """
+        from trasluz.loop import Run
+
+        run = Run(self, engine)
+        if is_stream(x, y):
+            data: Any = Stream(x, self.compute_dtype, steps_per_epoch)
+        else:
+            self._check_given(x, y)
+            data = self._arrays(x, y, sample_weight, class_weight)
+            if validation_split and validation_data is None:
+                data, validation_data = data.split(validation_split)
+        held_out = self._held_out(validation_data, validation_steps)
+        return run.fit(
+            data,
+            held_out,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            given_callbacks=callbacks,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def _check_given(self, x: Any, y: Any) -> None:
+        if x is None:
+            raise UserError("fit was given no data", mend="fit(x, y, ...)")
+        if y is None:
+            raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
+
+    def _arrays(self, x: Any, y: Any, weights: Any = None, classes: Any = None) -> Arrays:
+        declared = [t.dtype for t in leaves(self._input_symbols)] if self.built else None
+        data = Arrays(x, y, weights, self._dtype(), declared)
+        if classes is not None:
+            if data.w is not None:
+                raise UserError("class_weight and sample_weight exclude each other")
+            if isinstance(data.y, (list, dict)):
+                raise UserError("class_weight needs a single output", mend="use sample_weight")
+            data.w = weights_of_classes(data.y, classes, self._dtype())
+        self._require_built(data.x)
+        self._check_shape(data.x)
+        return data
+
+    def _held_out(self, given: Any, steps: int | None) -> Any:
+        if given is None or isinstance(given, Arrays):
+            return given
+        if isinstance(given, tuple):
+            if not 2 <= len(given) <= 3:
+                raise UserError(
+                    f"validation_data of {len(given)} parts", mend="give (x, y) or (x, y, weights)"
+                )
+            return self._arrays(*given)
+        return Stream(given, self._dtype(), steps)
+
+    def _dtype(self) -> str:
+        """The floating type of the model's arrays."""
+        if self.built:
+            for v in handles(self):
+                if v.dtype.kind == "f":
+                    return str(v.dtype)
+        return self.compute_dtype
+
+    def _check_shape(self, x: Any) -> None:
+        """Say both shapes when data does not fit."""
+        if self._input_symbols is None:
+            return
+        want, have = leaves(self._input_symbols), leaves(x)
+        if len(want) != len(have):
+            raise UserError(
+                f"the model has {len(want)} inputs, {len(have)} were given", self.name or "model"
+            )
+        for tensor, array in zip(want, have, strict=True):
+            shape = tensor.shape
+            fits = len(shape) == array.ndim and all(
+                n is None or i == 0 or n == m
+                for i, (n, m) in enumerate(zip(shape, array.shape, strict=True))
+            )
+            if not fits:
+                raise UserError(
+                    f"data of shape {array.shape} was given, the model takes {shape}",
+                    tensor.name or self.name or "input",
+                    "None stands for any number of rows; check columns, or add the batch axis "
+                    "with x[None]",
+                )
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Make one training step on a batch: the loss and metrics of it."""
+        from trasluz.loop import Run
+
+        self._check_given(x, y)
+        data = self._arrays(x, y, sample_weight, class_weight)
+        logs = Run(self, None).one(data)
+        return logs if return_dict else _unpacked(logs)
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = 32,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Measure loss and metrics on data.
+
+        Returns:
+            A list of numbers in the order of `metrics_names` (the loss alone, if it is alone), or
+            a dict with `return_dict`.
+        """
+        from trasluz.loop import Run
+
+        data = (
+            Stream(x, self._dtype(), steps)
+            if is_stream(x, y)
+            else self._arrays(x, y, sample_weight)
+        )
+        logs = Run(self, None).evaluate(data, batch_size, callbacks, verbose)
+        return logs if return_dict else _unpacked(logs)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Measure loss and metrics on one batch."""
+        return self.evaluate(x, y, None, 0, sample_weight, return_dict=return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = 32,
+        verbose: Any = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Compute the outputs for data, batch by batch.
+
+        Raises:
+            UserError: if the data's shape does not fit; both shapes are said.
+        """
+        from trasluz.loop import Run
+
+        data = Stream(x, self._dtype(), steps) if is_stream(x, None) else self._arrays(x, None)
+        return Run(self, None).predict(data, batch_size, callbacks)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Compute the outputs for one batch."""
+        return self.predict(x, None)
+
+    # ----------------------------------------------------------------------------------- looking
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+    ) -> None:
+        """Print layers, output shapes, parameters and memory."""
+        from trasluz.summary import summary
+
+        (print_fn or print)(summary(self, line_length, expand_nested))
+
+    # ------------------------------------------------------------------------------------- files
+
+    def save(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the model to one file: weights, config, how it was compiled, optimizer state."""
+        from trasluz.saving import save_model
+
+        save_model(self, filepath, overwrite=overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights alone."""
+        from trasluz.saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: Any) -> None:
+        """Read weights that `save_weights` or `save` wrote."""
+        from trasluz.saving import load_weights
+
+        load_weights(self, filepath)
+
+    def to_json(self, **how: Any) -> str:
+        """Write the architecture as JSON."""
+        from trasluz.registry import serialize
+
+        return json.dumps(serialize(self), **how)
+
+
+class Sequential(Model):
+    """Layers one after the other.
+
+    Args:
+        layers: the layers; the first may be `Input(shape)` or have an `input_shape`.
+
+    >>> from trasluz.layers import Dense, Input
+    >>> model = Sequential([Input((3,)), Dense(2)])
+    >>> model.output_shape
+    (None, 2)
+    """
+
+    def __init__(
+        self, layers: Any = None, trainable: bool = True, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self._layers: list[Layer] = []
+        self._start: tuple[Any, str, str | None] | None = None
+        for layer in layers or []:
+            self.add(layer, rebuild=False)
+        self._maybe_build()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer at the end.
+
+        Raises:
+            UserError: if it is not a layer.
+        """
+        from trasluz.layers.core import InputLayer
+
+        if isinstance(layer, InputLayer):
+            layer = layer.output
+        if isinstance(layer, SymbolicTensor):
+            if self._layers:
+                raise UserError("Input has to come first", self.name or "sequential")
+            self._start = (layer.shape, str(layer.dtype), layer.name)
+        elif isinstance(layer, Layer):
+            if any(layer is other for other in self._layers):
+                raise UserError("the same layer stands in a Sequential twice", repr(layer))
+            if not isinstance(layer, Model) and layer.input_shape and not self._layers:
+                shape = layer.input_shape
+                shape = (shape,) if isinstance(shape, int) else tuple(shape)
+                self._start = ((None, *shape), layer.compute_dtype, None)
+            self._layers.append(layer)
+        else:
+            raise UserError(f"{layer!r} is not a layer", mend="add a layer such as Dense(8)")
+        if rebuild:
+            self._maybe_build()
+
+    def pop(self) -> None:
+        """Take the last layer away."""
+        if not self._layers:
+            raise UserError("there is no layer to take away", self.name or "sequential")
+        self._layers.pop()
+        self._maybe_build()
+
+    def _maybe_build(self) -> None:
+        if self._start is not None and self._layers:
+            self.build(self._start[0])
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make all arrays for inputs of this shape (batch axis first)."""
+        if not self._layers:
+            raise UserError("a Sequential without layers", self.name or "sequential", "add some")
+        if input_shape is None:
+            if self._start is None:
+                raise UserError("the input shape is not known", mend="begin with Input(shape)")
+            input_shape = self._start[0]
+        dtype, name = self._start[1:] if self._start else (self.compute_dtype, None)
+        self._build_on(symbol(tuple(input_shape), dtype, name))
+
+    def call(self, inputs: Any) -> Any:
+        for layer in self._layers:
+            inputs = layer(inputs)
+        return inputs
+
+    @property
+    def output_names(self) -> list[str]:
+        """The name of the last layer."""
+        return [self._layers[-1].name or "output"] if self._layers else ["output"]
+
+    def get_config(self) -> dict[str, Any]:
+        """List the layers as plain data."""
+        from trasluz.registry import serialize
+
+        start = self._start or (
+            None if self._input_symbols is None
+            else (self._input_symbols.shape, str(self._input_symbols.dtype), None)
+        )  # fmt: skip
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "input": None if start is None else [list(start[0]), start[1], start[2]],
+            "layers": [serialize(layer) for layer in self._layers],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        """Make a model from what `get_config` gave."""
+        from trasluz.layer import registry
+
+        model = cls(name=config.get("name"), trainable=config.get("trainable", True))
+        if config.get("input"):
+            shape, dtype, name = config["input"]
+            model._start = (tuple(shape), dtype, name)
+        for layer in config["layers"]:
+            model.add(registry.get(layer), rebuild=False)
+        model._maybe_build()
+        return model
+
+
+def _names_in(loss: Any) -> list[str]:
+    """Guess outputs' names before the outputs are known, to check what was given."""
+    if isinstance(loss, dict) and "class_name" not in loss:
+        return list(loss)
+    if isinstance(loss, (list, tuple)):
+        return [f"output_{i + 1}" for i in range(len(loss))]
+    return ["output"]
+
+
+def _unpacked(logs: dict[str, Any]) -> Any:
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values

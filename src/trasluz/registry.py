@@ -1,0 +1,136 @@
+"""Things that can be named by a string or written into a file as a class and its fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import numpy as np
+
+from trasluz.errors import UserError, unknown
+from trasluz.state import snake
+
+
+class Configurable:
+    """A dataclass that can be written down: `get_config` lists its fields, `from_config` reads them.
+
+    Fields hold what the constructor was given (a string stays a string).
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """List the constructor's arguments as plain data, ready for JSON."""
+        if not dataclasses.is_dataclass(self):
+            raise UserError(
+                "the class does not say what its constructor was given",
+                type(self).__name__,
+                "make it a dataclass or give it get_config()",
+            )
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.init}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make an instance from what `get_config` gave.
+
+        Raises:
+            UserError: if a field is not known.
+        """
+        if dataclasses.is_dataclass(cls):
+            known = {f.name for f in dataclasses.fields(cls) if f.init}
+            for name in config:
+                if name not in known:
+                    raise unknown(f"argument of {cls.__name__}", name, known)
+        return cls(**config)
+
+
+def plain(value: Any) -> Any:
+    """Turn a field's value into plain data: numbers, strings, lists, dicts."""
+    if isinstance(value, Configurable):
+        return serialize(value)
+    if isinstance(value, types.FunctionType) or type(value).__name__ == "Row":
+        return getattr(value, "__name__", None) or value.name
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (type, np.dtype)):
+        return np.dtype(value).name
+    return value
+
+
+def serialize(thing: Any) -> Any:
+    """Write a thing down as its class and fields; a function as its name."""
+    if isinstance(thing, Configurable):
+        return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    return plain(thing)
+
+
+class Registry:
+    """The known things of one kind, by class name, snake case and other names.
+
+    Args:
+        kind: what error messages call them.
+
+    >>> colours = Registry("colour")
+    >>> colours.add(str.upper, "upper")
+    >>> colours.get("uper")
+    Traceback (most recent call last):
+    ...
+    trasluz.errors.UserError: unknown colour 'uper'. To mend it: did you mean 'upper'? Known: 'upper'.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.known: dict[str, Any] = {}
+        self.shown: set[str] = set()
+
+    def add(self, thing: Any, *names: str) -> None:
+        """Add a class (under its name, snake case too) or a function, and other names for it."""
+        own = [thing.__name__, snake(thing.__name__)] if isinstance(thing, type) else []
+        for name in (*own, *names):
+            self.known[name] = thing
+        self.shown.update(names or own[1:])
+
+    def register(self, *names: str) -> Callable[[Any], Any]:
+        """Decorate a class or function so that its names are known."""
+
+        def keep(thing: Any) -> Any:
+            self.add(thing, *(names or ([] if isinstance(thing, type) else [thing.__name__])))
+            return thing
+
+        return keep
+
+    def find(self, name: str) -> Any:
+        """Give what a name stands for.
+
+        Raises:
+            UserError: if it is not known; the nearest name is suggested.
+        """
+        if name not in self.known:
+            raise unknown(self.kind, name, self.shown)
+        return self.known[name]
+
+    def get(self, identifier: Any) -> Any:
+        """Give a thing from a name, a `{"class_name", "config"}` dict, a class, or itself."""
+        if isinstance(identifier, str):
+            found = self.find(identifier)
+            return found() if isinstance(found, type) else found
+        if isinstance(identifier, dict) and "class_name" in identifier:
+            return self.find(identifier["class_name"]).from_config(identifier.get("config", {}))
+        if isinstance(identifier, type):
+            return identifier()
+        if identifier is None or callable(identifier) or isinstance(identifier, Configurable):
+            return identifier
+        raise UserError(
+            f"{identifier!r} does not name a {self.kind}",
+            mend=f"give a name, an object or a function; known: {', '.join(sorted(self.shown))}",
+        )
+
+    def names(self) -> Iterable[str]:
+        """List the known names, each thing once."""
+        return sorted(self.shown)

@@ -1,0 +1,355 @@
+"""One file a model: weights, config, optimizer state and whatever goes with it, never half of it.
+
+A file is in the safetensors format, so any reader of that format sees the weights. Beside them it
+holds one JSON document (what the model is, how it was compiled) and a checksum over everything.
+No pickle: nothing in a file is ever run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trasluz.errors import UserError
+from trasluz.files import write_atomically
+from trasluz.registry import plain, serialize
+from trasluz.state import read, write
+
+FORMAT = 1
+
+
+# ------------------------------------------------------------------------------- bytes of a file
+
+
+def pack(arrays: dict[str, np.ndarray], document: dict[str, Any]) -> bytes:
+    """Put arrays and a JSON document into the bytes of one file, with a checksum."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
+    text = json.dumps({"format": FORMAT, **document}, sort_keys=True)
+    return save(arrays, {"trasluz": text, "sha256": _checksum(arrays, text)})
+
+
+def unpack(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `pack` made from a file.
+
+    Raises:
+        UserError: if the file is missing, cut off, altered, of another kind or of a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError("there is no such file", str(path), "check the path")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise UserError(
+            f"this is not a whole model file ({error})",
+            str(path),
+            "it may be cut off or of another kind: copy it again, or train again",
+        ) from error
+    if "trasluz" not in metadata:
+        raise UserError(
+            "a safetensors file without Trasluz's document",
+            str(path),
+            "load it with safetensors and hand the arrays to set_weights",
+        )
+    document = json.loads(metadata["trasluz"])
+    if document.get("format", 0) > FORMAT:
+        raise UserError(
+            f"the file is of format {document['format']}, this version reads up to {FORMAT}",
+            str(path),
+            "install a newer version of trasluz",
+        )
+    if _checksum(arrays, metadata["trasluz"]) != metadata.get("sha256"):
+        raise UserError(
+            "the file was altered: its checksum does not fit", str(path), "use an intact copy"
+        )
+    return arrays, document
+
+
+def _checksum(arrays: dict[str, np.ndarray], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        a = arrays[name]
+        digest.update(f"{name} {a.dtype} {a.shape}".encode())
+        digest.update(a.tobytes())
+    return digest.hexdigest()
+
+
+def flat(tree: Any, prefix: str) -> dict[str, np.ndarray]:
+    """Name the arrays of nested dicts by the keys on the way to them.
+
+    >>> list(flat({"dense/kernel": {"m": np.zeros(1)}}, "slots"))
+    ['slots|dense/kernel|m']
+    """
+    if not isinstance(tree, dict):
+        return {prefix: np.asarray(tree)}
+    return {k: v for key in tree for k, v in flat(tree[key], f"{prefix}|{key}").items()}
+
+
+def nested(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    """Undo `flat`."""
+    tree: dict[str, Any] = {}
+    for name, array in arrays.items():
+        first, *keys = name.split("|")
+        if first != prefix:
+            continue
+        branch = tree
+        for key in keys[:-1]:
+            branch = branch.setdefault(key, {})
+        branch[keys[-1]] = array
+    return tree
+
+
+# ------------------------------------------------------------------------------------------ models
+
+
+def save_model(
+    model: Any, filepath: Any, overwrite: bool = True, extras: dict[str, bytes] | None = None
+) -> None:
+    """Write a model to one file.
+
+    Args:
+        model: a built model.
+        filepath: where; the ending is free, `.trasluz` is usual.
+        overwrite: whether a file that is there may be replaced.
+        extras: more to keep in the file, as named bytes (a fitted preparation of tables).
+
+    Raises:
+        UserError: if the model cannot be written down, or the file cannot be written.
+    """
+    _check_new(filepath, overwrite)
+    arrays, document = describe(model)
+    for name, content in (extras or {}).items():
+        arrays[f"extra|{name}"] = np.frombuffer(content, np.uint8)
+    write_atomically(filepath, pack(arrays, document))
+
+
+def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Write down all of a model: arrays by name, and a document."""
+    from trasluz import __version__
+
+    if not model.built:
+        raise UserError(
+            "the model has no weights yet", model.name or "save", "build it or fit it first"
+        )
+    _check_config(model)
+    arrays = flat(read(model), "weights")
+    document = {
+        "version": __version__,
+        "model": serialize(model),
+        "inputs": _input_shapes(model),
+    }
+    if model.compiled:
+        how = {**model._compiled_with, "optimizer": model.optimizer}
+        document["compile"] = {"engine": model._engine, **{k: plain(v) for k, v in how.items()}}
+        document["iterations"] = int(model.optimizer.iterations)
+        if model._slots is not None:
+            arrays |= flat(model._slots, "slots")
+    if model._root is not None:
+        arrays["root"] = np.asarray(model._root)
+    return arrays, document
+
+
+def _input_shapes(model: Any) -> Any:
+    from trasluz.tree import leaves
+
+    return [[list(t.shape), str(t.dtype)] for t in leaves(model._input_symbols)]
+
+
+def _check_config(model: Any) -> None:
+    """Find constructors that the config would not satisfy, before anything is written."""
+    from trasluz.layer import Layer
+    from trasluz.state import holders
+
+    for layer in holders(model):
+        if not isinstance(layer, Layer) or type(layer).__module__.startswith("trasluz."):
+            continue
+        config = layer.get_config()
+        needed = [
+            p.name
+            for p in inspect.signature(type(layer)).parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        missing = [name for name in needed if name not in config]
+        if missing:
+            raise UserError(
+                f"its config lacks what its constructor needs: {missing}",
+                type(layer).__name__,
+                "write get_config() that adds them to super().get_config(), or make them fields",
+            )
+
+
+def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:  # noqa: A002, E501
+    """Read a model that `save_model` wrote, ready to predict and to go on training.
+
+    Args:
+        filepath: the file.
+        custom_objects: classes and functions of your own that the model uses, by name.
+        compile: whether to compile it as it was.
+
+    Raises:
+        UserError: if the file is not whole, was altered, is of a newer version, or uses a class
+            that is not known.
+    """
+    arrays, document = unpack(filepath)
+    return restore(arrays, document, custom_objects, compile, str(filepath))
+
+
+def restore(
+    arrays: dict[str, np.ndarray],
+    document: dict[str, Any],
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,  # noqa: A002
+    where: str = "",
+) -> Any:
+    """Make a model from what `describe` gave."""
+    from trasluz import models  # noqa: F401 (registers the classes of models)
+    from trasluz.layer import registry
+    from trasluz.symbolic import symbol
+
+    with known(custom_objects):
+        model = registry.get(document["model"])
+        if not model.built:
+            tensors = [symbol(tuple(s), d) for s, d in document["inputs"]]
+            from trasluz.state import Context
+
+            with Context():
+                model._build_on(tensors[0] if len(tensors) == 1 else tensors)
+        _write_weights(model, nested(arrays, "weights"), where)
+        if compile and "compile" in document:
+            model.compile(**document["compile"])
+            model.optimizer.iterations = document["iterations"]
+            model._target()
+            model._slots = nested(arrays, "slots") or None
+    if "root" in arrays:
+        model._root = arrays["root"]
+    return model
+
+
+def _write_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
+    own = read(model)
+    wrong = [
+        f"{p}: {weights[p].shape} in the file, {own[p].shape} in the model"
+        for p in own
+        if p in weights and weights[p].shape != own[p].shape
+    ]
+    missing = sorted(set(own) ^ set(weights))
+    if wrong or missing:
+        raise UserError(
+            "the weights do not fit the model: " + "; ".join(wrong + missing),
+            where,
+            "load them into a model of the same architecture",
+        )
+    write(model, weights)
+
+
+def load_extras(filepath: Any) -> dict[str, bytes]:
+    """Read the extras that were saved with a model."""
+    arrays, _ = unpack(filepath)
+    prefix = "extra|"
+    return {
+        name.removeprefix(prefix): a.tobytes()
+        for name, a in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+    """Write a model's weights alone."""
+    _check_new(filepath, overwrite)
+    write_atomically(filepath, pack(flat(read(model), "weights"), {}))
+
+
+def load_weights(model: Any, filepath: Any) -> None:
+    """Read weights into a model of the same architecture.
+
+    Raises:
+        UserError: if paths or shapes differ; each is said.
+    """
+    arrays, _ = unpack(filepath)
+    _write_weights(model, nested(arrays, "weights"), str(filepath))
+
+
+def _check_new(filepath: Any, overwrite: bool) -> None:
+    if not overwrite and os.path.exists(filepath):
+        raise UserError("the file exists", str(filepath), "give another name, or overwrite=True")
+
+
+# ---------------------------------------------------------------------------------- custom classes
+
+
+def register(thing: Any) -> Any:
+    """Make a class or function of your own known to `load_model` (a decorator)."""
+    for registry in _registries():
+        registry.add(thing, thing.__name__)
+    return thing
+
+
+@contextmanager
+def known(custom_objects: dict[str, Any] | None) -> Iterator[None]:
+    """Know more names for a while."""
+    registries = _registries()
+    before = [dict(r.known) for r in registries]
+    for registry in registries:
+        registry.known.update(custom_objects or {})
+    try:
+        yield
+    finally:
+        for registry, old in zip(registries, before, strict=True):
+            registry.known = old
+
+
+def _registries() -> list[Any]:
+    from trasluz import activations, initializers, layer, losses, metrics, regularizers
+
+    parts = (activations, initializers, layer, losses, metrics, regularizers)
+    return [part.registry for part in parts]
+
+
+# ------------------------------------------------------------------------------------- checkpoints
+
+
+def save_checkpoint(model: Any, filepath: Any, position: dict[str, Any], more: Any = None) -> None:
+    """Write all that a run needs to go on bit for bit.
+
+    Args:
+        model: the model, as far as it is trained.
+        filepath: where; the checkpoint before stays until this one is whole.
+        position: plain data: epoch, history, what callbacks remember.
+        more: arrays to keep, as nested dicts.
+    """
+    arrays, document = describe(model)
+    arrays |= flat(more or {}, "more")
+    write_atomically(filepath, pack(arrays, {**document, "position": position}))
+
+
+def load_checkpoint(model: Any, filepath: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Put a model back where a checkpoint left it.
+
+    Returns:
+        The position, and the arrays that were kept beside.
+
+    Raises:
+        UserError: if the checkpoint is of a model of another architecture.
+    """
+    arrays, document = unpack(filepath)
+    if "position" not in document:
+        raise UserError("this is a model, not a checkpoint", str(filepath), "use load_model")
+    _write_weights(model, nested(arrays, "weights"), str(filepath))
+    model.optimizer.iterations = document["iterations"]
+    model._slots = nested(arrays, "slots") or None
+    model._root = arrays.get("root")
+    return document["position"], nested(arrays, "more")

@@ -1,0 +1,169 @@
+"""What every layer must pass: for the layers of the library and for those of your own.
+
+>>> from trasluz.layers import Dense
+>>> check_layer(Dense(3, activation="tanh"), np.linspace(-1, 1, 8).reshape(2, 4))
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from trasluz import backend, ops, random, tape
+from trasluz.state import Context, bind, handles, read
+from trasluz.tree import leaves, tree_map
+
+STEP = 1e-6
+
+
+def check_layer(layer: Any, inputs: Any, tolerance: float = 1e-6, second_order: bool = True) -> None:
+    """Check a layer's config, shapes, derivatives, engines and cleanliness.
+
+    Args:
+        layer: a layer; it is built on the inputs.
+        inputs: an array, or a list of arrays, on which the layer is smooth.
+        tolerance: greatest relative difference from central differences.
+        second_order: whether second derivatives are checked too.
+
+    Raises:
+        AssertionError: saying what differs.
+    """
+    inputs = tree_map(np.asarray, inputs)
+    output = layer(inputs)
+    _check_config(layer)
+    _check_shape(layer, inputs, output)
+    for training in (False, True):
+        _check_derivatives(layer, inputs, training, tolerance, second_order)
+        if backend.has_xla():
+            _check_engines(layer, inputs, training)
+    _check_clean(layer, inputs)
+
+
+def _check_config(layer: Any) -> None:
+    config = layer.get_config()
+    again = type(layer).from_config(json.loads(json.dumps(config)))
+    assert again.get_config() == config, f"config changes on the way: {config}"
+
+
+def _check_shape(layer: Any, inputs: Any, output: Any) -> None:
+    shape = tree_map(lambda x: _Leaf((None, *x.shape[1:])), inputs)
+    shapes = tree_map(lambda s: s.value, shape)
+    told = layer.compute_output_shape(shapes)
+    for one, y in zip(told if isinstance(output, tuple) else [told], leaves(output), strict=True):
+        assert tuple(one[1:]) == y.shape[1:], f"shape {one} was told, {y.shape} came"
+
+
+class _Leaf:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def scalar_of(layer: Any, training: bool) -> Any:
+    """Make a smooth scalar function of a layer's arrays and inputs: a weighted sum of its output."""
+
+    def f(point: Any) -> Any:
+        arrays, inputs = point
+        twin = bind(layer, arrays)
+        with Context(training, random.key(5), 3):
+            outputs = leaves(twin(inputs))
+        total: Any = 0.0
+        for y in outputs:
+            weights = np.cos(np.arange(np.prod(y.shape)) + 1.0).reshape(y.shape).astype(y.dtype)
+            total = total + ops.sum(y * weights)
+        return total
+
+    return f
+
+
+def _point(layer: Any, inputs: Any, dtype: str) -> Any:
+    """The layer's trainable arrays, and the inputs, in a floating type."""
+    cast = lambda a: np.asarray(a, dtype) if np.asarray(a).dtype.kind == "f" else a  # noqa: E731
+    moved = {v.path for v in handles(layer) if v.trainable}
+    return {p: cast(a) for p, a in read(layer).items() if p in moved}, tree_map(cast, inputs)
+
+
+def _shifted(point: Any, direction: Any, amount: float) -> Any:
+    move = lambda a, d: a + amount * d if np.asarray(a).dtype.kind == "f" else a  # noqa: E731
+    return tree_map(move, point, direction)
+
+
+def _dot(a: Any, b: Any) -> float:
+    pairs = zip(leaves(a), leaves(b), strict=True)
+    return float(sum(np.sum(x * y) for x, y in pairs if np.asarray(x).dtype.kind == "f"))
+
+
+def _check_derivatives(
+    layer: Any, inputs: Any, training: bool, tolerance: float, second_order: bool
+) -> None:
+    f = scalar_of(layer, training)
+    point = _point(layer, inputs, "float64")
+    generator = np.random.default_rng(0)
+    direction = tree_map(lambda a: generator.normal(size=a.shape), point)
+    slope = lambda p: _only_floats(tape.grad(f)(p), p)  # noqa: E731
+    ahead, behind = (f(_shifted(point, direction, s)) for s in (STEP, -STEP))
+    expected = (ahead - behind) / (2 * STEP)
+    found = _dot(slope(point), direction)
+    scale = max(1.0, abs(float(expected)))
+    assert abs(found - expected) <= tolerance * scale * 10, (
+        f"derivative {found} differs from central difference {expected} (training={training})"
+    )
+    if not second_order:
+        return
+    once = lambda p: _dot(slope(p), direction)  # noqa: E731
+    bend = (once(_shifted(point, direction, STEP)) - once(_shifted(point, direction, -STEP))) / (
+        2 * STEP
+    )
+    floats = [i for i, a in enumerate(leaves(point)) if a.dtype.kind == "f"]
+    chosen = [leaves(point)[i] for i in floats]
+
+    def of_floats(values: list[Any]) -> Any:
+        full = list(leaves(point))
+        for i, value in zip(floats, values, strict=True):
+            full[i] = value
+        from trasluz.tree import fill
+
+        return f(fill(point, full))
+
+    v = [leaves(direction)[i] for i in floats]
+    found = _dot(tape.hvp(of_floats, chosen, v), v)
+    assert abs(found - bend) <= 1e-4 * max(1.0, abs(bend)), (
+        f"second derivative {found} differs from central difference {bend} (training={training})"
+    )
+
+
+def _only_floats(gradient: Any, point: Any) -> Any:
+    return tree_map(
+        lambda g, a: g if np.asarray(a).dtype.kind == "f" else np.zeros(np.shape(a)), gradient, point
+    )
+
+
+def _check_engines(layer: Any, inputs: Any, training: bool) -> None:
+    f = tape.value_and_grad(scalar_of(layer, training))
+    point = _point(layer, inputs, "float64")
+    here = f(point)
+    there = backend.compiled(f, "xla")(point)
+    for a, b in zip(leaves(here), leaves(_in_order(here, there)), strict=True):
+        np.testing.assert_allclose(
+            np.asarray(b), a, rtol=1e-6, atol=1e-8, err_msg=f"engines differ (training={training})"
+        )
+
+
+def _in_order(like: Any, other: Any) -> Any:
+    return tree_map(lambda _, x: x, like, other)
+
+
+def _check_clean(layer: Any, inputs: Any) -> None:
+    before = read(layer)
+
+    def fails(point: Any) -> Any:
+        scalar_of(layer, True)(point)
+        raise RuntimeError("on purpose")
+
+    try:
+        tape.grad(fails)(_point(layer, inputs, "float32"))
+    except RuntimeError:
+        pass
+    after = read(layer)
+    assert all(after[p] is before[p] for p in before), "an exception left something in the layer"

@@ -1,0 +1,378 @@
+"""The pure step: the only code that trains.
+
+`step(state, batch, rate) -> (state, loss)` is called as it is on NumPy and compiled on XLA. The
+state is a flat dict of dicts of arrays: everything that a run is, and all that a checkpoint holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trasluz import backend, losses, metrics, random, tape
+from trasluz.data import Batch
+from trasluz.errors import UserError
+from trasluz.state import Context, Holder, assign_paths, bind, handles, read
+from trasluz.tree import leaves, tree_map
+
+State = dict[str, Any]
+
+
+class Trackers(Holder):
+    """The metrics of a compiled model, and the mean of its loss."""
+
+    name = "trackers"
+
+    def __init__(self, tracked: list[metrics.Metric]) -> None:
+        self.tracked = tracked
+        assign_paths(self)
+
+
+class Objective:
+    """What training minimises and what it reports, for each output of a model.
+
+    Args:
+        names: the outputs' names.
+        loss: a loss, or one an output (list, or dict by name).
+        loss_weights: how much each output's loss counts.
+        given_metrics: metrics, likewise; they see no sample weights.
+        weighted_metrics: metrics that do.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        loss: Any,
+        loss_weights: Any = None,
+        given_metrics: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None:
+        self.names = list(names)
+        several = len(self.names) > 1
+        self.losses = [losses.get(one) for one in self._each(loss, "loss", several)]
+        weights = self._each(loss_weights, "loss_weights", several)
+        self.loss_weights = [1.0 if w is None else float(w) for w in weights]
+        self.identifiers = [
+            [(m, weighted) for m in _listed(one)]
+            for weighted, given in ((False, given_metrics), (True, weighted_metrics))
+            for one in self._each(given, "metrics", several, nested=True)
+        ]
+        n = len(self.names)
+        self.identifiers = [self.identifiers[i] + self.identifiers[n + i] for i in range(n)]
+        self.trackers: Trackers | None = None
+        self.by_output: list[list[tuple[metrics.Metric, bool]]] = []
+
+    def _each(self, given: Any, what: str, several: bool, nested: bool = False) -> list[Any]:
+        """Spread what was given over the outputs."""
+        if isinstance(given, dict) and "class_name" not in given:
+            for name in given:
+                if name not in self.names:
+                    raise UserError(
+                        f"{what} names an output {name!r}", mend=f"the outputs are {self.names}"
+                    )
+            return [given.get(name) for name in self.names]
+        if not several:
+            single = isinstance(given, (list, tuple)) and not nested
+            return [given[0] if single and len(given) == 1 else given]
+        if nested and isinstance(given, (list, tuple)) and not _is_nested(given, len(self.names)):
+            raise UserError(
+                f"{what} for {len(self.names)} outputs have to say which belong to which",
+                mend=f"give a dict by name ({', '.join(self.names)}) or a list of lists",
+            )
+        if isinstance(given, (list, tuple)):
+            if len(given) != len(self.names):
+                raise UserError(
+                    f"{what}: {len(given)} were given for {len(self.names)} outputs",
+                    mend="give one an output, None for an output without",
+                )
+            return list(given)
+        if nested and given is not None:
+            return [given] * len(self.names)
+        return [given] * len(self.names)
+
+    def prepare(self, y: list[Any], p: list[Any]) -> None:
+        """Choose the metrics that names like "accuracy" mean for targets of these shapes."""
+        if self.trackers is not None:
+            return
+        loss_mean = metrics.Mean(name="loss")
+        self.by_output, several = [], len(self.names) > 1
+        parts: list[metrics.Metric] = []
+        if several:
+            parts = [metrics.Mean(name=f"{name}_loss") for name in self.names]
+        taken = {"loss"} | {m.name for m in parts}
+        for i, name in enumerate(self.names):
+            chosen = []
+            for identifier, weighted in self.identifiers[i]:
+                metric = metrics.resolve(identifier, y[i].shape, p[i].shape, self.losses[i])
+                label = metric.name if not several else f"{name}_{metric.name}"
+                if label in taken:
+                    if several or isinstance(identifier, str):
+                        continue
+                    n = 1
+                    while f"{label}_{n}" in taken:
+                        n += 1
+                    label = f"{label}_{n}"
+                taken.add(label)
+                metric.name = label
+                chosen.append((metric, weighted))
+            self.by_output.append(chosen)
+        chosen_metrics = [m for output in self.by_output for m, _ in output]
+        self.trackers = Trackers([loss_mean, *parts, *chosen_metrics])
+
+    def value(self, y: list[Any], p: list[Any], w: list[Any]) -> tuple[Any, list[Any]]:
+        """Add up the outputs' losses: `(total, one an output)`."""
+        parts = [
+            None if loss is None or y[i] is None else loss(y[i], p[i], sample_weight=w[i])
+            for i, loss in enumerate(self.losses)
+        ]
+        terms = [
+            part if weight == 1.0 else part * weight
+            for part, weight in zip(parts, self.loss_weights, strict=True)
+            if part is not None
+        ]
+        if not terms:
+            raise UserError("no output has a loss", "compile", "give compile(loss=…)")
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total, parts
+
+    def track(
+        self, arrays: State, total: Any, parts: list[Any], y: list[Any], p: list[Any], w: list[Any]
+    ) -> State:
+        """Let the metrics see a batch: new arrays of the trackers."""
+        twin = bind(self.trackers, arrays)
+        rows = p[0].shape[0]
+        tracked = iter(twin.tracked)
+        next(tracked).update_state(total, sample_weight=rows)
+        if len(self.names) > 1:
+            for part in parts:
+                mean = next(tracked)
+                if part is not None:
+                    mean.update_state(part, sample_weight=rows)
+        for i, output in enumerate(self.by_output):
+            for _, weighted in output:
+                metric = next(tracked)
+                if y[i] is not None:
+                    metric.update_state(y[i], p[i], sample_weight=w[i] if weighted else None)
+        return read(twin)
+
+    def results(self, arrays: State) -> dict[str, float]:
+        """Work out what the trackers say."""
+        assert self.trackers is not None
+        twin = bind(self.trackers, backend.to_numpy(arrays))
+        logs: dict[str, Any] = {}
+        for metric in twin.tracked:
+            value = metric.result()
+            if isinstance(value, dict):
+                logs |= {k: float(v) for k, v in value.items()}
+            else:
+                logs[metric.name] = float(value) if np.ndim(value) == 0 else np.asarray(value)
+        return logs
+
+    def fresh(self) -> State:
+        """The trackers' arrays before anything was seen."""
+        assert self.trackers is not None
+        for metric in self.trackers.tracked:
+            metric.reset_state()
+        return read(self.trackers)
+
+
+def _listed(one: Any) -> list[Any]:
+    return [] if one is None else list(one) if isinstance(one, (list, tuple)) else [one]
+
+
+def _is_nested(given: Sequence[Any], n: int) -> bool:
+    return len(given) == n and all(g is None or isinstance(g, (list, tuple, str)) for g in given)
+
+
+def spread(tree: Any, names: Sequence[str], what: str) -> list[Any]:
+    """List one entry an output, from a value, a list or a dict by name."""
+    if tree is None:
+        return [None] * len(names)
+    if isinstance(tree, dict):
+        for name in tree:
+            if name not in names:
+                raise UserError(f"{what} names an output {name!r}", mend=f"outputs: {list(names)}")
+        return [tree.get(name) for name in names]
+    if isinstance(tree, (list, tuple)):
+        if len(tree) != len(names):
+            raise UserError(f"{what}: {len(tree)} were given for the outputs {list(names)}")
+        return list(tree)
+    return [tree] + [None] * (len(names) - 1) if len(names) == 1 else [tree] * len(names)
+
+
+# ------------------------------------------------------------------------------------- the steps
+
+
+def initial(model: Any, optimizer: Any, root: Any) -> State:
+    """Gather the state a run starts from."""
+    variables = handles(model)
+    trainable = {v.path: v.value for v in variables if v.trainable}
+    return {
+        "params": trainable,
+        "fixed": {v.path: v.value for v in variables if not v.trainable},
+        "slots": optimizer.init(trainable),
+        "step": np.asarray(0, np.int32),
+        "root": root,
+    }
+
+
+def forward(model: Any, arrays: State, x: Any, context: Context) -> tuple[Any, State]:
+    """Run a twin of the model: its outputs, and its arrays as it left them."""
+    twin = bind(model, arrays)
+    with context:
+        outputs = twin(x)
+    return outputs, read(twin)
+
+
+def penalties(model: Any, arrays: State, context: Context) -> list[Any]:
+    """List what regularizers and `add_loss` add to the loss."""
+    terms = [
+        v.regularizer(arrays[v.path])
+        for v in handles(model)
+        if v.regularizer is not None and v.trainable
+    ]
+    return terms + context.losses
+
+
+def objective(
+    model: Any, target: Objective, params: State, fixed: State, batch: Batch, context: Context
+) -> tuple[Any, tuple[Any, ...]]:
+    """The loss of a batch as a function of the parameters, and what is worth keeping of it."""
+    arrays = {**fixed, **params}
+    outputs, after = forward(model, arrays, batch.x, context)
+    p = outputs_list(outputs)
+    y = spread(batch.y, target.names, "y")
+    w = spread(batch.w, target.names, "sample_weight")
+    total, parts = target.value(y, p, w)
+    for term in penalties(model, arrays, context):
+        total = total + term
+    moved = {path: after[path] for path in fixed}
+    return total, (total, parts, p, y, w, moved)
+
+
+def outputs_list(outputs: Any) -> list[Any]:
+    """List a model's outputs."""
+    return leaves(outputs)
+
+
+def train_step(model: Any, target: Objective, optimizer: Any) -> Callable[..., Any]:
+    """Make the pure training step of a compiled model.
+
+    Returns:
+        `step(state, batch, rate) -> (state, total loss)`; `rate` is the learning rate, or `None`
+        where a schedule gives it.
+    """
+    constraints = {v.path: v.constraint for v in handles(model) if v.constraint is not None}
+
+    def step(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
+        context = Context(True, state["root"], state["step"])
+        fixed = state["fixed"]
+        slope = tape.value_and_grad(
+            lambda params: objective(model, target, params, fixed, batch, context), has_aux=True
+        )
+        (loss, kept), grads = slope(state["params"])
+        total, parts, p, y, w, moved = kept
+        params, slots = optimizer.update(
+            grads, state["slots"], state["params"], state["step"], learning_rate=rate
+        )
+        for path, constraint in constraints.items():
+            if path in params:
+                params = {**params, path: constraint(params[path])}
+        return {
+            "params": params,
+            "fixed": moved,
+            "slots": slots,
+            "step": state["step"] + np.int32(1),
+            "root": state["root"],
+            "metrics": target.track(state["metrics"], total, parts, y, p, w),
+        }, loss
+
+    return step
+
+
+def test_step(model: Any, target: Objective) -> Callable[..., Any]:
+    """Make the pure evaluation step: `step(arrays, metrics, batch) -> metrics`.
+
+    It runs on a tape too, so that losses see the logits under a softmax as they do in training.
+    """
+
+    def step(arrays: State, tracked: State, batch: Batch) -> State:
+        context = Context(False, random.key(0))
+        _, _, kept = tape.vjp(
+            lambda arrays: objective(model, target, arrays, {}, batch, context),
+            arrays,
+            has_aux=True,
+        )
+        total, parts, p, y, w, _ = kept
+        return target.track(tracked, total, parts, y, p, w)
+
+    return step
+
+
+def predict_step(model: Any) -> Callable[..., Any]:
+    """Make the pure prediction step: `step(arrays, x) -> outputs`."""
+    return lambda arrays, x: forward(model, arrays, x, Context(False, random.key(0)))[0]
+
+
+# --------------------------------------------------------------------------- when numbers break
+
+
+class NonFiniteError(UserError):
+    """Training met a number that is not finite and stopped; the last good weights are kept."""
+
+
+def is_finite(loss: Any, params: State) -> bool:
+    """Tell whether a step's loss and new parameters are all finite numbers."""
+    return bool(np.isfinite(loss)) and all(np.isfinite(p.sum()) for p in params.values())
+
+
+def guarded(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a step that XLA can run blindly: from the first bad step on, nothing moves any more.
+
+    The state gets one entry more, `bad`: the number of that step, or −1.
+    """
+
+    def careful(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
+        before = {k: v for k, v in state.items() if k != "bad"}
+        after, loss = step(before, batch, rate)
+        xp = backend.namespace(loss)
+        ok = xp.isfinite(loss)
+        for p in after["params"].values():
+            ok = ok & xp.isfinite(xp.sum(p))
+        ok = ok & (state["bad"] < 0)
+        chosen = tree_map(lambda new, old: xp.where(ok, new, old), after, before)
+        bad = xp.where(ok | (state["bad"] >= 0), state["bad"], before["step"])
+        return {**chosen, "bad": bad}, loss
+
+    return careful
+
+
+def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
+    """Say where in a step the first number appears that is not finite."""
+    context = Context(True, state["root"], state["step"])
+    book = tape.Tape()
+    boxes = {path: book.input(value) for path, value in state["params"].items()}
+    with np.errstate(all="ignore"):
+        total, _ = objective(model, target, boxes, state["fixed"], batch, context)
+        for step in book.steps:
+            if step is not None and not _all_finite(step.value):
+                return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"
+        grads = book.backward({total.index: np.ones_like(total.value)}, keep=True)
+        for index in range(len(book.steps) - 1, -1, -1):
+            at = book.steps[index]
+            if at is not None and index in grads and not _all_finite(grads[index]):
+                return f"first in the backward pass, in {at.scope or 'the loss'} ({at.row.name})"
+        for path, box in boxes.items():
+            if box.index in grads and not _all_finite(grads[box.index]):
+                return f"first in the backward pass, in the gradient of {path}"
+    return "first in the optimizer's update"
+
+
+def _all_finite(value: Any) -> bool:
+    return all(
+        bool(np.isfinite(v).all()) for v in leaves(value) if np.asarray(v).dtype.kind == "f"
+    )

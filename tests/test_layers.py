@@ -1,0 +1,255 @@
+"""Every layer through the conformance suite, and against Keras where it counts."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import numpy as np
+import pytest
+
+from trasluz import layers, random
+from trasluz.errors import UserError
+from trasluz.layer import registry
+from trasluz.state import Param, read
+from trasluz.testing import check_layer
+
+
+def _x(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng([seed, *shape]).normal(size=shape) + 0.01
+
+
+SAMPLES = {
+    "Dense": [
+        (lambda: layers.Dense(3, activation="tanh"), _x(4, 5)),
+        (lambda: layers.Dense(2, use_bias=False), _x(2, 3, 5)),
+        (lambda: layers.Dense(2, activation="softmax"), np.arange(6).reshape(2, 3)),
+    ],
+    "Activation": [(lambda: layers.Activation("gelu"), _x(3, 4))],
+    "ReLU": [(lambda: layers.ReLU(max_value=1.5, negative_slope=0.1), _x(3, 4))],
+    "LeakyReLU": [(lambda: layers.LeakyReLU(0.2), _x(3, 4))],
+    "PReLU": [
+        (lambda: layers.PReLU("uniform"), _x(3, 4)),
+        (lambda: layers.PReLU("uniform", shared_axes=[1]), _x(3, 4, 2)),
+    ],
+    "ELU": [(lambda: layers.ELU(0.7), _x(3, 4))],
+    "Softmax": [(lambda: layers.Softmax(axis=1), _x(3, 4, 2))],
+    "Flatten": [
+        (lambda: layers.Flatten(), _x(3, 4, 2)),
+        (lambda: layers.Flatten(data_format="channels_first"), _x(3, 4, 2)),
+    ],
+    "Reshape": [(lambda: layers.Reshape((2, -1)), _x(3, 4, 2))],
+    "Permute": [(lambda: layers.Permute((2, 1)), _x(3, 4, 2))],
+    "RepeatVector": [(lambda: layers.RepeatVector(3), _x(3, 4))],
+    "Identity": [(lambda: layers.Identity(), _x(3, 4))],
+    "InputLayer": [(lambda: layers.InputLayer((4,)), _x(3, 4))],
+    "Dropout": [
+        (lambda: layers.Dropout(0.4), _x(3, 4)),
+        (lambda: layers.Dropout(0.4, noise_shape=(None, 1), seed=3), _x(3, 4)),
+    ],
+    "GaussianNoise": [(lambda: layers.GaussianNoise(0.3), _x(3, 4))],
+    "GaussianDropout": [(lambda: layers.GaussianDropout(0.3), _x(3, 4))],
+    "BatchNormalization": [
+        (lambda: layers.BatchNormalization(), _x(6, 4)),
+        (lambda: layers.BatchNormalization(axis=1, scale=False), _x(6, 4, 3)),
+    ],
+    "LayerNormalization": [
+        (lambda: layers.LayerNormalization(), _x(3, 5)),
+        (lambda: layers.LayerNormalization(axis=(1, 2), center=False), _x(3, 5, 2)),
+    ],
+    "Normalization": [(lambda: layers.Normalization(mean=1.0, variance=4.0), _x(3, 5))],
+    "Rescaling": [(lambda: layers.Rescaling(0.5, 1.0), _x(3, 5))],
+    "Embedding": [(lambda: layers.Embedding(7, 3), np.array([[1, 6, 6], [0, 1, 2]]))],
+    "Add": [(lambda: layers.Add(), [_x(3, 4), _x(3, 4, seed=1), _x(3, 4, seed=2)])],
+    "Subtract": [(lambda: layers.Subtract(), [_x(3, 4), _x(3, 4, seed=1)])],
+    "Multiply": [(lambda: layers.Multiply(), [_x(3, 4), _x(3, 4, seed=1)])],
+    "Average": [(lambda: layers.Average(), [_x(3, 4), _x(3, 4, seed=1)])],
+    "Maximum": [(lambda: layers.Maximum(), [_x(3, 4), _x(3, 4, seed=1)])],
+    "Minimum": [(lambda: layers.Minimum(), [_x(3, 4), _x(3, 4, seed=1)])],
+    "Concatenate": [(lambda: layers.Concatenate(), [_x(3, 4), _x(3, 2)])],
+    "SimpleRNN": [
+        (lambda: layers.SimpleRNN(3), _x(2, 4, 3)),
+        (
+            lambda: layers.SimpleRNN(
+                3, return_sequences=True, go_backwards=True, dropout=0.3, recurrent_dropout=0.2
+            ),
+            _x(2, 4, 3),
+        ),
+        (lambda: layers.SimpleRNN(2, return_state=True, activation="sigmoid"), _x(2, 4, 3)),
+    ],
+}
+CASES = [
+    pytest.param(make, x, id=f"{name}-{i}")
+    for name, samples in SAMPLES.items()
+    for i, (make, x) in enumerate(samples)
+]
+
+
+def test_every_layer_has_samples():
+    own = {
+        name
+        for name, kind in registry.known.items()
+        if name == kind.__name__ and kind.__module__.startswith("trasluz.layers") and name[0] != "_"
+    }
+    assert own == set(SAMPLES)
+
+
+@pytest.mark.parametrize(("make", "x"), CASES)
+def test_conformance(make, x):
+    random.set_seed(11)
+    check_layer(make(), x)
+
+
+def _keras_pairs():
+    from keras import layers as kl
+
+    return [
+        (layers.Dense(3, activation="relu"), kl.Dense(3, activation="relu"), _x(4, 5)),
+        (layers.BatchNormalization(), kl.BatchNormalization(), _x(6, 4)),
+        (layers.BatchNormalization(axis=1), kl.BatchNormalization(axis=1), _x(6, 4, 3)),
+        (layers.LayerNormalization(), kl.LayerNormalization(), _x(6, 4)),
+        (layers.PReLU("uniform"), kl.PReLU("uniform"), _x(6, 4)),
+        (layers.ReLU(2.0, 0.1, 0.5), kl.ReLU(2.0, 0.1, 0.5), _x(6, 4) * 2),
+        (layers.Embedding(9, 4), kl.Embedding(9, 4), np.array([[1, 8], [0, 3]])),
+        (layers.SimpleRNN(3), kl.SimpleRNN(3), _x(2, 5, 3)),
+        (
+            layers.SimpleRNN(3, return_sequences=True, go_backwards=True),
+            kl.SimpleRNN(3, return_sequences=True, go_backwards=True),
+            _x(2, 5, 3),
+        ),
+    ]
+
+
+@pytest.mark.interop
+def test_outputs_are_those_of_keras():
+    for ours, theirs, x in _keras_pairs():
+        x = x.astype("float32") if x.dtype.kind == "f" else x
+        theirs(x)
+        ours(x)
+        assert [tuple(w.shape) for w in theirs.weights] == [w.shape for w in ours.weights], ours
+        ours.set_weights([np.asarray(w) for w in theirs.weights])
+        for training in (False, True):
+            np.testing.assert_allclose(
+                ours(x, training=training),
+                np.asarray(theirs(x, training=training)),
+                rtol=2e-5,
+                atol=2e-6,
+                err_msg=repr(ours),
+            )
+        for mine, other in zip(ours.get_weights(), theirs.weights, strict=True):
+            np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-5, atol=1e-7)
+
+
+# ------------------------------------------------------------------------------------- behaviour
+
+
+def test_batch_normalization_learns_the_population():
+    """Algorithm 2 of the paper: after training, population statistics stand for the batch's."""
+    generator = np.random.default_rng(0)
+    layer = layers.BatchNormalization(momentum=0.9)
+    for _ in range(200):
+        layer(generator.normal(3.0, 2.0, (64, 2)), training=True)
+    assert layer.moving_mean == pytest.approx([3, 3], abs=0.15)
+    assert layer.moving_variance == pytest.approx([4, 4], abs=0.5)
+    y = layer(generator.normal(3.0, 2.0, (4000, 2)))
+    assert y.mean(0) == pytest.approx([0, 0], abs=0.1)
+    layer.trainable = False
+    before = layer.moving_mean
+    layer(np.ones((4, 2)), training=True)
+    assert layer.moving_mean is before
+
+
+def test_dropout_keeps_the_mean_and_its_seed():
+    x = np.ones((200, 50))
+    y = layers.Dropout(0.25)(x, training=True)
+    assert set(np.round(np.unique(y), 5)) == {0, np.float32(1.33333)}
+    assert y.mean() == pytest.approx(1, abs=0.02)
+    random.set_seed(3)
+    one = layers.Dropout(0.5)(x, training=True)
+    random.set_seed(3)
+    assert (layers.Dropout(0.5)(x, training=True) == one).all()
+
+
+def test_normalization_adapts():
+    data = _x(100, 3) * [1, 5, 9] + [0, 1, 2]
+    layer = layers.Normalization()
+    layer.adapt(data)
+    y = layer(data)
+    assert y.mean(0) == pytest.approx(np.zeros(3), abs=1e-5)
+    assert y.std(0) == pytest.approx(np.ones(3), abs=1e-5)
+    back = layers.Normalization(mean=layer.adapt_mean, variance=layer.adapt_variance, invert=True)
+    np.testing.assert_allclose(back(y), data, rtol=1e-4, atol=1e-5)
+
+
+def test_recurrent_mask_keeps_the_state():
+    layer = layers.SimpleRNN(3)
+    x = _x(2, 5, 4)
+    short = layer(x[:, :3])
+    mask = np.array([[1, 1, 1, 0, 0]] * 2, bool)
+    np.testing.assert_allclose(layer(x, mask=mask), short, rtol=1e-6)
+
+
+def test_own_layer_in_both_styles():
+    class Scale(layers.Layer):
+        start: float = 2.0
+
+        def build(self, input_shape):
+            from trasluz import initializers
+
+            self.factor = Param((input_shape[-1],), initializers.Constant(self.start))
+
+        def call(self, x):
+            return x * self.factor
+
+    class Linear(layers.Layer):
+        def __init__(self, units=3, **kwargs):
+            super().__init__(**kwargs)
+            self.units = units
+
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(input_shape[-1], self.units), initializer="ones")
+            self.b = self.add_weight(shape=(self.units,), initializer="zeros", trainable=False)
+
+        def call(self, inputs):
+            return inputs @ self.w + self.b
+
+    class Pair(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = Linear(4), Linear(2)
+
+        def call(self, x, training=False):
+            return self.second(self.first(x))
+
+    check_layer(Scale(), _x(3, 4))
+    assert Scale(5.0)(np.ones((1, 2))).tolist() == [[5, 5]]
+    pair = Pair()
+    assert pair(np.ones((1, 3))).tolist() == [[12, 12]]
+    assert sorted(read(pair)) == ["linear/b", "linear/w", "linear_1/b", "linear_1/w"]
+    assert [v.path for v in pair.trainable_weights] == ["linear/w", "linear_1/w"]
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "message"),
+    [
+        (lambda: layers.Dense(0), np.ones((2, 3)), "positive whole number"),
+        (lambda: layers.Dense(2, activation="rleu"), np.ones((2, 3)), "did you mean 'relu'"),
+        (lambda: layers.Dense(2, kernel_initializer="he"), np.ones((2, 3)), "unknown initiali"),
+        (lambda: layers.Dropout(1.5), np.ones((2, 3)), r"\[0, 1\)"),
+        (lambda: layers.Reshape((4,)), np.ones((2, 3)), "3 entries"),
+        (lambda: layers.Embedding(3, 2), np.array([[1, 3]]), "from 1 to 3.*3 rows"),
+        (lambda: layers.SimpleRNN(3), np.ones((2, 3)), "batch, time, features"),
+        (lambda: layers.Add(), np.ones((2, 3)), "at least two"),
+    ],
+)
+def test_mistakes_are_named(make, x, message):
+    with pytest.raises(UserError, match=message):
+        make()(x, training=True)
+
+
+def test_wrong_width_says_both_shapes():
+    layer = layers.Dense(2)
+    layer(np.ones((4, 3)))
+    with pytest.raises(UserError, match=r"\(4, 5\).*\(3, 2\)"):
+        layer(np.ones((4, 5)))
