@@ -122,7 +122,5 @@ def each() -> list[Any]:
 def floats(sample: Sample) -> list[int]:
     """Say which arguments a derivative can be asked for."""
     return [
-        i
-        for i, a in enumerate(sample.args)
-        if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+        i for i, a in enumerate(sample.args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
     ]

@@ -150,4 +150,6 @@ def test_seed_of_the_program():
     random.set_seed(5)
     one = [random.next_key() for _ in range(3)]
     random.set_seed(5)
-    assert all((a == b).all() for a, b in zip(one, [random.next_key() for _ in range(3)], strict=True))
+    assert all(
+        (a == b).all() for a, b in zip(one, [random.next_key() for _ in range(3)], strict=True)
+    )

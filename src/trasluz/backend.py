@@ -120,7 +120,9 @@ def _width_of(tree: Any) -> Iterator[None]:
         yield
 
 
-def compiled(f: Callable[..., Any], engine: str, donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+def compiled(
+    f: Callable[..., Any], engine: str, donate: tuple[int, ...] = ()
+) -> Callable[..., Any]:
     """Give `f` as the engine runs it: itself on NumPy, compiled once a shape on XLA.
 
     Args:

@@ -48,6 +48,7 @@ class Callback:
 
     model: Any = None
     params: Any = None
+    remembers: tuple[str, ...] = ()  # attributes that a checkpoint has to keep
 
     def set_model(self, model: Any) -> None:
         """Say which model the callback belongs to."""
@@ -57,11 +58,39 @@ class Callback:
         """Say how training was asked for."""
         self.params = params
 
-    def listens(self) -> bool:
-        """Whether the end of the present batch is of interest."""
+    def hears(self, hook: str) -> bool:
+        """Whether the callback does anything at a hook for batches, under this or an older name."""
+        return overrides(self, hook) or overrides(self, hook.replace("on_train_batch", "on_batch"))
+
+    def listens(self, hook: str, batch: int) -> bool:
+        """Whether a batch is of interest; asked once before each hook that the callback hears."""
         return True
 
-    # ruff: noqa: B027
+    def remembered(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give what a checkpoint has to keep of the callback: plain data, and arrays by name.
+
+        It is what `remembers` names; a list of arrays is kept as several.
+        """
+        plain, arrays = {}, {}
+        for name in self.remembers:
+            value = getattr(self, name, None)
+            if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+                arrays |= {f"{name}.{i}": a for i, a in enumerate(value)}
+            else:
+                plain[name] = value
+        return plain, arrays
+
+    def remember(self, plain: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        for name, value in plain.items():
+            setattr(self, name, value)
+        lists: dict[str, dict[int, Any]] = {}
+        for name, array in arrays.items():
+            attribute, number = name.split(".")
+            lists.setdefault(attribute, {})[int(number)] = array
+        for attribute, parts in lists.items():
+            setattr(self, attribute, [parts[i] for i in sorted(parts)])
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Training begins."""
 
@@ -162,9 +191,7 @@ class CallbackList(Callback):
         self.params = params
         for c in self.callbacks:
             c.set_params(params)
-        self._hearers = {
-            hook: [c for c in self.callbacks if hears(c, hook)] for hook in BATCH_HOOKS
-        }
+        self._hearers = {hook: [c for c in self.callbacks if c.hears(hook)] for hook in BATCH_HOOKS}
 
     @property
     def wants_batches(self) -> bool:
@@ -178,7 +205,7 @@ class CallbackList(Callback):
 
     def _batch(self, hook: str, batch: int, logs: Any) -> None:
         """Speak to those who listen; `logs` may be a function that works them out."""
-        hearers = [c for c in self._hearers[hook] if c.listens()]
+        hearers = [c for c in self._hearers[hook] if c.listens(hook, batch)]
         if hearers and callable(logs):
             logs = logs()
         for c in hearers:
@@ -264,14 +291,6 @@ def _flat(callbacks: Any) -> Iterable[Any]:
         )
 
 
-def hears(callback: Callback, hook: str) -> bool:
-    """Tell whether a callback does anything at a batch hook, under its name or the older one."""
-    if isinstance(callback, ProgbarLogger):
-        return callback.hears(hook)
-    older = hook.replace("on_train_batch", "on_batch")
-    return overrides(callback, hook) or overrides(callback, older)
-
-
 # ----------------------------------------------------------------------------- seeing what happens
 
 
@@ -282,6 +301,8 @@ class History(Callback):
         epoch: the numbers of the epochs.
         history: `{"loss": [one an epoch], ...}`.
     """
+
+    remembers = ("epoch", "history")
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
@@ -313,7 +334,8 @@ class ProgbarLogger(Callback):
 
     def __init__(self, file: TextIO | None = None) -> None:
         self.file = file
-        self.verbose, self.epochs, self.steps = 1, 1, None
+        self.verbose, self.epochs = 1, 1
+        self.steps: int | None = None
         self.title, self.seen, self.shown_width = "", 0, 0
         self.in_fit = False
         self.began = self.shown = 0.0
@@ -321,16 +343,18 @@ class ProgbarLogger(Callback):
     def set_params(self, params: Logs) -> None:
         """Take over how much to print, and how much there is to do."""
         self.params = params
-        self.verbose = {"auto": 1}.get(params.get("verbose", 1), params.get("verbose", 1))
+        self.verbose = 1 if params.get("verbose") == "auto" else params.get("verbose", 1)
         self.epochs, self.steps = params.get("epochs", 1), params.get("steps")
 
     def hears(self, hook: str) -> bool:
         """Only a bar that moves needs batches."""
         return self.verbose == 1 and hook.endswith("batch_end") and hook != "on_batch_end"
 
-    def listens(self) -> bool:
+    def listens(self, hook: str, batch: int) -> bool:
         """Whether it is time to move the bar."""
-        self.seen += 1
+        if self.in_fit and "test" in hook:
+            return False
+        self.seen = batch + 1
         now = time.perf_counter()
         if now - self.shown < self.INTERVAL or not self.moves():
             return False
@@ -376,9 +400,8 @@ class ProgbarLogger(Callback):
             self._begin()
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Move the bar, outside of training."""
-        if not self.in_fit:
-            self._show(batch + 1, logs or {})
+        """Move the bar."""
+        self._show(batch + 1, logs or {})
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Print the last line, outside of training."""
@@ -558,10 +581,12 @@ class TensorBoard(Callback):
         self.writers = {part: SummaryWriter(str(folder / part)) for part in ("train", "validation")}
         self.batches = 0
 
-    def listens(self) -> bool:
+    def hears(self, hook: str) -> bool:
+        """Whether batches are written at all."""
+        return self.update_freq != "epoch" and super().hears(hook)
+
+    def listens(self, hook: str, batch: int) -> bool:
         """Whether it is time to write a batch's logs."""
-        if self.update_freq == "epoch":
-            return False
         self.batches += 1
         return self.update_freq == "batch" or self.batches % int(self.update_freq) == 0
 
@@ -712,6 +737,9 @@ class EarlyStopping(Monitor):
 
     stopped_epoch: int = field(default=0, init=False)
 
+    remembers = ("wait", "best", "best_weights", "best_epoch", "stopped_epoch")
+    best_weights: Any = field(default=None, init=False, repr=False)
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget an earlier training."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
@@ -771,6 +799,7 @@ class ModelCheckpoint(Monitor):
     initial_value_threshold: float | None = None
 
     min_delta = 0.0
+    remembers = ("best", "batches")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -785,10 +814,12 @@ class ModelCheckpoint(Monitor):
                 "give 'epoch' or a number of batches",
             )
 
-    def listens(self) -> bool:
+    def hears(self, hook: str) -> bool:
+        """Whether batches are counted at all."""
+        return self.save_freq != "epoch" and super().hears(hook)
+
+    def listens(self, hook: str, batch: int) -> bool:
         """Whether so many batches have gone by."""
-        if self.save_freq == "epoch":
-            return False
         self.batches += 1
         return self.batches % int(self.save_freq) == 0
 
@@ -856,6 +887,8 @@ class ReduceLROnPlateau(Monitor):
     cooldown: int = 0
     min_lr: float = 0.0
 
+    remembers = ("best", "wait", "resting")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.factor >= 1:
@@ -910,7 +943,9 @@ class LearningRateScheduler(Callback):
         rate = self.schedule(epoch, before) if takes_two(self.schedule) else self.schedule(epoch)
         if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
             raise UserError(
-                f"the schedule gave {rate!r} for epoch {epoch}", type(self).__name__, "return a number"
+                f"the schedule gave {rate!r} for epoch {epoch}",
+                type(self).__name__,
+                "return a number",
             )
         optimizer.learning_rate = float(rate)
         if self.verbose:
@@ -955,3 +990,46 @@ class TerminateOnNaN(Callback):
             raise RuntimeError(f"the loss is {loss} at batch {batch}")
         print(f"Batch {batch}: the loss is {loss}, training stops")
         self.model.stop_training = True
+
+
+@dataclass(eq=False)
+class BackupAndRestore(Callback):
+    """Keeps a checkpoint while training runs; the next `fit` with it goes on bit for bit.
+
+    A checkpoint holds weights, optimizer state, step, random key, the place in the epoch, the
+    history and what other callbacks remember. It is written whole or not at all. After a
+    keyboard interrupt one is written where training stood.
+
+    Args:
+        backup_dir: the file of the checkpoint.
+        save_freq: "epoch", or after how many batches to write one too.
+        delete_checkpoint: whether to remove it when training has come to its end.
+
+    Raises:
+        UserError: if the checkpoint is of another network, or not whole.
+    """
+
+    backup_dir: str | os.PathLike[str]
+    save_freq: str | int = "epoch"
+    delete_checkpoint: bool = True
+
+    def resume(self, run: Any) -> bool:
+        """Put a run where the checkpoint was, if there is one."""
+        from trasluz import saving
+
+        if not Path(self.backup_dir).exists():
+            return False
+        run.go_to(*saving.load_checkpoint(run.model, self.backup_dir))
+        return True
+
+    def keep(self, run: Any, when: str) -> None:
+        """Write a checkpoint if it is time: at an "epoch", a "batch", an "interrupt", the "end"."""
+        from trasluz import saving
+
+        if when == "batch" and (self.save_freq == "epoch" or run.batch % int(self.save_freq)):
+            return
+        if when == "end" and self.delete_checkpoint:
+            Path(self.backup_dir).unlink(missing_ok=True)
+            return
+        run.store()
+        saving.save_checkpoint(run.model, self.backup_dir, *run.position())

@@ -104,7 +104,9 @@ class Arrays:
         stay = floats_stay(dtype)
         self.y = None if y is None else tree_map(stay, _named(y, "y", lambda _: None))
         self.w = (
-            None if sample_weight is None else _named(sample_weight, "sample_weight", lambda _: dtype)
+            None
+            if sample_weight is None
+            else _named(sample_weight, "sample_weight", lambda _: dtype)
         )
         lengths = {
             name: [len(a) for a in leaves(part)]
@@ -112,7 +114,9 @@ class Arrays:
         }
         self.n = lengths["x"][0] if lengths["x"] else 0
         if any(n != self.n for part in lengths.values() for n in part):
-            said = ", ".join(f"{k} has {' and '.join(map(str, v))}" for k, v in lengths.items() if v)
+            said = ", ".join(
+                f"{k} has {' and '.join(map(str, v))}" for k, v in lengths.items() if v
+            )
             raise UserError(f"the numbers of rows differ: {said}", mend="give one target a row")
         if self.n == 0:
             raise UserError("there are no rows", "x", "give at least one row")
@@ -193,8 +197,11 @@ class Stream:
 
 def is_stream(x: Any, y: Any) -> bool:
     """Tell an iterable of batches from data in memory."""
-    in_memory = hasattr(x, "__array__") or hasattr(x, "to_numpy") or isinstance(x, (list, tuple, dict))
-    return y is None and not in_memory and isinstance(x, Iterable)
+    if y is not None or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+        return False
+    if isinstance(x, (list, tuple)):
+        return len(x) > 0 and isinstance(x[0], tuple)
+    return isinstance(x, Iterable) and not isinstance(x, dict)
 
 
 def weights_of_classes(y: Any, class_weight: dict[int, float], dtype: str) -> np.ndarray:

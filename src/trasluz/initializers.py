@@ -23,7 +23,8 @@ from trasluz.registry import Configurable, Registry, serialize
 __all__ = [
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity",
     "Initializer", "LecunNormal", "LecunUniform", "Ones", "Orthogonal", "RandomNormal",
-    "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros", "deserialize", "get", "serialize",
+    "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros", "deserialize", "get",
+    "serialize",
 ]  # fmt: skip
 
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -149,7 +150,7 @@ class Identity(Initializer):
                 type(self).__name__,
                 "use it for kernels with two axes",
             )
-        return self.gain * np.eye(*shape, dtype=dtype or floatx())
+        return self.gain * np.eye(*shape, dtype=np.dtype(dtype or floatx()))
 
 
 # ---------------------------------------------------------------------------------------- drawn
@@ -367,7 +368,7 @@ class GlorotUniform(Fans):
 @registry.register()
 @dataclass
 class GlorotNormal(Fans):
-    """Draw from a normal distribution cut off at two deviations, of variance 2 / (fan_in + fan_out).
+    """Draw from a normal distribution of variance 2 / (fan_in + fan_out), cut off at both ends.
 
     Source: Glorot, Bengio (AISTATS 2010).
 
@@ -395,7 +396,7 @@ class HeUniform(Fans):
 @registry.register()
 @dataclass
 class HeNormal(Fans):
-    """Draw from a normal distribution cut off at two deviations, of variance 2 / fan_in.
+    """Draw from a normal distribution of variance 2 / fan_in, cut off at both ends.
 
     Source: He et al. (ICCV 2015).
 
@@ -423,7 +424,7 @@ class LecunUniform(Fans):
 @registry.register()
 @dataclass
 class LecunNormal(Fans):
-    """Draw from a normal distribution cut off at two deviations, of variance 1 / fan_in.
+    """Draw from a normal distribution of variance 1 / fan_in, cut off at both ends.
 
     Source: LeCun et al., Efficient backprop (1998).
 
@@ -452,7 +453,9 @@ class Function(Initializer):
 
 
 def get(identifier: Any) -> Any:
-    """Give an initializer from a name, a config, an array, a function of shape and dtype, or itself.
+    """Give an initializer from a name, a config, an array, a function, or itself.
+
+    A function is called with shape and dtype.
 
     Raises:
         UserError: if a name is not known; the nearest is suggested.

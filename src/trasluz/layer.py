@@ -197,7 +197,9 @@ class Layer(Holder, Configurable, _Fields):
     @property
     def output_shape(self) -> Any:
         """The shape of the output, once the layer has been called on a symbolic tensor."""
-        return None if self._output_shape is None else tree_map(lambda s: s.full, self._output_shape)
+        return (
+            None if self._output_shape is None else tree_map(lambda s: s.full, self._output_shape)
+        )
 
     def count_params(self) -> int:
         """How many numbers the arrays hold.

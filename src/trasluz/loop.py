@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from trasluz import backend, callbacks, random, training
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
 from trasluz.registry import serialize
-from trasluz.state import handles, read, write
+from trasluz.state import handles, read, unique, write
 from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
@@ -53,7 +54,7 @@ class Run:
         """Give a compiled step, kept as long as nothing that it was made from changes."""
         if self.engine == "numpy":
             return make()
-        programs = self.model.__dict__.setdefault("_programs", {})
+        programs = self.model._programs
         key = (kind, self._fingerprint())
         if key not in programs:
             programs[key] = backend.compiled(make(), self.engine, donate)
@@ -67,9 +68,11 @@ class Run:
             config = serialize(model)
         except UserError:
             config = id(model)
-        how = {k: repr(serialize(v)) for k, v in getattr(model, "_compiled_with", {}).items()}
+        how = {k: repr(serialize(v)) for k, v in model._compiled_with.items()}
         optimizer = serialize(model.optimizer) if model.optimizer else None
-        if isinstance(optimizer, dict) and not isinstance(optimizer["config"]["learning_rate"], dict):
+        if isinstance(optimizer, dict) and not isinstance(
+            optimizer["config"]["learning_rate"], dict
+        ):
             optimizer["config"].pop("learning_rate")  # handed in at each step
         return json.dumps([config, frozen, how, optimizer], default=repr, sort_keys=True)
 
@@ -124,7 +127,7 @@ class Run:
             model._root = random.next_key()
         state = training.initial(model, model.optimizer, model._root)
         kept = model._slots
-        if kept is not None and _same_shapes(kept, state["slots"]):
+        if kept is not None and _shapes(kept) == _shapes(state["slots"]):
             state["slots"] = kept
         state["step"] = np.asarray(model.optimizer.iterations, np.int32)
         state["metrics"] = self.target.fresh()
@@ -150,9 +153,9 @@ class Run:
 
     def load(self) -> None:
         """Take up what callbacks changed in the model (restored weights, resumed state)."""
-        metrics = self.state["metrics"]
+        kept = {k: v for k, v in self.state.items() if k in ("metrics", "bad")}
         self._start()
-        self.state["metrics"] = metrics
+        self.state |= kept
 
     # ------------------------------------------------------------------------------------ training
 
@@ -191,28 +194,81 @@ class Run:
             steps=steps,
         )
         model.stop_training = False
-        model._run = self
+        self.listed, self.epoch, self.batch, self.begun = listed, initial_epoch, 0, None
         self._start()
         program = self._training_program()
-        self.epoch = initial_epoch
-        try:
-            with np.errstate(all="ignore"):
-                listed.on_train_begin()
-                logs: dict[str, Any] = {}
-                while self.epoch < epochs and not model.stop_training:
-                    listed.on_epoch_begin(self.epoch)
-                    logs = self._epoch(program, data, size, shuffle, listed)
-                    self.store()
-                    if held_out is not None and (self.epoch + 1) % validation_freq == 0:
-                        size_held = validation_batch_size or (batch_size or None)
-                        logs |= self._measured(held_out, size_held, listed)
-                    self.epoch += 1
-                    listed.on_epoch_end(self.epoch - 1, logs)
-                    self.load()
-                listed.on_train_end(logs)
-        finally:
-            self._finish()
+        logs: dict[str, Any] = {}
+        with np.errstate(all="ignore"):
+            listed.on_train_begin()
+            self._resume()
+            while self.epoch < epochs and not model.stop_training:
+                self._keep_checkpoints("epoch")
+                listed.on_epoch_begin(self.epoch)
+                try:
+                    logs = self._epoch(program, data, size, shuffle)
+                except KeyboardInterrupt:
+                    self._keep_checkpoints("interrupt")
+                    raise
+                self.store()
+                if held_out is not None and (self.epoch + 1) % validation_freq == 0:
+                    size_held = validation_batch_size or batch_size
+                    logs |= self._measured(held_out, size_held, listed)
+                self.epoch, self.batch, self.begun = self.epoch + 1, 0, None
+                listed.on_epoch_end(self.epoch - 1, logs)
+                self.load()
+            self._average()
+            self._keep_checkpoints("end")
+            listed.on_train_end(logs)
         return model.history
+
+    def _average(self) -> None:
+        """Give the model the averages of its weights, where the optimizer keeps them."""
+        final = self.model.optimizer.finalize(self.state["params"], self.state["slots"])
+        self.state["params"] = final
+        self.store()
+
+    # ------------------------------------------------------------------------------- checkpoints
+
+    def _backups(self) -> list[Any]:
+        return [c for c in self.listed.callbacks if isinstance(c, callbacks.BackupAndRestore)]
+
+    def _keep_checkpoints(self, when: str) -> None:
+        """Let those who keep checkpoints do so: all callbacks have finished with an epoch then."""
+        for backup in self._backups():
+            backup.keep(self, when)
+
+    def _resume(self) -> None:
+        """Go on from a checkpoint, if one is there; else take up what callbacks changed."""
+        for backup in self._backups():
+            backup.resume(self)
+        self.load()
+
+    def position(self) -> tuple[dict[str, Any], State]:
+        """Where the run is: plain data, and arrays."""
+        remembered, arrays = {}, {}
+        for name, callback in self._by_name():
+            remembered[name], arrays[name] = callback.remembered()
+        place = {"epoch": self.epoch, "batch": self.batch, "begun": self.begun}
+        metrics = backend.to_numpy(self.state["metrics"])
+        return {**place, "callbacks": remembered}, {"metrics": metrics, "callbacks": arrays}
+
+    def go_to(self, position: dict[str, Any], arrays: State) -> None:
+        """Put the run where `position` was."""
+        self.epoch, self.batch = position["epoch"], position["batch"]
+        self.begun = position["begun"]
+        self.load()
+        metrics = arrays.get("metrics", {})
+        self.state["metrics"] = backend.to_engine(metrics, self.engine)
+        kept = arrays.get("callbacks", {})
+        for name, callback in self._by_name():
+            callback.remember(position["callbacks"].get(name, {}), kept.get(name, {}))
+
+    def _by_name(self) -> list[tuple[str, Any]]:
+        """Name callbacks by class and turn: a run that goes on need not have all of them."""
+        taken: set[str] = set()
+        return [(unique(type(c).__name__, taken), c) for c in self.listed.callbacks]
+
+    # -------------------------------------------------------------------------------- the epoch
 
     def _training_program(self) -> Any:
         def make() -> Any:
@@ -221,58 +277,57 @@ class Run:
 
         return self._program("train", make, donate=(0,))
 
-    def _finish(self) -> None:
-        self.model.__dict__.pop("_run", None)
-
     def _check_labels(self, data: Arrays) -> None:
         if data.y is None:
             raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
 
     def _epoch(
-        self, program: Any, data: Arrays | Stream, size: int, shuffle: bool, listed: Any
+        self, program: Any, data: Arrays | Stream, size: int, shuffle: bool
     ) -> dict[str, Any]:
-        """Take one pass over the training set."""
-        self.state["metrics"] = self._fresh()
-        begun = int(self.state["step"])
-        order = self._order(data, begun, shuffle)
-        batches = self._batches(data, size, order)
-        for number, batch in enumerate(batches):
-            if listed.wants_batches:
-                listed.on_train_batch_begin(number)
+        """Take one pass over the training set, or the rest of one."""
+        listed = self.listed
+        if self.begun is None:
+            self.state["metrics"] = self._fresh()
+            self.begun = int(self.state["step"])
+        order = self._order(data, self.begun, shuffle)
+        batches = itertools.islice(self._batches(data, size, order), self.batch, None)
+        for batch in batches:
+            listed.on_train_batch_begin(self.batch)
             state, loss = program(self.state, batch, self._rate())
-            if self.engine == "numpy":
-                if not training.is_finite(loss, state["params"]):
-                    self._broken(begun + number, batch, listed)
-                    break
-                self.state = state
-            else:
-                self.state = state
-                if isinstance(data, Stream) and int(state["bad"]) >= 0:
-                    self._broken(int(state["bad"]), batch, listed)
-                    break
-            if listed.wants_batches:
-                self._offer(listed, number)
+            if self.engine == "numpy" and not training.is_finite(loss, state["params"]):
+                self._broken(self.begun + self.batch, batch)
+                break
+            self.state = state
+            self.batch += 1
+            if self.engine != "numpy" and isinstance(data, Stream) and int(state["bad"]) >= 0:
+                self._broken(int(state["bad"]), batch)
+                break
+            self._offer(self.batch - 1)
             if self.model.stop_training:
                 break
-        if self.engine != "numpy" and isinstance(data, Arrays):
+        if self.engine != "numpy" and isinstance(data, Arrays) and int(self.state["bad"]) >= 0:
             bad = int(self.state["bad"])
-            if bad >= 0:
-                several = self._batches(data, size, order)
-                batch = next(b for i, b in enumerate(several) if i == bad - begun)
-                self._broken(bad, batch, listed)
+            several = self._batches(data, size, order)
+            self._broken(bad, next(itertools.islice(several, bad - self.begun, None)))
         return self.target.results(self.state["metrics"])
 
-    def _offer(self, listed: Any, number: int) -> None:
-        """Let callbacks see a batch, with the weights as they are now if they look."""
-        logs = self.target.results(self.state["metrics"])
-        listed.on_train_batch_end(number, logs)
+    def _offer(self, number: int) -> None:
+        """Let callbacks see a batch; those that hear of every batch may change the model too."""
+        listed = self.listed
+        every = listed.wants_every_batch
+        if every:
+            self.store()
+        listed.on_train_batch_end(number, lambda: self.target.results(self.state["metrics"]))
+        if every:
+            self.load()
+        self._keep_checkpoints("batch")
 
     def _order(self, data: Arrays | Stream, begun: int, shuffle: bool) -> np.ndarray | None:
         """Shuffle the rows of an epoch: a function of the run's key and the step it begins at."""
         if not shuffle or isinstance(data, Stream):
             return None
         root = np.asarray(self.model._root)
-        return random.permutation(random.fold(random.fold(root, "order"), begun), len(data))
+        return random.permutation(random.fold(root, "order", begun), len(data))
 
     def _batches(
         self, data: Arrays | Stream, size: int, order: np.ndarray | None
@@ -283,12 +338,12 @@ class Run:
         fresh = self.target.fresh()
         return fresh if self.engine == "numpy" else backend.to_engine(fresh, self.engine)
 
-    def _broken(self, step: int, batch: Batch, listed: Any) -> None:
+    def _broken(self, step: int, batch: Batch) -> None:
         """Stop at a step whose numbers are not finite; the weights before it stay."""
         self.store()
         state = backend.to_numpy({k: v for k, v in self.state.items() if k != "bad"})
         place = training.diagnose(self.model, self.target, state, batch)
-        if any(isinstance(c, callbacks.TerminateOnNaN) for c in listed.callbacks):
+        if any(isinstance(c, callbacks.TerminateOnNaN) for c in self.listed.callbacks):
             self.model.stop_training = True
             return
         raise NonFiniteError(
@@ -312,8 +367,7 @@ class Run:
         self._start()
         program = self._training_program()
         with np.errstate(all="ignore"):
-            state, loss = program(self.state, batch, self._rate())
-        self.state = state
+            self.state, _ = program(self.state, batch, self._rate())
         self.store()
         return self.target.results(self.state["metrics"])
 
@@ -330,9 +384,18 @@ class Run:
         self._prepare(first)
         if isinstance(data, Arrays):
             self._choose(len(data), math.ceil(len(data) / _batch_size(batch_size, data)), 1)
-        listed = callbacks.CallbackList(given_callbacks, model=self.model)
+        listed = self._listeners(given_callbacks, data, batch_size, verbose)
         with np.errstate(all="ignore"):
             return self._evaluated(data, batch_size, listed)
+
+    def _listeners(self, given: Any, data: Any, batch_size: int | None, verbose: Any) -> Any:
+        """Gather callbacks and progress for measuring or predicting."""
+        level = _verbosity(verbose)
+        in_memory = isinstance(data, Arrays)
+        steps = math.ceil(len(data) / _batch_size(batch_size, data)) if in_memory else data.steps
+        return callbacks.CallbackList(
+            given, add_progbar=level != 0, model=self.model, verbose=level, steps=steps, epochs=1
+        )
 
     def _evaluated(
         self, data: Arrays | Stream, batch_size: int | None, listed: Any
@@ -342,30 +405,32 @@ class Run:
         listed.on_test_begin()
         tracked = self._fresh()
         for number, batch in enumerate(self._batches(data, _batch_size(batch_size, data), None)):
-            if listed.wants_batches:
-                listed.on_test_batch_begin(number)
+            listed.on_test_batch_begin(number)
             tracked = program(arrays, tracked, batch)
-            if listed.wants_batches:
-                listed.on_test_batch_end(number, self.target.results(tracked))
+            listed.on_test_batch_end(number, lambda t=tracked: self.target.results(t))
         logs = self.target.results(tracked)
         listed.on_test_end(logs)
         return logs
 
     def predict(
-        self, data: Arrays | Stream, batch_size: int | None, given_callbacks: Any
+        self, data: Arrays | Stream, batch_size: int | None, given_callbacks: Any, verbose: Any
     ) -> Any:
         """Compute outputs; see `Model.predict`."""
         if isinstance(data, Stream):
             first, data = _peeked(data)
             self.model._require_built(first.x)
-        listed = callbacks.CallbackList(given_callbacks, model=self.model)
+        listed = self._listeners(given_callbacks, data, batch_size, verbose)
         arrays = backend.to_engine(read(self.model), self.engine)
         program = self._program("predict", lambda: training.predict_step(self.model))
         pieces = []
         listed.on_predict_begin()
         with np.errstate(all="ignore"):
-            for batch in self._batches(data, _batch_size(batch_size, data), None):
-                pieces.append(backend.to_numpy(program(arrays, batch.x)))
+            batches = self._batches(data, _batch_size(batch_size, data), None)
+            for number, batch in enumerate(batches):
+                listed.on_predict_batch_begin(number)
+                outputs = backend.to_numpy(program(arrays, batch.x))
+                pieces.append(outputs)
+                listed.on_predict_batch_end(number, {"outputs": outputs})
         listed.on_predict_end()
         return tree_map(lambda *parts: np.concatenate(parts), pieces[0], *pieces[1:])
 
@@ -394,9 +459,8 @@ def _alike(target: tuple[int, ...], output: tuple[int, ...]) -> bool:
     return target == output
 
 
-def _same_shapes(a: Any, b: Any) -> bool:
-    shapes = [[np.shape(x) for x in leaves(tree)] for tree in (a, b)]
-    return shapes[0] == shapes[1]
+def _shapes(tree: Any) -> Any:
+    return {k: _shapes(v) for k, v in tree.items()} if isinstance(tree, dict) else np.shape(tree)
 
 
 def _peeked(stream: Stream) -> tuple[Batch, Stream]:
@@ -407,8 +471,6 @@ def _peeked(stream: Stream) -> tuple[Batch, Stream]:
     except StopIteration:
         raise UserError("the iterable gave no batch", mend="yield (x, y) pairs") from None
     if iterator is stream.source:  # a generator: put the batch back in front
-        import itertools
-
         stream = Stream(itertools.chain([first], iterator), stream.dtype, stream.steps)
     return stream._batch(first), stream
 

@@ -217,7 +217,7 @@ class Loss(Configurable):
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data."""
-        if dataclasses.is_dataclass(self):
+        if dataclasses.is_dataclass(type(self)):
             return super().get_config()
         return {"name": self.name, "reduction": self.reduction}
 

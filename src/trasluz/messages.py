@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import os
+from collections.abc import Iterable
 from contextvars import ContextVar
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -30,7 +32,7 @@ def speak(name: str | None) -> None:
         UserError: there is no catalogue in that language.
 
     >>> speak("es")
-    ... say("table-delimiter", delimiter=";")
+    >>> say("table-delimiter", delimiter=";")
     'delimitador encontrado: «;»'
     >>> speak(None)
     """
@@ -57,6 +59,18 @@ def problem(message: str, where: str = "", **values: object) -> UserError:
         where,
         _spelled(bundle, mend, message, values) if mend else "",
     )
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Spell the known names, after the one that was probably meant.
+
+    >>> suggest("specie", ["island", "species"])
+    'did you mean “species”? Known: island, species'
+    """
+    known = sorted(known)
+    listed = say("suggest-known", names=", ".join(known))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"{say('suggest-nearest', name=close[0])} {listed}" if close else listed
 
 
 def _known(name: str) -> str:

@@ -48,7 +48,9 @@ class Metric(Holder, Configurable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make a dataclass of a subclass: its own fields, then name and dtype."""
         super().__init_subclass__(**kwargs)
-        if cls.__module__ == __name__ and cls.__doc__ and not cls.__name__.startswith("_"):
+        if cls.__name__.startswith("_"):
+            return  # abstract
+        if cls.__module__ == __name__:
             registry.add(cls)
         maker = next(c for c in cls.__mro__ if "__init__" in c.__dict__)
         if maker is not Metric and "__dataclass_fields__" not in maker.__dict__:
@@ -103,7 +105,7 @@ class Metric(Holder, Configurable):
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data."""
-        if dataclasses.is_dataclass(self):
+        if dataclasses.is_dataclass(type(self)):
             return super().get_config()
         return {"name": self.name, "dtype": self.dtype}
 
@@ -234,7 +236,7 @@ class MeanMetricWrapper(_Averaged):
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         """Give the values of a batch."""
-        return self.fn(y_true, y_pred, **self.kwargs)
+        return self.fn(as_array(y_true), as_array(y_pred), **self.kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data."""
@@ -347,7 +349,7 @@ class R2Score(Metric):
     A constant target gives 0, or 1 if it is met exactly.
 
     Args:
-        class_aggregation: "uniform_average", "variance_weighted_average", or None for one an output.
+        class_aggregation: "uniform_average", "variance_weighted_average", or None for each output.
         num_regressors: how many inputs there are, for the adjusted score; 0 for the plain one.
         name: what logs call it.
         dtype: see `Metric`.
@@ -525,9 +527,13 @@ class SparseCategoricalCrossentropy(_Averaged):
 
     function = losses.sparse_categorical_crossentropy
 
-    def add(self, values: Any, sample_weight: Any) -> None:
-        """Add values to the mean."""
-        super().add(values, sample_weight)
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        values = self.values(y_true, y_pred)
+        if self.ignore_class is not None:
+            counts = class_numbers(y_true, y_pred, self.axis) != self.ignore_class
+            sample_weight = spread_weights(sample_weight, values) * as_float(counts, values.dtype)
+        self.add(values, sample_weight)
 
 
 # ---------------------------------------------------------------------------------------- accuracy
@@ -604,7 +610,8 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     array([1., 0.], dtype=float32)
     """
     y_pred = as_array(y_pred)
-    return as_float(class_numbers(y_true, y_pred) == ops.argmax(y_pred, axis=-1))
+    called = ops.astype(ops.argmax(y_pred, axis=-1), dtype=np.dtype(np.int32))
+    return as_float(class_numbers(y_true, y_pred) == called)
 
 
 class SparseCategoricalAccuracy(_Averaged):
@@ -681,6 +688,7 @@ class SparseTopKCategoricalAccuracy(_Averaged):
 
 # ---------------------------------------------------------------------- right and wrong, yes and no
 
+_UNSET: Any = None  # what a subclass may make a field
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -689,6 +697,11 @@ def spread_weights(sample_weight: Any, y: Any) -> Any:
     weight = as_float(1 if sample_weight is None else sample_weight, y.dtype)
     _, weight = losses.weights_like(y, weight)
     return ops.broadcast_to(weight, y.shape)
+
+
+def share(part: Any, rest: Any) -> Any:
+    """Say how much a part is of the whole: `part / (part + rest)`, 0 of nothing."""
+    return ratio(part, part + rest)
 
 
 def confusion_counts(
@@ -723,9 +736,8 @@ class _Counting(Metric):
     """Counts right and wrong answers by threshold, over all labels together."""
 
     counts: ClassVar[tuple[str, ...]] = COUNTS
-    thresholds: ClassVar[Any] = None
-    top_k: ClassVar[int | None] = None
-    class_id: ClassVar[int | None] = None
+    thresholds = top_k = class_id = _UNSET
+    true_positives = false_positives = true_negatives = false_negatives = _UNSET
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -749,8 +761,8 @@ class _Counting(Metric):
             p = ops.where(among_greatest(p, self.top_k), p, BELOW_ALL)
         if self.class_id is not None:
             y, p, w = (x[..., self.class_id] for x in (y, p, w))
-        flat = [ops.reshape(x, shape=(-1, 1)) for x in (y, p, w)]
-        found = confusion_counts(*flat, self.levels(), self.counts)
+        y, p, w = (ops.reshape(x, shape=(-1, 1)) for x in (y, p, w))
+        found = confusion_counts(y, p, w, self.levels(), self.counts)
         for name, count in zip(self.counts, found, strict=True):
             setattr(self, name, getattr(self, name) + ops.squeeze(count, -1))
 
@@ -846,8 +858,6 @@ class Precision(_Counting):
         name: what logs call it.
         dtype: see `Metric`.
 
-    >>> float(Precision()([0, 1, 1, 1], [1, 0, 1, 1])) == 2 / 3
-    False
     >>> round(float(Precision()([0, 1, 1, 1], [1, 0, 1, 1])), 4)
     0.6667
     """
@@ -860,7 +870,7 @@ class Precision(_Counting):
 
     def result(self) -> Any:
         """Read the share."""
-        return self.alone(ratio(self.true_positives, self.true_positives + self.false_positives))
+        return self.alone(share(self.true_positives, self.false_positives))
 
 
 class Recall(_Counting):
@@ -885,13 +895,13 @@ class Recall(_Counting):
 
     def result(self) -> Any:
         """Read the share."""
-        return self.alone(ratio(self.true_positives, self.true_positives + self.false_negatives))
+        return self.alone(share(self.true_positives, self.false_negatives))
 
 
 class _TradeOff(_Counting):
     """The best of one share where another is at least so much, over evenly spread thresholds."""
 
-    num_thresholds: ClassVar[int] = 200
+    num_thresholds = _UNSET
 
     def levels(self) -> list[float]:
         """List the thresholds."""
@@ -901,29 +911,14 @@ class _TradeOff(_Counting):
             return [0.5]
         return [i / (self.num_thresholds - 1) for i in range(self.num_thresholds)]
 
-    def best(self, of: Any, where: Any, least: float) -> Any:
+    def best(self, wanted: Any, held: Any, least: float) -> Any:
         """Give the greatest of one share where another is at least so much; 0 if it never is."""
-        return ops.max(ops.where(where >= least, of, 0))
+        return ops.max(ops.where(held >= least, wanted, 0))
 
     def check(self, name: str) -> None:
         """Raise if an argument is not a share."""
         if not 0 <= getattr(self, name) <= 1:
             raise UserError(f"{name} is {getattr(self, name)}", mend="give a number from 0 to 1")
-
-    @property
-    def sensitivity_(self) -> Any:
-        """`TP / (TP + FN)` by threshold; also called recall."""
-        return ratio(self.true_positives, self.true_positives + self.false_negatives)
-
-    @property
-    def specificity_(self) -> Any:
-        """`TN / (TN + FP)` by threshold."""
-        return ratio(self.true_negatives, self.true_negatives + self.false_positives)
-
-    @property
-    def precision_(self) -> Any:
-        """`TP / (TP + FP)` by threshold."""
-        return ratio(self.true_positives, self.true_positives + self.false_positives)
 
 
 class SensitivityAtSpecificity(_TradeOff):
@@ -943,7 +938,9 @@ class SensitivityAtSpecificity(_TradeOff):
 
     def result(self) -> Any:
         """Read the share."""
-        return self.best(self.sensitivity_, self.specificity_, self.specificity)
+        wanted = share(self.true_positives, self.false_negatives)
+        held = share(self.true_negatives, self.false_positives)
+        return self.best(wanted, held, self.specificity)
 
 
 class SpecificityAtSensitivity(_TradeOff):
@@ -963,7 +960,9 @@ class SpecificityAtSensitivity(_TradeOff):
 
     def result(self) -> Any:
         """Read the share."""
-        return self.best(self.specificity_, self.sensitivity_, self.sensitivity)
+        wanted = share(self.true_negatives, self.false_positives)
+        held = share(self.true_positives, self.false_negatives)
+        return self.best(wanted, held, self.sensitivity)
 
 
 class PrecisionAtRecall(_TradeOff):
@@ -983,7 +982,9 @@ class PrecisionAtRecall(_TradeOff):
 
     def result(self) -> Any:
         """Read the share."""
-        return self.best(self.precision_, self.sensitivity_, self.recall)
+        wanted = share(self.true_positives, self.false_positives)
+        held = share(self.true_positives, self.false_negatives)
+        return self.best(wanted, held, self.recall)
 
 
 class RecallAtPrecision(_TradeOff):
@@ -1003,7 +1004,9 @@ class RecallAtPrecision(_TradeOff):
 
     def result(self) -> Any:
         """Read the share."""
-        return self.best(self.sensitivity_, self.precision_, self.precision)
+        wanted = share(self.true_positives, self.false_negatives)
+        held = share(self.true_positives, self.false_positives)
+        return self.best(wanted, held, self.precision)
 
 
 class AUC(Metric):
@@ -1045,6 +1048,7 @@ class AUC(Metric):
     from_logits: bool = False
 
     built = False
+    true_positives = false_positives = true_negatives = false_negatives = _UNSET
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -1061,7 +1065,7 @@ class AUC(Metric):
         if not self.multi_label:
             self.build((), ())
         elif self.num_labels:
-            self.build((), (None, self.num_labels))
+            self.build((), (self.num_labels,))
 
     def levels(self) -> list[float]:
         """List the thresholds: the first calls everything a yes, the last nothing."""
@@ -1086,8 +1090,9 @@ class AUC(Metric):
         if self.label_weights is not None and not self.multi_label:
             w = w * ops.reshape(self._as_float(self.label_weights), shape=(1, -1))
         last = p.shape[-1] if self.multi_label else 1
-        flat = [ops.reshape(x, shape=(-1, last)) for x in (y, p, w)]
-        for name, count in zip(COUNTS, confusion_counts(*flat, self.levels(), COUNTS), strict=True):
+        y, p, w = (ops.reshape(x, shape=(-1, last)) for x in (y, p, w))
+        found = confusion_counts(y, p, w, self.levels(), COUNTS)
+        for name, count in zip(COUNTS, found, strict=True):
             old = getattr(self, name)
             setattr(self, name, old + ops.reshape(count, shape=tuple(old.shape)))
 
@@ -1100,12 +1105,12 @@ class AUC(Metric):
             areas = self._interpolated()
         else:
             x, y = self._curve(curve)
-            heights = {
+            heights: dict[str, Callable[..., Any]] = {
                 "interpolation": lambda a, b: (a + b) / 2,
                 "minoring": ops.minimum,
                 "majoring": ops.maximum,
-            }[method](y[:-1], y[1:])
-            areas = (x[:-1] - x[1:]) * heights
+            }
+            areas = (x[:-1] - x[1:]) * heights[method](y[:-1], y[1:])
         area = ops.sum(areas, axis=0)
         if not self.multi_label:
             return area
@@ -1118,9 +1123,9 @@ class AUC(Metric):
         tp, fp = self.true_positives, self.false_positives
         tn, fn = self.true_negatives, self.false_negatives
         if curve == "roc":
-            return ratio(fp, fp + tn), ratio(tp, tp + fn)
+            return share(fp, tn), share(tp, fn)
         if curve == "pr":
-            return ratio(tp, tp + fn), ratio(tp, tp + fp)
+            return share(tp, fn), share(tp, fp)
         odds = ratio(tp + fn, tn + fp)
         gain = 1 - odds * ratio(fn, tp)
         return (
@@ -1139,7 +1144,74 @@ class AUC(Metric):
         return ratio(area, tp[1:] + self.false_negatives[1:])
 
 
-class FBetaScore(Metric):
+class _FScore(Metric):
+    """A weighted harmonic mean of precision and recall."""
+
+    average: str | None = None
+    beta: float = 1.0
+    threshold: float | None = None
+
+    built = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = (None, "micro", "macro", "weighted")
+        if self.average not in known:
+            raise unknown("average", self.average, [str(k) for k in known])
+        if not self.beta > 0:
+            raise UserError(f"beta is {self.beta}", mend="give a number above 0")
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise UserError(
+                f"threshold is {self.threshold}", mend="give a number above 0, at most 1"
+            )
+
+    def build(self, y_true_shape: Sequence[int], y_pred_shape: Sequence[int]) -> None:
+        """Declare the counts, one a class unless all are counted together."""
+        if len(y_pred_shape) != 2:
+            raise UserError(
+                f"predictions have shape {tuple(y_pred_shape)}",
+                self.name,
+                "give one column a class: (samples, classes)",
+            )
+        shape = () if self.average == "micro" else (y_pred_shape[-1],)
+        self.true_positives = self.add_variable(shape)
+        self.false_positives = self.add_variable(shape)
+        self.false_negatives = self.add_variable(shape)
+        self.built = True
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        y, p = pair(y_true, self._as_float(y_pred))
+        self._build_for(y, p)
+        if self.threshold is None:
+            greatest = p >= ops.max(p, axis=-1, keepdims=True)
+            called = greatest & (ops.absolute(p) > 1e-9)
+        else:
+            called = p > self.threshold
+        c = as_float(called, p.dtype)
+        w = spread_weights(sample_weight, p)
+        axis = None if self.average == "micro" else 0
+        self.true_positives = self.true_positives + ops.sum(w * c * y, axis=axis)
+        self.false_positives = self.false_positives + ops.sum(w * c * (1 - y), axis=axis)
+        self.false_negatives = self.false_negatives + ops.sum(w * (1 - c) * y, axis=axis)
+
+    def result(self) -> Any:
+        """Read the score."""
+        if not self.built:
+            return np.zeros((), self.dtype)
+        precision = share(self.true_positives, self.false_positives)
+        recall = share(self.true_positives, self.false_negatives)
+        b = self.beta**2
+        score = (1 + b) * ratio(precision * recall, b * precision + recall)
+        if self.average is None:
+            return score
+        if self.average == "weighted":
+            weights = self.true_positives + self.false_negatives
+            return ratio(ops.sum(score * weights), ops.sum(weights))
+        return ops.mean(score)
+
+
+class FBetaScore(_FScore):
     """Weighted harmonic mean of precision and recall: `(1 + β²)·P·R / (β²·P + R)`.
 
     Args:
@@ -1162,26 +1234,8 @@ class FBetaScore(Metric):
     threshold: float | None = None
     name: str = "fbeta_score"
 
-    built = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_f_score(self.average, self.beta, self.threshold)
-
-    def build(self, y_true_shape: Sequence[int], y_pred_shape: Sequence[int]) -> None:
-        """Declare the counts, one a class unless all are counted together."""
-        declare_f_counts(self, y_pred_shape)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
-        add_f_counts(self, y_true, y_pred, sample_weight)
-
-    def result(self) -> Any:
-        """Read the score."""
-        return f_score(self, self.beta)
-
-
-class F1Score(Metric):
+class F1Score(_FScore):
     """Harmonic mean of precision and recall: `2·P·R / (P + R)`.
 
     Args:
@@ -1200,20 +1254,274 @@ class F1Score(Metric):
     average: str | None = None
     threshold: float | None = None
 
-    built = False
+
+# ----------------------------------------------------------------------------- one class of several
+
+
+def confusion_matrix(numbers: Any, called: Any, weight: Any, num_classes: int) -> Any:
+    """Count how often a class (row) is called a class (column); numbers out of range do not count.
+
+    >>> one = np.ones(3)
+    >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), one, 2)
+    array([[1., 0.],
+           [1., 1.]])
+    """
+    truth, call = (ops.one_hot(x, num_classes, dtype=weight.dtype) for x in (numbers, called))
+    return ops.matmul(ops.T(truth * ops.expand_dims(weight, -1)), call)
+
+
+def whole(x: Any) -> Any:
+    """Make a flat array of whole numbers."""
+    return ops.astype(ops.reshape(x, shape=(-1,)), dtype=np.dtype(np.int32))
+
+
+class ConfusionMatrix(Metric):
+    """How often each class (row) was called each class (column).
+
+    Targets are class numbers or one-hot rows. Predictions are one value a class, class numbers, or
+    for two classes one probability.
+
+    Args:
+        num_classes: how many classes there are.
+        name: what logs call it.
+        dtype: see `Metric`.
+
+    >>> ConfusionMatrix(2)([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    array([[1., 0.],
+           [1., 1.]], dtype=float32)
+    """
+
+    num_classes: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_f_score(self.average, 1.0, self.threshold)
-
-    def build(self, y_true_shape: Sequence[int], y_pred_shape: Sequence[int]) -> None:
-        """Declare the counts, one a class unless all are counted together."""
-        declare_f_counts(self, y_pred_shape)
+        self.matrix = self.add_variable((self.num_classes, self.num_classes))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
-        add_f_counts(self, y_true, y_pred, sample_weight)
+        y, p = as_array(y_true), as_array(y_pred)
+        by_class = p.shape[-1] == self.num_classes and len(p.shape) > 1
+        if by_class and tuple(y.shape) == tuple(p.shape):
+            y = ops.argmax(y, axis=-1)
+        if by_class:
+            p = ops.argmax(p, axis=-1)
+        elif np.dtype(p.dtype).kind == "f":
+            p = p > 0.5
+        y, p = whole(y), whole(p)
+        weight = as_float(1 if sample_weight is None else sample_weight, self.dtype)
+        weight = ops.broadcast_to(ops.reshape(weight, shape=(-1,)), y.shape)
+        self.matrix = self.matrix + confusion_matrix(y, p, weight, self.num_classes)
 
     def result(self) -> Any:
-        """Read the score."""
-        return f_score(self, 1.0)
+        """Read the matrix."""
+        return self.matrix
+
+
+class _Overlap(Metric):
+    """Mean over classes of intersection over union: `TP / (TP + FP + FN)`."""
+
+    num_classes: int = 2
+    target_class_ids: Sequence[int] | None = None
+    ignore_class: int | None = None
+    sparse_y_true: bool = True
+    sparse_y_pred: bool = True
+    axis: int = -1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(self.targets()) >= self.num_classes:
+            raise UserError(
+                f"class {max(self.targets())} is asked for, there are {self.num_classes} classes",
+                self.name,
+                "number classes from 0",
+            )
+        self.matrix = self.add_variable((self.num_classes, self.num_classes))
+
+    def targets(self) -> list[int]:
+        """List the classes that the mean is over."""
+        ids = self.target_class_ids
+        return list(range(self.num_classes) if ids is None else ids)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        y, p = as_array(y_true), as_array(y_pred)
+        y = whole(y if self.sparse_y_true else ops.argmax(y, axis=self.axis))
+        p = whole(p if self.sparse_y_pred else ops.argmax(p, axis=self.axis))
+        weight = as_float(1 if sample_weight is None else sample_weight, self.dtype)
+        weight = ops.broadcast_to(ops.reshape(weight, shape=(-1,)), y.shape)
+        if self.ignore_class is not None:
+            weight = weight * as_float(y != self.ignore_class, self.dtype)
+        self.matrix = self.matrix + confusion_matrix(y, p, weight, self.num_classes)
+
+    def result(self) -> Any:
+        """Read the mean over the classes that occurred."""
+        hits = ops.sum(self.matrix * np.eye(self.num_classes, dtype=self.dtype), axis=0)
+        union = ops.sum(self.matrix, axis=0) + ops.sum(self.matrix, axis=1) - hits
+        hits, union = (ops.take(x, np.array(self.targets()), axis=0) for x in (hits, union))
+        return ratio(ops.sum(ratio(hits, union)), ops.sum(as_float(union > 0, self.dtype)))
+
+
+class IoU(_Overlap):
+    """Mean intersection over union of some classes.
+
+    Args:
+        num_classes: how many classes there are.
+        target_class_ids: the classes that the mean is over.
+        name: what logs call it.
+        dtype: see `Metric`.
+        ignore_class: targets with this number do not count.
+        sparse_y_true: whether targets are class numbers.
+        sparse_y_pred: whether predictions are.
+        axis: where classes are if they are not.
+
+    >>> round(float(IoU(2, [0])([0, 0, 1, 1], [0, 1, 0, 1])), 4)
+    0.3333
+    """
+
+    num_classes: int
+    target_class_ids: Sequence[int]
+    name: str = "io_u"
+    dtype: str | None = None
+    ignore_class: int | None = None
+    sparse_y_true: bool = True
+    sparse_y_pred: bool = True
+    axis: int = -1
+
+
+class BinaryIoU(_Overlap):
+    """Mean intersection over union of no and yes, a yes being at or above a threshold.
+
+    >>> round(float(BinaryIoU(threshold=0.3)([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])), 4)
+    0.3333
+    """
+
+    target_class_ids: Sequence[int] = (0, 1)
+    threshold: float = 0.5
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        super().update_state(y_true, as_array(y_pred) >= self.threshold, sample_weight)
+
+
+class MeanIoU(_Overlap):
+    """Mean intersection over union of all classes.
+
+    >>> round(float(MeanIoU(2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
+    0.3333
+    """
+
+    num_classes: int
+    name: str = "mean_io_u"
+    dtype: str | None = None
+    ignore_class: int | None = None
+    sparse_y_true: bool = True
+    sparse_y_pred: bool = True
+    axis: int = -1
+
+
+class OneHotIoU(_Overlap):
+    """Mean intersection over union of some classes, targets being one-hot.
+
+    >>> truth, called = np.eye(2)[[0, 0, 1, 1]], np.eye(2)[[0, 1, 0, 1]]
+    >>> round(float(OneHotIoU(2, [0])(truth, called)), 4)
+    0.3333
+    """
+
+    num_classes: int
+    target_class_ids: Sequence[int]
+    name: str = "one_hot_io_u"
+    dtype: str | None = None
+    ignore_class: int | None = None
+    sparse_y_pred: bool = False
+    axis: int = -1
+
+    sparse_y_true = False
+
+
+class OneHotMeanIoU(_Overlap):
+    """Mean intersection over union of all classes, targets being one-hot.
+
+    >>> truth, called = np.eye(2)[[0, 0, 1, 1]], np.eye(2)[[0, 1, 0, 1]]
+    >>> round(float(OneHotMeanIoU(2)(truth, called)), 4)
+    0.3333
+    """
+
+    num_classes: int
+    name: str = "one_hot_mean_io_u"
+    dtype: str | None = None
+    ignore_class: int | None = None
+    sparse_y_pred: bool = False
+    axis: int = -1
+
+    sparse_y_true = False
+
+
+# ------------------------------------------------------------------------------------ finding them
+
+for _kind, _names in (
+    (MeanSquaredError, ("mse", "MSE")),
+    (MeanAbsoluteError, ("mae", "MAE")),
+    (MeanAbsolutePercentageError, ("mape", "MAPE")),
+    (MeanSquaredLogarithmicError, ("msle", "MSLE")),
+    (BinaryCrossentropy, ("bce", "BCE")),
+):
+    registry.add(_kind, snake(_kind.__name__), *_names)
+
+
+def get(identifier: Any) -> Any:
+    """Find a metric by name, or give the object itself.
+
+    Raises:
+        UserError: if there is none of that name.
+
+    >>> get("mse").name
+    'mean_squared_error'
+    """
+    return registry.get(identifier)
+
+
+def deserialize(config: Any) -> Any:
+    """Find again what `serialize` wrote down.
+
+    >>> deserialize(serialize(TopKCategoricalAccuracy(k=2))).k
+    2
+    """
+    return registry.get(config)
+
+
+def resolve(
+    identifier: Any, y_true_shape: Sequence[int], y_pred_shape: Sequence[int], loss: Any = None
+) -> Metric:
+    """Make the built metric that training uses, whatever `compile` was given.
+
+    Args:
+        identifier: a name, a function, a class, a config or an object. "accuracy" ("acc") and
+            "crossentropy" ("ce") become what the shapes say: for one output the binary one, for
+            targets that number the class the sparse one, else the categorical one.
+        y_true_shape: shape of the targets.
+        y_pred_shape: shape of the predictions.
+        loss: the loss; whether it takes logits holds for the cross-entropy too.
+
+    Raises:
+        UserError: if it does not name a metric.
+
+    >>> type(resolve("accuracy", (8,), (8, 3))).__name__
+    'SparseCategoricalAccuracy'
+    """
+    kind = losses.target_kind(y_true_shape, y_pred_shape)
+    lower = identifier.lower() if isinstance(identifier, str) else ""
+    if lower in ("accuracy", "acc"):
+        metric = get(f"{kind}_accuracy")
+    elif lower in ("crossentropy", "ce"):
+        metric = registry.find(f"{kind}_crossentropy")(
+            from_logits=getattr(loss, "from_logits", False)
+        )
+    else:
+        metric = get(identifier)
+    if not isinstance(metric, Metric):
+        metric = MeanMetricWrapper(metric)
+    if isinstance(identifier, str):
+        metric.name = identifier
+    if not metric.built:
+        metric.build(tuple(y_true_shape), tuple(y_pred_shape))
+    return metric

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import field
 from typing import Any
 
-import numpy as np
-
-from trasluz import backend, callbacks, config, optimizers, random, training
-from trasluz.data import Arrays, Batch, Stream, is_stream, weights_of_classes
-from trasluz.errors import UserError, nearest, unknown
+from trasluz import backend, optimizers, random
+from trasluz.data import Arrays, Stream, is_stream, weights_of_classes
+from trasluz.errors import UserError, unknown
 from trasluz.layer import Layer, _Shape
-from trasluz.state import Context, Variable, assign_paths, current, handles, read, write
-from trasluz.symbolic import SymbolicTensor, is_symbolic, symbol
+from trasluz.state import Context, assign_paths, handles
+from trasluz.symbolic import SymbolicTensor, symbol
 from trasluz.training import Objective, State
 from trasluz.tree import leaves, tree_map
 
@@ -28,14 +26,16 @@ class Model(Layer):
     that layers were called on; a subclass that keeps layers in attributes and writes `call`.
     """
 
-    optimizer: Any = None
-    stop_training = False
-    history: Any = None
-    _objective: Objective | None = None
-    _engine = "auto"
-    _slots: State | None = None
-    _root: Any = None
-    _input_symbols: Any = None
+    optimizer: Any = field(default=None, init=False)
+    stop_training: bool = field(default=False, init=False)
+    history: Any = field(default=None, init=False)
+    _objective: Objective | None = field(default=None, init=False)
+    _compiled_with: dict[str, Any] = field(default_factory=dict, init=False)
+    _programs: dict[Any, Callable[..., Any]] = field(default_factory=dict, init=False)
+    _engine: str = field(default="auto", init=False)
+    _slots: State | None = field(default=None, init=False)
+    _root: Any = field(default=None, init=False)
+    _input_symbols: Any = field(default=None, init=False)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
@@ -162,7 +162,8 @@ class Model(Layer):
         self.optimizer = optimizers.get(optimizer)
         self._engine = "numpy" if run_eagerly else "xla" if jit_compile is True else engine
         self._slots, self._objective = None, None
-        self._programs: dict[Any, Callable[..., Any]] = {}
+        self._programs = {}
+        self._root = random.next_key() if self._root is None else self._root
         if self.built:
             self._target()
         else:  # names are checked now, even if the outputs are not known yet
@@ -395,13 +396,20 @@ class Model(Layer):
     ) -> Any:
         """Compute the outputs for data, batch by batch.
 
+        Args:
+            x: inputs, or an iterable of batches.
+            batch_size: rows a step; `None` takes all at once.
+            verbose: 1 shows progress; unlike Keras's, it is silent unless asked.
+            steps: how many batches an endless iterable gives.
+            callbacks: what happens between steps.
+
         Raises:
             UserError: if the data's shape does not fit; both shapes are said.
         """
         from trasluz.loop import Run
 
         data = Stream(x, self._dtype(), steps) if is_stream(x, None) else self._arrays(x, None)
-        return Run(self, None).predict(data, batch_size, callbacks)
+        return Run(self, None).predict(data, batch_size, callbacks, verbose)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch."""

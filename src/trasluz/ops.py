@@ -51,67 +51,77 @@ def function(name: str) -> str:
     return rf"{name}\left({{0}}\right)"
 
 
+def relation(sign: str) -> str:
+    """Spell a comparison: a bracket that is one where it holds, else zero."""
+    return rf"\left[{{0}} {sign} {{1}}\right]"
+
+
 # fmt: off
 # -------------------------------------------------------------------------------------- arithmetic
-# name                      reads as               derivative in each argument (y is the value)
-add      = elementwise("add",      "{0:3} + {1:3}", lambda y, a, b: 1, lambda y, a, b: 1,
+# name, reads as, derivative in each argument (y is the value)
+add      = elementwise("add", "{0:3} + {1:3}", lambda y, a, b: 1, lambda y, a, b: 1,
                        forward=operator.add, level=SUM)
 subtract = elementwise("subtract", "{0:3} - {1:2}", lambda y, a, b: 1, lambda y, a, b: -1,
                        forward=operator.sub, level=SUM)
 multiply = elementwise("multiply", lambda a, b: times(a, b), lambda y, a, b: b, lambda y, a, b: a,
                        forward=operator.mul, level=PRODUCT)
-divide   = elementwise("divide",   r"\frac{{{0}}}{{{1}}}", lambda y, a, b: 1 / b, lambda y, a, b: -y / b,
-                       forward=operator.truediv)
-negative = elementwise("negative", "-{0:2}",        lambda y, x: -1, forward=operator.neg, level=SUM)
-power    = elementwise("power",    lambda x, n: raised(x, n), lambda y, x, n: n * x ** (n - 1), lambda y, x, n: y * log(x),
-                       forward=operator.pow, level=POWER)
+divide   = elementwise("divide", r"\frac{{{0}}}{{{1}}}", lambda y, a, b: 1 / b,
+                       lambda y, a, b: -y / b, forward=operator.truediv)
+negative = elementwise("negative", "-{0:2}", lambda y, x: -1, forward=operator.neg, level=SUM)
+power    = elementwise("power", lambda x, n: raised(x, n), lambda y, x, n: n * x ** (n - 1),
+                       lambda y, x, n: y * log(x), forward=operator.pow, level=POWER)
 absolute = elementwise("absolute", r"\left|{0}\right|", lambda y, x: sign(x))
-sign     = elementwise("sign",     function(r"\operatorname{{sign}}"), None)
-floor    = elementwise("floor",    r"\left\lfloor {0} \right\rfloor", None)
+sign     = elementwise("sign", function(r"\operatorname{{sign}}"), None)
+floor    = elementwise("floor", r"\left\lfloor {0} \right\rfloor", None)
 
 # ------------------------------------------------------------------------------ smooth functions
-exp      = elementwise("exp",      "e^{{{0}}}",          lambda y, x: y, level=POWER)
-expm1    = elementwise("expm1",    "e^{{{0}}} - 1",      lambda y, x: y + 1, level=SUM)
-log      = elementwise("log",      function(r"\ln"),     lambda y, x: 1 / x)
-log1p    = elementwise("log1p",    r"\ln\left(1 + {0:3}\right)", lambda y, x: 1 / (1 + x))
-sqrt     = elementwise("sqrt",     r"\sqrt{{{0}}}",      lambda y, x: 0.5 / y)
-sin      = elementwise("sin",      function(r"\sin"),    lambda y, x: cos(x))
-cos      = elementwise("cos",      function(r"\cos"),    lambda y, x: -sin(x))
-tanh     = elementwise("tanh",     function(r"\tanh"),   lambda y, x: 1 - y**2)
-sigmoid  = elementwise("sigmoid",  function(r"\sigma"),  lambda y, x: y * (1 - y),
+exp      = elementwise("exp", "e^{{{0}}}", lambda y, x: y, level=POWER)
+expm1    = elementwise("expm1", "e^{{{0}}} - 1", lambda y, x: y + 1, level=SUM)
+log      = elementwise("log", function(r"\ln"), lambda y, x: 1 / x)
+log1p    = elementwise("log1p", r"\ln\left(1 + {0:3}\right)", lambda y, x: 1 / (1 + x))
+sqrt     = elementwise("sqrt", r"\sqrt{{{0}}}", lambda y, x: 0.5 / y)
+sin      = elementwise("sin", function(r"\sin"), lambda y, x: cos(x))
+cos      = elementwise("cos", function(r"\cos"), lambda y, x: -sin(x))
+tanh     = elementwise("tanh", function(r"\tanh"), lambda y, x: 1 - y**2)
+sigmoid  = elementwise("sigmoid", function(r"\sigma"), lambda y, x: y * (1 - y),
                        forward=lambda x: _sigmoid(x))
 softplus = elementwise("softplus", r"\ln\left(1 + e^{{{0}}}\right)", lambda y, x: sigmoid(x),
-                       forward=lambda x: namespace(x).logaddexp(x, _follow(0, x)))
-erf      = elementwise("erf",      function(r"\operatorname{{erf}}"),
+                       forward=lambda x: namespace(x).logaddexp(x, zero(x)))
+erf      = elementwise("erf", function(r"\operatorname{{erf}}"),
                        lambda y, x: 2 / math.sqrt(math.pi) * exp(-(x**2)), forward=backend.erf)
 
 # ----------------------------------------------------------------------------- kinks and choices
-relu     = elementwise("relu",     function(r"\operatorname{{relu}}"), lambda y, x: astype(x > 0, dtype=x.dtype),
-                       forward=lambda x: namespace(x).maximum(x, _follow(0, x)))
-maximum  = elementwise("maximum",  r"\max\left({0}, {1}\right)", lambda y, a, b: share(a > b, a == b, y),
+relu     = elementwise("relu", function(r"\operatorname{{relu}}"),
+                       lambda y, x: astype(x > 0, dtype=x.dtype),
+                       forward=lambda x: namespace(x).maximum(x, zero(x)))
+maximum  = elementwise("maximum", r"\max\left({0}, {1}\right)",
+                       lambda y, a, b: share(a > b, a == b, y),
                        lambda y, a, b: share(b > a, a == b, y))
-minimum  = elementwise("minimum",  r"\min\left({0}, {1}\right)", lambda y, a, b: share(a < b, a == b, y),
+minimum  = elementwise("minimum", r"\min\left({0}, {1}\right)",
+                       lambda y, a, b: share(a < b, a == b, y),
                        lambda y, a, b: share(b < a, a == b, y))
-where    = structural("where",     r"\begin{{cases}}{1} & {0}\\ {2} & \text{{else}}\end{{cases}}", None,
-                      lambda g, y, c, a, b: where(c, g, zero(g)), lambda g, y, c, a, b: where(c, zero(g), g))
-equal         = elementwise("equal",         r"\left[{0} = {1}\right]",    None, forward=operator.eq)
-not_equal     = elementwise("not_equal",     r"\left[{0} \neq {1}\right]", None, forward=operator.ne)
-less          = elementwise("less",          r"\left[{0} < {1}\right]",    None, forward=operator.lt)
-less_equal    = elementwise("less_equal",    r"\left[{0} \leq {1}\right]", None, forward=operator.le)
-greater       = elementwise("greater",       r"\left[{0} > {1}\right]",    None, forward=operator.gt)
-greater_equal = elementwise("greater_equal", r"\left[{0} \geq {1}\right]", None, forward=operator.ge)
+where    = structural("where", r"\begin{{cases}}{1} & {0}\\ {2} & \text{{else}}\end{{cases}}", None,
+                      lambda g, y, c, a, b: where(c, g, zero(g)),
+                      lambda g, y, c, a, b: where(c, zero(g), g))
+equal         = elementwise("equal", relation("="), None, forward=operator.eq)
+not_equal     = elementwise("not_equal", relation(r"\neq"), None, forward=operator.ne)
+less          = elementwise("less", relation("<"), None, forward=operator.lt)
+less_equal    = elementwise("less_equal", relation(r"\leq"), None, forward=operator.le)
+greater       = elementwise("greater", relation(">"), None, forward=operator.gt)
+greater_equal = elementwise("greater_equal", relation(r"\geq"), None, forward=operator.ge)
 
 # ---------------------------------------------------------------------------------- sums, maxima
-matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b: g @ T(b), lambda g, y, a, b: T(a) @ g,
-                        forward=operator.matmul, level=PRODUCT)
+# name, reads as, pullback of g to each argument
+matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b: g @ T(b),
+                        lambda g, y, a, b: T(a) @ g, forward=operator.matmul, level=PRODUCT)
 sum = structural("sum", r"\textstyle\sum {0:2}",  # noqa: A001
                  lambda g, y, x, **k: broadcast_to(kept(g, x, **k), x.shape), level=PRODUCT)
 cumsum = structural("cumsum", function(r"\operatorname{{cumsum}}"),
                     lambda g, y, x, axis: flip(cumsum(flip(g, axis), axis=axis), axis))
-max = structural("max", r"\max {0:2}",  # noqa: A001
-                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k), level=PRODUCT)
-min = structural("min", r"\min {0:2}",  # noqa: A001
-                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k), level=PRODUCT)
+max = structural("max", r"\max {0:2}", level=PRODUCT, *[  # noqa: A001
+                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k)])
+min = structural("min", r"\min {0:2}", level=PRODUCT, *[  # noqa: A001
+                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k)])
 logsumexp = structural("logsumexp", r"\ln \textstyle\sum e^{{{0}}}",
                        lambda g, y, x, **k: kept(g, x, **k) * exp(x - kept(y, x, **k)),
                        forward=lambda x, **k: _logsumexp(x, **k), level=PRODUCT)
@@ -124,15 +134,18 @@ reshape = structural("reshape", function(r"\operatorname{{reshape}}"),
 transpose = structural("transpose", lambda x: transposed(x),
                        lambda g, y, x, axes: transpose(g, axes=inverse(axes)), level=POWER)
 broadcast_to_row = structural("broadcast_to", function(r"\operatorname{{repeat}}"),
-                              lambda g, y, x, shape: g)  # undone, as all broadcasting, in the walk
-concatenate_row = structural("concatenate", lambda *xs: rf"\left[{', '.join(f'{x}' for x in xs)}\right]",
+                              lambda g, y, x, shape: g)  # undone in the walk, as all broadcasting
+concatenate_row = structural("concatenate", lambda *xs: rf"\left[{', '.join(format(x) for x in xs)}\right]",
                              lambda g, y, *xs, axis, position: portion(g, xs, axis, position),
                              forward=lambda *xs, axis: namespace(*xs).concatenate(xs, axis=axis))
-getitem = structural("getitem", r"{0:0}_{{\left[\cdot\right]}}", lambda g, y, x, index: place(g, index=index, shape=x.shape),
+getitem = structural("getitem", r"{0:0}_{{\left[\cdot\right]}}",
+                     lambda g, y, x, index: place(g, index=index, shape=x.shape),
                      forward=lambda x, index: x[index], level=POWER)
-place = structural("place", function(r"\operatorname{{place}}"), lambda g, y, x, index, shape: getitem(g, index=index),
+place = structural("place", function(r"\operatorname{{place}}"),
+                   lambda g, y, x, index, shape: getitem(g, index=index),
                    forward=lambda x, index, shape: _place(x, index, shape))
-take = structural("take", r"{0:0}_{{[{1}]}}", lambda g, y, x, i, axis: scatter_add(g, i, axis=axis, size=x.shape[axis]), None,
+take = structural("take", r"{0:0}_{{[{1}]}}",
+                  lambda g, y, x, i, axis: scatter_add(g, i, axis=axis, size=x.shape[axis]), None,
                   forward=lambda x, i, axis: namespace(x, i).take(x, i, axis=axis), level=POWER)
 scatter_add = structural("scatter_add", r"\operatorname{{scatter}}_{{{1}}}\left({0}\right)",
                          lambda g, y, x, i, axis, size: take(g, i, axis=axis), None,
@@ -372,15 +385,22 @@ def clip(x: Any, low: float, high: float) -> Any:
     return minimum(maximum(x, _follow(low, x)), _follow(high, x))
 
 
+def top(x: Any, axis: int) -> Any:
+    """The largest entries along an axis, as constants: taking them off keeps digits."""
+    return stop_gradient(max(x, axis=axis, keepdims=True))
+
+
 @composite
 def softmax(x: Any, axis: int = -1) -> Any:
     """Exponentials that add up to one along an axis: `exp(x − logsumexp(x))`."""
+    x = x - top(x, axis)
     return exp(x - logsumexp(x, axis=axis, keepdims=True))
 
 
 @composite
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """Logarithm of softmax, without ever leaving the safe range: `x − logsumexp(x)`."""
+    x = x - top(x, axis)
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
@@ -406,7 +426,7 @@ def one_hot(indices: Any, size: int, dtype: Any = np.float32) -> Any:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    places = np.arange(size, dtype=indices.dtype)
+    places = np.arange(size, dtype=indices.dtype).reshape((1,) * len(indices.shape) + (size,))
     return astype(expand_dims(indices, -1) == places, dtype=np.dtype(dtype))
 
 

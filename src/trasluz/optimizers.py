@@ -85,6 +85,7 @@ class Optimizer(Configurable):
     ema_overwrite_frequency: int | None = field(default=None, kw_only=True)
     gradient_accumulation_steps: int | None = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
+    _learning_rate: Any = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
@@ -132,7 +133,7 @@ class Optimizer(Configurable):
         """
         raise NotImplementedError
 
-    # -------------------------------------------------------------------------- lifted, as functions
+    # ------------------------------------------------------------------------- lifted, as functions
 
     def init(self, params: Arrays) -> State:
         """Make the state of all weights: `{path: {slot: array}}`."""
@@ -167,9 +168,11 @@ class Optimizer(Configurable):
         """
         new_params, new_state = dict(params), dict(state)
         k = self.gradient_accumulation_steps or 1
+        sums = grads
         if k > 1:
-            grads = {path: (g + state[path]["gradient_accumulator"]) for path, g in grads.items()}
-        sums, grads = grads, self._clipped({p: g / k for p, g in grads.items()} if k > 1 else grads)
+            sums = {path: g + state[path]["gradient_accumulator"] for path, g in grads.items()}
+            grads = {path: total / k for path, total in sums.items()}
+        grads = self._clipped(grads)
         clocks: dict[Any, tuple[Any, Any]] = {}
         for path, g in grads.items():
             p, s = params[path], state[path]
@@ -178,7 +181,7 @@ class Optimizer(Configurable):
             lr, n = clocks[p.dtype]
             decayed = p if self._spares(path) else p - p * self.weight_decay * lr
             new_p, new_s = self.step(g, s, n + 1, lr, decayed)
-            if k > 1:
+            if k > 1:  # between updates nothing moves but the sum
                 due = (t + 1) % k == 0
                 new_p = ops.where(due, new_p, p)
                 new_s = {name: ops.where(due, new, s[name]) for name, new in new_s.items()}
@@ -337,7 +340,7 @@ class Optimizer(Configurable):
         every |= slots
         return [Variable(a, trainable=False, dtype=a.dtype, name=n) for n, a in every.items()]
 
-    # ----------------------------------------------------------------------------------- written down
+    # ------------------------------------------------------------------------------- written down
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data, with the learning rate as it is now."""
@@ -368,6 +371,10 @@ def _assign_rate(self: Optimizer, rate: Any) -> None:
             "the learning rate follows a schedule, so no number can be assigned",
             "make the optimizer with a number",
         )
+    if not callable(rate) and np.ndim(rate):
+        raise self._wrong(f"the learning rate has shape {np.shape(rate)}", "give one number")
+    if isinstance(rate, str):  # how a plain function is written down
+        raise self._wrong(f"the learning rate is {rate!r}", "give a number, schedule or function")
     self._learning_rate = rate if callable(rate) else float(rate)
 
 
@@ -537,7 +544,7 @@ class Adadelta(Optimizer):
 class Adam(Optimizer):
     """Mean over root mean square of recent derivatives, corrected for having started at zero.
 
-    `m ← m + (1 − β₁)(g − m)`, `v ← v + (1 − β₂)(g² − v)`, `α = η √(1 − β₂ᵗ) / (1 − β₁ᵗ)`,
+    `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `α = η √(1 − β₂ᵗ) / (1 − β₁ᵗ)`,
     `θ ← θ − αm / (√v + ε)`; AMSGrad takes the greatest v so far.
 
     Args:
@@ -568,8 +575,8 @@ class Adam(Optimizer):
     def step(self, g: Any, s: Arrays, t: Any, lr: Any, p: Any) -> tuple[Any, Arrays]:
         """Update one weight."""
         m, v = s["momentum"], s["velocity"]
-        m = m + (1 - self.beta_1) * (g - m)
-        v = v + (1 - self.beta_2) * (g**2 - v)
+        m = self.beta_1 * m + (1 - self.beta_1) * g
+        v = self.beta_2 * v + (1 - self.beta_2) * g**2
         new = {"momentum": m, "velocity": v}
         if self.amsgrad:
             v = new["velocity_hat"] = ops.maximum(s["velocity_hat"], v)
@@ -609,7 +616,7 @@ class AdamW(Adam):
 class Adamax(Optimizer):
     """Adam with the greatest recent derivative instead of the root mean square.
 
-    `m ← m + (1 − β₁)(g − m)`, `u ← max(β₂u, |g|)`, `θ ← θ − ηm / ((1 − β₁ᵗ)(u + ε))`.
+    `m ← β₁m + (1 − β₁)g`, `u ← max(β₂u, |g|)`, `θ ← θ − ηm / ((1 − β₁ᵗ)(u + ε))`.
 
     Args:
         learning_rate: η.
@@ -630,7 +637,7 @@ class Adamax(Optimizer):
 
     def step(self, g: Any, s: Arrays, t: Any, lr: Any, p: Any) -> tuple[Any, Arrays]:
         """Update one weight."""
-        m = s["momentum"] + (1 - self.beta_1) * (g - s["momentum"])
+        m = self.beta_1 * s["momentum"] + (1 - self.beta_1) * g
         u = ops.maximum(self.beta_2 * s["norm"], ops.absolute(g))
         return p - lr * m / ((1 - self.beta_1**t) * (u + self.epsilon)), {"momentum": m, "norm": u}
 
@@ -666,8 +673,8 @@ class Nadam(Optimizer):
         mu = self.beta_1 * (1 - 0.5 * 0.96**t)
         mu_next = self.beta_1 * (1 - 0.5 * 0.96 ** (t + 1))
         product = s["u_product"] * mu
-        m = m + (1 - self.beta_1) * (g - m)
-        v = v + (1 - self.beta_2) * (g**2 - v)
+        m = self.beta_1 * m + (1 - self.beta_1) * g
+        v = self.beta_2 * v + (1 - self.beta_2) * g**2
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
         v_hat = v / (1 - self.beta_2**t)
         new = {"momentum": m, "velocity": v, "u_product": product}
@@ -736,8 +743,8 @@ class Lamb(Optimizer):
     def step(self, g: Any, s: Arrays, t: Any, lr: Any, p: Any) -> tuple[Any, Arrays]:
         """Update one weight."""
         m, v = s["momentum"], s["velocity"]
-        m = m + (1 - self.beta_1) * (g - m)
-        v = v + (1 - self.beta_2) * (g**2 - v)
+        m = self.beta_1 * m + (1 - self.beta_1) * g
+        v = self.beta_2 * v + (1 - self.beta_2) * g**2
         m_hat, v_hat = m / (1 - self.beta_1**t), v / (1 - self.beta_2**t)
         u = m_hat / (ops.sqrt(v_hat) + self.epsilon)
         p_norm, u_norm = ops.norm(p), ops.norm(u)
@@ -787,7 +794,7 @@ class Ftrl(Optimizer):
                 raise self._wrong(f"{name} is negative", "give 0 or more")
 
     def slots(self, p: Any) -> Arrays:
-        """n and z."""
+        """The sums n and z."""
         return {"accumulator": like(p, self.initial_accumulator_value), "linear": like(p)}
 
     def step(self, g: Any, s: Arrays, t: Any, lr: Any, p: Any) -> tuple[Any, Arrays]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trasluz.errors import nearest, unknown
-from trasluz.messages import problem, say
+from trasluz.errors import unknown
+from trasluz.messages import problem, say, suggest
 from trasluz.tables import Table
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Preparation:
             UserError: a column is missing, or a number is infinite or too large.
         """
         self._check_columns(table)
-        groups = {
+        groups: dict[str, list[NDArray[Any]]] = {
             "numbers": [_numbers(table.frame[name]) for name in self.numbers],
             "booleans": [_booleans(table.frame[name]) for name in self.booleans],
             "texts": [_categories(table.frame[name]) for name in self.texts],
@@ -211,7 +211,7 @@ class Preparation:
                     column=self.targets[0],
                     row=row,
                     value=label,
-                    nearest=nearest(label, self.classes),
+                    nearest=suggest(label, self.classes),
                 )
 
     def _check_columns(self, table: Table) -> None:
@@ -219,7 +219,7 @@ class Preparation:
         for name in self.columns:
             if name not in have:
                 raise problem(
-                    "table-lacks-column", table.source, column=name, nearest=nearest(name, have)
+                    "table-lacks-column", table.source, column=name, nearest=suggest(name, have)
                 )
 
 
@@ -321,7 +321,7 @@ def _replace_frame(table: Table, frame: pl.DataFrame) -> Table:
 
 def _check_shares(validation: float, test: float) -> None:
     if not (validation >= 0 and test >= 0 and validation + test < 1):
-        raise problem("split-shares", validation=validation, test=test)
+        raise problem("split-shares", validation=f"{validation:g}", test=f"{test:g}")
 
 
 def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
@@ -332,7 +332,7 @@ def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
     for place, name in enumerate(targets):
         if name not in columns:
             raise problem(
-                "target-unknown", table.source, column=name, nearest=nearest(name, columns)
+                "target-unknown", table.source, column=name, nearest=suggest(name, columns)
             )
         if name in targets[:place]:
             raise problem("target-twice", table.source, column=name)
@@ -402,7 +402,7 @@ def _check_classes(labels: pl.Series, source: str) -> None:
 def _check_numeric_target(column: pl.Series, source: str) -> None:
     numbers = _refuse_words(column, source)
     if np.nanmin(numbers) == np.nanmax(numbers):
-        value = float(np.nanmin(numbers))
+        value = f"{np.nanmin(numbers):g}"
         raise problem("target-constant", source, column=column.name, value=value)
 
 

@@ -30,18 +30,16 @@ def key(seed: int) -> Any:
     return np.array([(seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF], np.uint32)
 
 
-def fold(key: Any, data: Any) -> Any:
-    """Derive another key: from a whole number (a step) or a text (a path).
+def fold(key: Any, *data: Any) -> Any:
+    """Derive another key from one or two whole numbers or texts: a step, a path.
 
-    >>> fold(key(7), "dense/kernel")
-    array([1551044387, 3103284853], dtype=uint32)
+    >>> fold(key(7), 3, "dense/kernel")
+    array([2648138399,  810646628], dtype=uint32)
     """
-    if isinstance(data, str):
-        data = zlib.crc32(data.encode())
-    xp = namespace(key, data)
-    word = xp.asarray(data, dtype=xp.uint32).reshape(1)
-    a, b = _threefry(key, xp.zeros_like(word), word)
-    return xp.concatenate([a, b])
+    words = [zlib.crc32(d.encode()) if isinstance(d, str) else d for d in (*data, 0)[:2]]
+    xp = namespace(key, *words)
+    first, second = (xp.asarray(w, dtype=xp.uint32).reshape(1) for w in words)
+    return xp.concatenate(_threefry(key, first, second))
 
 
 def _threefry(key: Any, a: Any, b: Any) -> tuple[Any, Any]:
@@ -88,8 +86,7 @@ def normal(key: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
     """Draw from the standard normal distribution by Box and Muller's transform."""
     xp = namespace(key)
     scale = np.dtype(dtype).type
-    u = (bits(fold(key, 0), shape) >> np.uint32(8)).astype(dtype)
-    v = (bits(fold(key, 1), shape) >> np.uint32(8)).astype(dtype)
+    u, v = (bits(key, (2, *shape)) >> np.uint32(8)).astype(dtype)
     radius = xp.sqrt(scale(-2) * xp.log((u + scale(1)) * scale(2.0**-24)))
     return radius * xp.cos(v * scale(2 * math.pi * 2.0**-24))
 

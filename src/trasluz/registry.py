@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -36,11 +37,11 @@ class Configurable:
         Raises:
             UserError: if a field is not known.
         """
-        if dataclasses.is_dataclass(cls):
-            known = {f.name for f in dataclasses.fields(cls) if f.init}
+        parameters = inspect.signature(cls).parameters
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
             for name in config:
-                if name not in known:
-                    raise unknown(f"argument of {cls.__name__}", name, known)
+                if name not in parameters:
+                    raise unknown(f"argument of {cls.__name__}", name, parameters)
         return cls(**config)
 
 

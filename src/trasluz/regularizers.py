@@ -16,7 +16,14 @@ from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable, Registry, serialize
 
 __all__ = [
-    "L1", "L2", "L1L2", "OrthogonalRegularizer", "Regularizer", "deserialize", "get", "serialize",
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "serialize",
 ]  # fmt: skip
 
 registry = Registry("regularizer")

@@ -192,7 +192,9 @@ def _check_config(model: Any) -> None:
             )
 
 
-def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:  # noqa: A002, E501
+def load_model(
+    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True
+) -> Any:  # noqa: A002, E501
     """Read a model that `save_model` wrote, ready to predict and to go on training.
 
     Args:
@@ -333,7 +335,7 @@ def save_checkpoint(model: Any, filepath: Any, position: dict[str, Any], more: A
     """
     arrays, document = describe(model)
     arrays |= flat(more or {}, "more")
-    write_atomically(filepath, pack(arrays, {**document, "position": position}))
+    write_atomically(filepath, pack(arrays, {**document, "position": plain(position)}))
 
 
 def load_checkpoint(model: Any, filepath: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -349,7 +351,11 @@ def load_checkpoint(model: Any, filepath: Any) -> tuple[dict[str, Any], dict[str
     if "position" not in document:
         raise UserError("this is a model, not a checkpoint", str(filepath), "use load_model")
     _write_weights(model, nested(arrays, "weights"), str(filepath))
-    model.optimizer.iterations = document["iterations"]
+    optimizer = model.optimizer
+    optimizer.iterations = document["iterations"]
+    rate = document["compile"]["optimizer"]["config"]["learning_rate"]
+    if not optimizer.scheduled and not isinstance(rate, (dict, str)):
+        optimizer.learning_rate = rate  # a callback may have lowered it
     model._slots = nested(arrays, "slots") or None
     model._root = arrays.get("root")
     return document["position"], nested(arrays, "more")

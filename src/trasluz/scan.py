@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trasluz import backend, ops
+from trasluz import backend
 from trasluz.errors import UserError
 from trasluz.tape import Row, Traced, vjp, where, zeros_like
 from trasluz.tree import fill, leaves, leaves_like
@@ -72,7 +72,9 @@ def _alone(body: Body) -> Body:
     return checked
 
 
-def _split(flat: tuple[Any, ...], counts: tuple[int, ...]) -> tuple[list[Any], list[Any], list[Any]]:
+def _split(
+    flat: tuple[Any, ...], counts: tuple[int, ...]
+) -> tuple[list[Any], list[Any], list[Any]]:
     a, b = counts[0], counts[0] + counts[1]
     return list(flat[:a]), list(flat[a:b]), list(flat[b:])
 

@@ -7,7 +7,7 @@ number. Steps count from 0, the first update.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,22 @@ def real(step: Any) -> Any:
 
 def chosen(condition: Any, a: Any, b: Any, t: Any) -> Any:
     """Choose between two rates without a branch, in the floating type of the step."""
-    return ops.where(condition, *(t.dtype.type(x) if isinstance(x, (int, float)) else x for x in (a, b)))
+    a, b = (t.dtype.type(x) if isinstance(x, (int, float)) else x for x in (a, b))
+    return ops.where(condition, a, b)
+
+
+def rounds(guess: Any, t: Any, begin: Callable[[Any], Any]) -> Any:
+    """Count the rounds after the first that have begun: the greatest i with `begin(i) ≤ t`.
+
+    The guess may be off by one: a quotient or a logarithm rounds, and compiled not as eager.
+    """
+    late, early = t >= begin(guess + 1), t < begin(guess)
+    return guess + ops.astype(late, dtype=t.dtype) - ops.astype(early, dtype=t.dtype)
+
+
+def quotient(t: Any, steps: float) -> Any:
+    """Divide and round down, exactly."""
+    return rounds(ops.floor(t / steps), t, lambda i: i * steps)
 
 
 def check_steps(steps: float, name: str) -> None:
@@ -87,8 +102,8 @@ class ExponentialDecay(LearningRateSchedule):
         check_steps(self.decay_steps, "decay_steps")
 
     def __call__(self, step: Any) -> Any:
-        p = real(step) / self.decay_steps
-        p = ops.floor(p) if self.staircase else p
+        t, steps = real(step), self.decay_steps
+        p = quotient(t, steps) if self.staircase else t / steps
         return self.initial_learning_rate * self.decay_rate**p
 
 
@@ -121,8 +136,8 @@ class InverseTimeDecay(LearningRateSchedule):
         check_steps(self.decay_steps, "decay_steps")
 
     def __call__(self, step: Any) -> Any:
-        p = real(step) / self.decay_steps
-        p = ops.floor(p) if self.staircase else p
+        t, steps = real(step), self.decay_steps
+        p = quotient(t, steps) if self.staircase else t / steps
         return self.initial_learning_rate / (1 + self.decay_rate * p)
 
 
@@ -195,12 +210,13 @@ class PolynomialDecay(LearningRateSchedule):
         check_steps(self.decay_steps, "decay_steps")
 
     def __call__(self, step: Any) -> Any:
-        t = real(step)
+        t, steps = real(step), self.decay_steps
         if self.cycle:
-            rounds = -ops.floor(-t / self.decay_steps)
-            p = t / (self.decay_steps * ops.maximum(rounds, 1))
+            done = quotient(t, steps)
+            begun = done + ops.astype(t > done * steps, dtype=t.dtype)
+            p = t / (steps * ops.maximum(begun, 1))
         else:
-            p = ops.minimum(t, self.decay_steps) / self.decay_steps
+            p = ops.minimum(t, steps) / steps
         start, end = self.initial_learning_rate, self.end_learning_rate
         return (start - end) * (1 - p) ** self.power + end
 
@@ -295,23 +311,22 @@ class CosineDecayRestarts(LearningRateSchedule):
         check_steps(self.first_decay_steps, "first_decay_steps")
 
     def __call__(self, step: Any) -> Any:
-        t = real(step) / self.first_decay_steps
-        i = self.restarts(t)
-        p = (t - self.begin(i)) / self.t_mul**i
+        t = real(step)
+        i = rounds(self.guess(t / self.first_decay_steps), t, self.begin)
+        p = (t - self.begin(i)) / (self.first_decay_steps * self.t_mul**i)
         cosine = 0.5 * self.m_mul**i * (1 + ops.cos(math.pi * p))
         return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
 
     def begin(self, i: Any) -> Any:
-        """When round i begins, in lengths of the first round."""
-        return i if self.t_mul == 1 else (1 - self.t_mul**i) / (1 - self.t_mul)
+        """At which step round i begins: after `first_decay_steps · (1 + t_mul + … + t_mulⁱ⁻¹)`."""
+        before = i if self.t_mul == 1 else (1 - self.t_mul**i) / (1 - self.t_mul)
+        return self.first_decay_steps * before
 
-    def restarts(self, t: Any) -> Any:
-        """How many restarts there were."""
+    def guess(self, x: Any) -> Any:
+        """Which round runs after x times the first one's length, give or take one."""
         if self.t_mul == 1:
-            return ops.floor(t)
-        i = ops.floor(ops.log(1 - t * (1 - self.t_mul)) / math.log(self.t_mul))
-        late = t >= self.begin(i + 1)  # the logarithm may round to just below a restart
-        return i + ops.astype(late, dtype=t.dtype)
+            return ops.floor(x)
+        return ops.floor(ops.log(1 - x * (1 - self.t_mul)) / math.log(self.t_mul))
 
 
 def get(identifier: Any) -> Any:

@@ -64,22 +64,13 @@ class Context:
         step: the number of the training step.
     """
 
-    __slots__ = ("_key", "_tokens", "calls", "losses", "root", "step", "training")
+    __slots__ = ("_tokens", "calls", "losses", "root", "step", "training")
 
     def __init__(self, training: bool = False, root: Any = None, step: Any = 0) -> None:
         self.training, self.root, self.step = training, root, step
         self.losses: list[Any] = []
         self.calls: dict[str, int] = {}
-        self._key: Any = None
         self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
-
-    @property
-    def key(self) -> Any:
-        """The step's key: made when first asked for, as most steps need none."""
-        if self._key is None:
-            self.root = random.next_key() if self.root is None else self.root
-            self._key = random.fold(self.root, self.step)
-        return self._key
 
     def key_for(self, path: str, seed: int | None = None) -> Any:
         """Give a layer's key in this step, another one at each call of a shared layer.
@@ -89,16 +80,15 @@ class Context:
             seed: makes the key depend on seed, step and call alone.
         """
         call = self.calls[path] = self.calls.get(path, -1) + 1
-        if seed is None:
-            key = random.fold(self.key, path)
-        else:
-            key = random.fold(random.key(seed), self.step)
-        return random.fold(key, call) if call else key
+        if seed is not None:
+            return random.fold(random.key(seed), self.step, call)
+        self.root = random.next_key() if self.root is None else self.root
+        return random.fold(self.root, self.step, f"{path}#{call}")
 
     def again(self, training: bool) -> Context:
         """The same step with another training flag."""
         other = Context(training, self.root, self.step)
-        other.losses, other.calls, other._key = self.losses, self.calls, self._key
+        other.losses, other.calls = self.losses, self.calls
         return other
 
     def __enter__(self) -> Context:

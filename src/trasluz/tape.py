@@ -8,21 +8,22 @@ rows only, so a tape of a tape gives second derivatives with nothing more to wri
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
-import numpy as np
-
 from trasluz.errors import UserError
 from trasluz.tree import fill, leaves, leaves_like, tree_map
 
 
 class Traced:
-    """What rows hand themselves over to. `ops` gives it the operators; `level` says who is asked
-    first when several meet: the newest tape."""
+    """What rows hand themselves over to; `ops` gives it the operators.
+
+    `level` says who is asked when several meet: the newest tape.
+    """
 
     __slots__ = ()
     __array_ufunc__ = None  # a stray NumPy call on a traced value fails at once
@@ -169,7 +170,7 @@ class Box(Traced):
 
     def __init__(self, value: Any, tape: Tape, index: int) -> None:
         self.value, self.tape, self.index = value, tape, index
-        self.made_by: tuple[Any, tuple[Any, ...]] | None = None
+        self.made_by: tuple[Any, Any] | None = None  # a composite and its argument
 
     @property
     def level(self) -> int:  # type: ignore[override]
@@ -288,10 +289,15 @@ def composite(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*args, **kwargs)
         with scope(f.__name__):
             result = f(*args, **kwargs)
-        if isinstance(result, Box):
-            result.made_by = (call, args)
+        if (
+            isinstance(result, Box)
+            and len(args) == 1
+            and all(usual[k] == v for k, v in kwargs.items())
+        ):
+            result.made_by = (call, args[0])
         return result
 
+    usual = {k: p.default for k, p in inspect.signature(f).parameters.items()}
     return call
 
 
@@ -303,7 +309,7 @@ def made_by(x: Any, function: Any) -> Any:
     if not isinstance(x, Box):
         return None
     if x.made_by is not None:
-        return x.made_by[1][0] if x.made_by[0] is function else None
+        return x.made_by[1] if x.made_by[0] is function else None
     step = x.tape.steps[x.index]
     if step is None or step.row is not function:
         return None
@@ -331,6 +337,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         The value, and `pullback(g)`: one derivative for each primal, a tree of the same shape.
         With `has_aux` what was kept comes third.
 
+    >>> import numpy as np
     >>> value, pullback = vjp(lambda x: x * x, np.array([1.0, 3.0]))
     >>> pullback(np.array([1.0, 10.0]))[0]
     array([ 2., 60.])
@@ -368,6 +375,7 @@ def value_and_grad(f: Callable[..., Any], has_aux: bool = False) -> Callable[...
     Raises:
         UserError: if the result is not a scalar.
 
+    >>> import numpy as np
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 3.0]))
     (np.float64(10.0), array([2., 6.]))
     """
@@ -388,6 +396,7 @@ def value_and_grad(f: Callable[..., Any], has_aux: bool = False) -> Callable[...
 def grad(f: Callable[..., Any]) -> Callable[..., Any]:
     """Make the gradient of a scalar function in its first argument.
 
+    >>> import numpy as np
     >>> grad(grad(lambda x: x * x * x))(np.array(2.0))
     np.float64(12.0)
     """
@@ -398,6 +407,7 @@ def grad(f: Callable[..., Any]) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """Multiply the Hessian of a scalar function with a vector: `∇(∇f · v)`.
 
+    >>> import numpy as np
     >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([ 6., 12.])
     """

@@ -18,7 +18,9 @@ from trasluz.tree import leaves, tree_map
 STEP = 1e-6
 
 
-def check_layer(layer: Any, inputs: Any, tolerance: float = 1e-6, second_order: bool = True) -> None:
+def check_layer(
+    layer: Any, inputs: Any, tolerance: float = 1e-6, second_order: bool = True
+) -> None:
     """Check a layer's config, shapes, derivatives, engines and cleanliness.
 
     Args:
@@ -135,7 +137,9 @@ def _check_derivatives(
 
 def _only_floats(gradient: Any, point: Any) -> Any:
     return tree_map(
-        lambda g, a: g if np.asarray(a).dtype.kind == "f" else np.zeros(np.shape(a)), gradient, point
+        lambda g, a: g if np.asarray(a).dtype.kind == "f" else np.zeros(np.shape(a)),
+        gradient,
+        point,
     )
 
 

@@ -51,7 +51,10 @@ class Objective:
     ) -> None:
         self.names = list(names)
         several = len(self.names) > 1
-        self.losses = [losses.get(one) for one in self._each(loss, "loss", several)]
+        self.loss_identifiers = self._each(loss, "loss", several)
+        self.losses = [
+            None if _waits_for_shapes(one) else losses.resolve(one) for one in self.loss_identifiers
+        ]
         weights = self._each(loss_weights, "loss_weights", several)
         self.loss_weights = [1.0 if w is None else float(w) for w in weights]
         self.identifiers = [
@@ -96,6 +99,9 @@ class Objective:
         """Choose the metrics that names like "accuracy" mean for targets of these shapes."""
         if self.trackers is not None:
             return
+        for i, identifier in enumerate(self.loss_identifiers):
+            if _waits_for_shapes(identifier):
+                self.losses[i] = losses.resolve(identifier, y[i].shape, p[i].shape)
         loss_mean = metrics.Mean(name="loss")
         self.by_output, several = [], len(self.names) > 1
         parts: list[metrics.Metric] = []
@@ -178,6 +184,11 @@ class Objective:
         for metric in self.trackers.tracked:
             metric.reset_state()
         return read(self.trackers)
+
+
+def _waits_for_shapes(identifier: Any) -> bool:
+    """Tell whether only the shapes say which loss a name means."""
+    return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
 
 
 def _listed(one: Any) -> list[Any]:
@@ -373,6 +384,4 @@ def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
 
 
 def _all_finite(value: Any) -> bool:
-    return all(
-        bool(np.isfinite(v).all()) for v in leaves(value) if np.asarray(v).dtype.kind == "f"
-    )
+    return all(bool(np.isfinite(v).all()) for v in leaves(value) if np.asarray(v).dtype.kind == "f")

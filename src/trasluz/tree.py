@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+
 def leaves(tree: Any) -> list[Any]:
     """List the leaves of a tree, left to right; `None` holds no leaf.
 

@@ -18,7 +18,7 @@ def set_random_seed(seed: int) -> None:
         seed: a whole number from 0 to 2³² − 1.
     """
     python_random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (for programs that draw from NumPy's global generator)
     random.set_seed(seed)
 
 

@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trasluz.errors import nearest, unknown
-from trasluz.messages import problem
+from trasluz.errors import unknown
+from trasluz.messages import problem, suggest
 from trasluz.tables import Table, read_table
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def find(source: str, *, delimiter: str | None = None, encoding: str | None = No
         raise (
             problem("table-missing", source)
             if _looks_like_path(source)
-            else problem("table-neither", source, nearest=nearest(source, names()))
+            else problem("table-neither", source, nearest=suggest(source, names()))
         )
     return read_table(source, delimiter=delimiter, encoding=encoding)
 

@@ -43,7 +43,8 @@ class Reshape(Layer):
         known = math.prod(n for n in want if n != -1)
         if (-1 not in want and known != have) or (-1 in want and (known == 0 or have % known)):
             raise UserError(
-                f"{have} entries a row (shape {tuple(inputs.shape[1:])}) do not fill {want}", where()
+                f"{have} entries a row (shape {tuple(inputs.shape[1:])}) do not fill {want}",
+                where(),
             )
         return ops.reshape(inputs, shape=(inputs.shape[0], *want))
 

@@ -102,3 +102,8 @@ preparation-missing = the model was not trained on a table, so it cannot read on
     .mend = use a model made by `trasluz train`
 preparation-newer = the model's preparation was written by a newer version
     .mend = update trasluz
+
+# Names
+
+suggest-nearest = did you mean “{ $name }”?
+suggest-known = Known: { $names }

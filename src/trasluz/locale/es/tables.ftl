@@ -102,3 +102,8 @@ preparation-missing = el modelo no se entrenó con una tabla, así que no puede 
     .mend = usa un modelo hecho por `trasluz train`
 preparation-newer = la preparación del modelo la escribió una versión más nueva
     .mend = actualiza trasluz
+
+# Nombres
+
+suggest-nearest = ¿querías decir «{ $name }»?
+suggest-known = Conocidos: { $names }

@@ -1,0 +1,43 @@
+# Everything starts from Python 3.11 or newer: `make demo` and `make test` do the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.ready ## install, and train on a real table
+	@$(BIN)/trasluz train penguins --target species --out runs/demo
+
+test: .venv/.ready-dev lint ## install, and check everything: style, types, tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/.ready-dev ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.ready-dev ## measure against other libraries
+	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+clean: ## remove what was made, the environment too
+	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# The stamps say that what pyproject.toml and constraints.txt ask for is installed.
+.venv/.ready: $(SOURCES) | .venv/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.ready-dev: $(SOURCES) | .venv/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch .venv/.ready $@

@@ -1,0 +1,501 @@
+"""The terminal from end to end: real files, real processes, exit codes, both languages."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from trasluz import datasets, regularizers
+from trasluz.cli.app import run
+from trasluz.saving import load_model
+
+QUICK = ["--hidden", "8", "--engine", "numpy", "--epochs", "15"]
+
+
+@pytest.fixture
+def trasluz(capsys):
+    """Run a command line in this process: its exit code, output and errors."""
+
+    def call(*arguments):
+        code = run([str(argument) for argument in arguments])
+        caught = capsys.readouterr()
+        return code, caught.out, caught.err
+
+    return call
+
+
+def process(*arguments, **settings):
+    """Start a command line as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trasluz", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **settings,
+    )
+
+
+@pytest.fixture(scope="module")
+def penguins(tmp_path_factory):
+    """The folder of a training on the penguins."""
+    folder = tmp_path_factory.mktemp("runs") / "penguins"
+    words = ["train", "penguins", "--target", "species", "--quiet", "--out", str(folder)]
+    assert run([*words, "--engine", "numpy", "--epochs", "30", "--learning-rate", "0.01"]) == 0
+    return folder
+
+
+def test_training_writes_all_its_files(penguins):
+    written = {path.name for path in penguins.iterdir()}
+    assert written == {
+        "model.trasluz",
+        "checkpoint.trasluz",
+        "settings.json",
+        "report.json",
+        "history.csv",
+        "learning_curve.png",
+    }
+    report = json.loads((penguins / "report.json").read_text())
+    assert report["task"] == "multi-class"
+    assert report["rows"] == {"train": 206, "validation": 69, "test": 69}
+    assert report["parts"]["test"]["metrics"]["accuracy"] > 0.9
+    assert np.sum(report["parts"]["test"]["confusion"]) == 69
+    with open(penguins / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert len(rows) == report["epochs"]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert (penguins / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_says_what_it_found(trasluz, tmp_path):
+    code, out, err = trasluz("train", "penguins", *QUICK, "--out", tmp_path)
+    assert (code, err) == (0, "")
+    for said in (
+        "Predicting species: multi-class classification, from 7 columns (10 inputs)",
+        "Classes: Adelie, Chinstrap, Gentoo",
+        "train 206, validation 69, test 69",
+        "accuracy",
+        "Confusion matrix (test)",
+        "Some predictions (test)",
+        "trasluz predict",
+    ):
+        assert said in out
+
+
+def test_training_speaks_spanish(trasluz, tmp_path):
+    code, out, _ = trasluz("train", "linnerud", *QUICK, "--out", tmp_path, "--lang", "es")
+    assert code == 0
+    assert "Se predice Weight, Waist, Pulse: regresión, a partir de 3 columnas" in out
+    assert "Residuos, verdad menos predicción (prueba)" in out
+    assert "Métricas" in out
+
+
+def test_json_is_all_that_standard_output_gets(trasluz, tmp_path):
+    code, out, err = trasluz("train", "iris", *QUICK, "--out", tmp_path, "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert report["targets"] == ["species"]
+    assert report["folder"] == str(tmp_path)
+    assert report["settings"]["hidden"] == [8]
+    assert "Predicting species" in err
+    assert json.loads((tmp_path / "report.json").read_text()).items() <= report.items()
+
+
+def test_quiet_says_nothing(trasluz, tmp_path):
+    assert trasluz("train", "iris", *QUICK, "--out", tmp_path, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--hidden", ""],
+        ["--hidden", "8,4", "--batch-norm", "--dropout", "0.2"],
+        ["--activation", "tanh", "--optimizer", "sgd", "--learning-rate", "0.1"],
+        ["--l1", "1e-4", "--l2", "1e-3"],
+        ["--label-smoothing", "0.1"],
+        ["--validation", "0", "--patience", "3"],
+        ["--validation", "0", "--test", "0", "--patience", "0"],
+        ["--task", "multi-class", "--batch-size", "7"],
+    ],
+)
+@pytest.mark.parametrize("data", ["iris", "breast_cancer"])
+def test_every_option_trains(trasluz, tmp_path, data, options):
+    settings = ["--engine", "numpy", "--epochs", "3", "--out", tmp_path, "--json"]
+    code, out, err = trasluz("train", data, *settings, *options)
+    assert code == 0, err
+    metrics = [part["metrics"] for part in json.loads(out)["parts"].values()]
+    assert all(value is not None for found in metrics for value in found.values())
+
+
+def test_the_options_reach_the_network(trasluz, tmp_path):
+    options = ["--hidden", "5,3", "--batch-norm", "--dropout", "0.25", "--l2", "0.01"]
+    code, *_ = trasluz("train", "iris", *options, "--epochs", "1", "--out", tmp_path, "--quiet")
+    assert code == 0
+    layers = load_model(tmp_path / "model.trasluz").layers
+    assert [type(layer).__name__ for layer in layers] == [
+        *(["Dense", "BatchNormalization", "Activation", "Dropout"] * 2),
+        "Dense",
+    ]
+    assert [layer.units for layer in layers if type(layer).__name__ == "Dense"] == [5, 3, 3]
+    assert layers[3].rate == 0.25
+    assert regularizers.get(layers[0].kernel_regularizer).l2 == pytest.approx(0.01)
+
+
+def test_xla_and_numpy_train_alike(trasluz, tmp_path):
+    def metrics(engine):
+        options = ["--engine", engine, "--epochs", "5", "--out", tmp_path / engine, "--json"]
+        code, out, err = trasluz("train", "iris", *options)
+        assert code == 0, err
+        return json.loads(out)["parts"]["train"]["metrics"]
+
+    assert metrics("xla") == pytest.approx(metrics("numpy"), rel=1e-3)
+
+
+def test_regression_is_measured_in_the_units_of_the_target(trasluz, tmp_path):
+    rows = "\n".join(f"{x};{1000 + 3 * x}" for x in range(100))
+    (tmp_path / "line.csv").write_text(f"x;y\n{rows}\n")
+    options = ["--target", "y", "--hidden", "", "--learning-rate", "0.1", "--out", tmp_path / "run"]
+    code, out, err = trasluz("train", tmp_path / "line.csv", *options, "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["task"] == "regression"
+    assert report["parts"]["test"]["metrics"]["r2"] > 0.999
+    assert report["parts"]["test"]["metrics"]["rmse"] < 3
+    assert "delimiter found: “;”" in err
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(trasluz, tmp_path):
+    def weights(name, seed):
+        options = [*QUICK, "--seed", seed, "--out", tmp_path / name, "--quiet"]
+        assert trasluz("train", "iris", *options)[0] == 0
+        return load_model(tmp_path / name / "model.trasluz").get_weights()
+
+    first, again, other = weights("a", 1), weights("b", 1), weights("c", 2)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+# ------------------------------------------------------------------------ using what was trained
+
+
+def test_evaluate_measures_all_rows(trasluz, penguins):
+    code, out, err = trasluz("evaluate", penguins, "penguins", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["rows"] == 344
+    assert found["metrics"]["accuracy"] > 0.9
+    code, out, _ = trasluz("evaluate", penguins / "model.trasluz", "penguins")
+    assert code == 0
+    assert "Confusion matrix (all rows)" in out
+
+
+def test_predict_writes_the_rows_with_their_predictions(trasluz, penguins, tmp_path):
+    for name, read in (("p.csv", pl.read_csv), ("p.parquet", pl.read_parquet)):
+        code, out, err = trasluz("predict", penguins, "penguins", "--out", tmp_path / name)
+        assert code == 0, err
+        assert "344 rows with predictions" in out
+        frame = read(tmp_path / name)
+        assert frame.columns[-4:] == [
+            "predicted_species",
+            "probability_Adelie",
+            "probability_Chinstrap",
+            "probability_Gentoo",
+        ]
+        assert (frame["species"] == frame["predicted_species"]).mean() > 0.9
+        shares = frame.select(pl.sum_horizontal(frame.columns[-3:])).to_series()
+        np.testing.assert_allclose(shares, 1, rtol=1e-5)
+
+
+def test_predict_needs_no_targets_and_writes_to_standard_output(trasluz, penguins, tmp_path):
+    columns = "sex,year,island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g"
+    (tmp_path / "new.csv").write_text(f"{columns}\nNA,2009,Biscoe,50,15,220,5500\n")
+    code, out, err = trasluz("predict", penguins, tmp_path / "new.csv")
+    assert (code, err) == (0, "")
+    assert next(csv.DictReader(out.splitlines()))["predicted_species"] == "Gentoo"
+    code, out, _ = trasluz("predict", penguins, tmp_path / "new.csv", "--json")
+    assert json.loads(out)["predictions"][0]["predicted_species"] == "Gentoo"
+
+
+def test_summary_shows_layers_and_columns(trasluz, penguins):
+    code, out, _ = trasluz("summary", penguins)
+    assert code == 0
+    for said in ("dense", "Dense", "32", "Reads: bill_length_mm", "Predicts: species"):
+        assert said in out
+    code, out, _ = trasluz("summary", penguins, "--json")
+    assert json.loads(out)["preparation"]["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "summary"])
+def test_a_model_is_read_by_a_process_that_has_made_none(penguins, command):
+    data = [] if command == "summary" else ["penguins"]
+    running = process(command, penguins, *data, "--json", env={**os.environ, "TRASLUZ_LANG": "es"})
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert json.loads(out)
+
+
+@pytest.mark.parametrize("rows", [1, 10_000])
+def test_a_reader_that_leaves_early_is_not_told_of_a_defect(penguins, tmp_path, rows):
+    many = pl.concat([datasets.load("penguins").frame] * (1 + rows // 344)).head(rows)
+    many.write_csv(tmp_path / "many.csv")
+    running = process("predict", penguins, tmp_path / "many.csv")
+    running.stdout.close()
+    said = running.stderr.read()
+    running.stderr.close()
+    assert running.wait(timeout=60) in (0, 1)
+    assert said == ""
+
+
+def test_datasets_are_listed(trasluz):
+    code, out, _ = trasluz("datasets")
+    assert code == 0
+    assert "penguins" in out and "344 rows" in out
+    assert len(json.loads(trasluz("datasets", "--json")[1])["datasets"]) == 7
+
+
+# --------------------------------------------------------------------------- going on with a run
+
+
+def test_resuming_gives_the_weights_of_a_run_that_was_not_interrupted(trasluz, tmp_path):
+    def train(name, epochs, *more):
+        options = ["--hidden", "8", "--engine", "numpy", "--dropout", "0.1", "--batch-norm"]
+        options += ["--epochs", epochs, "--out", tmp_path / name, "--quiet", *more]
+        assert trasluz("train", "iris", *options)[0] == 0
+        history = (tmp_path / name / "history.csv").read_text()
+        return load_model(tmp_path / name / "model.trasluz").get_weights(), history
+
+    whole, history = train("whole", 12)
+    train("parts", 5)
+    parts, resumed = train("parts", 12, "--resume")
+    assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
+    assert history == resumed
+
+
+def test_resuming_remembers_early_stopping(trasluz, tmp_path):
+    def train(name, epochs, *more):
+        options = ["--learning-rate", "0.05", "--patience", "4", "--engine", "numpy"]
+        options += ["--epochs", epochs, "--out", tmp_path / name, "--quiet", *more]
+        assert trasluz("train", "wine", *options)[0] == 0
+        return (
+            load_model(tmp_path / name / "model.trasluz").get_weights(),
+            json.loads((tmp_path / name / "report.json").read_text())["epochs"],
+        )
+
+    whole, stopped = train("whole", 200)
+    assert 6 < stopped < 200
+    train("parts", stopped - 2)
+    for _ in range(2):
+        parts, epochs = train("parts", 200, "--resume")
+        assert epochs == stopped
+        assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+def test_early_stopping_is_said(trasluz, tmp_path):
+    options = ["--learning-rate", "0.05", "--patience", "3", "--engine", "numpy"]
+    code, out, _ = trasluz("train", "wine", *options, "--out", tmp_path)
+    assert code == 0
+    epochs = json.loads((tmp_path / "report.json").read_text())["epochs"]
+    assert f"Stopped after {epochs} epochs: no progress in the last 3" in out
+    assert f"the weights of epoch {epochs - 3} are kept" in out
+
+
+def test_resuming_with_other_settings_is_refused(trasluz, tmp_path):
+    assert trasluz("train", "iris", *QUICK, "--out", tmp_path, "--quiet")[0] == 0
+    code, _, err = trasluz(
+        "train", "iris", *QUICK, "--dropout", "0.5", "--out", tmp_path, "--resume"
+    )
+    assert code == 2
+    assert "had dropout 0.0, and now it is 0.5" in err
+
+
+def test_resuming_nothing_is_refused(trasluz, tmp_path):
+    code, _, err = trasluz("train", "iris", *QUICK, "--out", tmp_path / "none", "--resume")
+    assert code == 2
+    assert "no interrupted training" in err
+    assert not (tmp_path / "none").exists()
+
+
+LONG = ["--epochs", "1000000", "--patience", "0", "--engine", "numpy", "--hidden", "8"]
+
+
+def interrupted(folder, sign):
+    """Train for long in a process, and send it a signal once there is a checkpoint."""
+    running = process("train", "iris", *LONG, "--out", folder)
+    deadline = time.monotonic() + 60
+    while not (folder / "checkpoint.trasluz").exists():
+        assert time.monotonic() < deadline and running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    time.sleep(0.3)
+    running.send_signal(sign)
+    out, err = running.communicate(timeout=60)
+    return running.returncode, out, err
+
+
+def test_control_c_saves_and_says_how_to_go_on(trasluz, tmp_path):
+    code, out, err = interrupted(tmp_path / "run", signal.SIGINT)
+    assert code == 130
+    assert "Traceback" not in err
+    said = err[err.index("trasluz train iris") :].splitlines()[0].split()
+    assert said[-1] == "--resume"
+    assert not (tmp_path / "run" / "model.trasluz").exists()
+    done = json.loads(_position(tmp_path / "run"))["epoch"]
+    said[said.index("--epochs") + 1] = str(done + 2)
+    code, out, err = trasluz(*said[1:], "--json")
+    assert code == 0, err
+    assert json.loads(out)["epochs"] == done + 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
+def test_a_killed_training_goes_on_from_its_last_checkpoint(trasluz, tmp_path):
+    code, *_ = interrupted(tmp_path / "run", signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    done = json.loads(_position(tmp_path / "run"))["epoch"]
+    options = [*LONG, "--epochs", done + 2, "--out", tmp_path / "run", "--resume", "--json"]
+    code, out, err = trasluz("train", "iris", *options)
+    assert code == 0, err
+    assert json.loads(out)["epochs"] == done + 2
+
+
+def _position(folder):
+    from trasluz.saving import unpack
+
+    return json.dumps(unpack(folder / "checkpoint.trasluz")[1]["position"])
+
+
+# ------------------------------------------------------------------------------ mistakes to mend
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("", [], "the file is empty"),
+        ("x,y\n1,2\n3\n", [], "line 3 has 1 cell where the first line has 2"),
+        ("x,y\n1,2\n3,4\n", ["--target", "z"], "no column “z” to predict"),
+        ("x,y\n1,2\n3,4\n", ["--target", ""], "no target was given"),
+        ("x,y\n1,2\n", [], "“y” is “2” in every row"),
+        ("x,y\n1,a\n2,a\n3,a\n4,a\n", [], "“a” in every row"),
+        ("x,y\n1,2\n1,3\n1,4\n1,9\n1,5\n", [], "no column is left"),
+        ("x,y\n1,2\ninf,3\n2,4\n1,9\n3,5\n", [], "row 2 of the column “x” holds inf"),
+        ("x,x\n1,2\n", [], "same name, “x”"),
+        ("x;y\n1;2\n3;4\n", ["--delimiter", ","], "single column; the table seems to use “;”"),
+        ("x,y\n1,2\n3,4\n", ["--encoding", "utf-99"], "unknown encoding"),
+        ("x,y\n1,2\n3,4\n", ["--lr", "1"], "No such option"),
+        ("x,y\n1,2\n3,4\n", ["--hidden", "8,x"], "“8,x” is not a list of whole numbers"),
+        ("x,y\n1,2\n3,4\n", ["--epochs", "0"], "0 is not in the range"),
+        ("x,y\n1,2\n3,4\n", ["--validation", "0.6", "--test", "0.6"], "nothing to train on"),
+    ],
+)
+def test_mistakes_end_with_2_and_leave_no_file(trasluz, tmp_path, content, options, said):
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    target = [] if "--target" in options else ["--target", "y"]
+    code, out, err = trasluz("train", path, *target, "--out", tmp_path / "run", *options)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert files(tmp_path) == ["data.csv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--activation", "rleu"], "did you mean 'relu'"),
+        (["--optimizer", "rmsporp"], "did you mean 'rmsprop'"),
+    ],
+)
+def test_unknown_names_suggest_the_nearest(trasluz, tmp_path, options, said):
+    code, _, err = trasluz("train", "iris", *options, "--out", tmp_path / "run")
+    assert code == 2
+    assert said in err
+
+
+def test_a_loss_that_breaks_stops_and_keeps_the_last_good_epoch(trasluz, tmp_path):
+    options = ["--optimizer", "sgd", "--learning-rate", "1e30", "--engine", "numpy"]
+    code, _, err = trasluz("train", "diabetes", *options, "--out", tmp_path)
+    assert code == 2
+    assert "not finite any more at training step" in err
+    assert "Traceback" not in err
+
+
+def test_mistakes_are_documents_too(trasluz):
+    code, out, err = trasluz("train", "nothing.csv", "--target", "y", "--json")
+    assert code == 2
+    error = json.loads(out)["error"]
+    assert error["where"] == "nothing.csv"
+    assert error["what"] == "there is no such file"
+    assert "nothing.csv" in err
+
+
+def test_mistakes_are_said_in_spanish(trasluz, monkeypatch):
+    code, _, err = trasluz("train", "nada.csv", "--target", "y", "--lang", "es")
+    assert code == 2
+    assert err == "Error: nada.csv: el archivo no existe\nPara arreglarlo: revisa la ruta\n"
+    monkeypatch.setenv("TRASLUZ_LANG", "es")
+    assert "el archivo no existe" in trasluz("train", "nada.csv", "--target", "y")[2]
+
+
+def test_models_that_are_not_whole_are_refused(trasluz, penguins, tmp_path):
+    whole = (penguins / "model.trasluz").read_bytes()
+    cut, altered = tmp_path / "cut", tmp_path / "altered"
+    cut.write_bytes(whole[: len(whole) // 2])
+    altered.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    for path in (cut, altered, tmp_path / "missing"):
+        code, _, err = trasluz("predict", path, "penguins", "--out", tmp_path / "out.csv")
+        assert code == 2
+        assert str(path) in err
+        assert not (tmp_path / "out.csv").exists()
+
+
+def test_tables_that_do_not_fit_the_model_are_refused(trasluz, penguins):
+    code, _, err = trasluz("predict", penguins, "iris")
+    assert code == 2
+    assert "no column “bill_length_mm”, which the model reads" in err
+
+
+def test_a_defect_ends_with_1_and_is_told_from_a_mistake(trasluz, monkeypatch):
+    def broken(*arguments, **settings):
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("trasluz.datasets.find", broken)
+    code, _, err = trasluz("train", "iris")
+    assert code == 1
+    assert "ZeroDivisionError: a defect" in err
+    assert "This is a defect of trasluz" in err
+
+
+def test_help_has_examples_in_both_languages(trasluz):
+    code, out, _ = trasluz("train", "--help")
+    assert code == 0
+    assert "trasluz train penguins --target species" in out
+    assert "Units of the hidden layers" in out
+    assert "Unidades de las capas ocultas" in trasluz("train", "--lang", "es", "--help")[1]
+    for command in ("evaluate", "predict", "summary", "datasets"):
+        assert "Examples" in trasluz(command, "--help")[1]
+
+
+def test_no_arguments_show_the_help(trasluz):
+    code, out, err = trasluz()
+    assert (code, err) == (0, "")
+    assert "Train neural networks on tables" in out
+
+
+def test_the_command_is_installed():
+    done = subprocess.run(
+        [os.path.join(os.path.dirname(sys.executable), "trasluz"), "--version"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "0.1.0" in done.stdout

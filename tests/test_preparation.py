@@ -1,0 +1,291 @@
+"""Tasks found out, rows split, and preparations fitted on the training part only."""
+
+import datetime
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from trasluz import datasets
+from trasluz.errors import UserError
+from trasluz.preparation import Preparation, Task, prepare
+from trasluz.tables import Table
+
+ROWS = 60
+
+
+def table(**columns):
+    random = np.random.default_rng(0)
+    given = {"x": random.normal(size=ROWS), "word": random.choice(["a", "b"], ROWS), **columns}
+    return Table(pl.DataFrame({k: v for k, v in given.items() if v is not None}), "t", "t.csv")
+
+
+def cycled(*values):
+    return (list(values) * ROWS)[:ROWS]
+
+
+def reals():
+    return np.random.default_rng(1).normal(size=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (cycled("a", "b"), Task.BINARY),
+        (cycled("a", "b", "c"), Task.MULTICLASS),
+        (cycled(True, False), Task.BINARY),
+        (cycled(0, 1), Task.BINARY),
+        (cycled(0.0, 1.0), Task.BINARY),
+        (cycled(1, 2, 3), Task.MULTICLASS),
+        (cycled("1", "2", "3"), Task.MULTICLASS),
+        (cycled(0.5, 1.5), Task.REGRESSION),
+        (list(range(ROWS)), Task.REGRESSION),
+        (cycled(*range(13)), Task.REGRESSION),
+        (reals(), Task.REGRESSION),
+    ],
+)
+def test_task_is_found_out(values, task):
+    assert prepare(table(y=values), ["y"]).preparation.task is task
+
+
+def test_task_may_be_said():
+    assert prepare(table(y=cycled(1, 2, 3)), ["y"], task="regression").preparation.task == (
+        Task.REGRESSION
+    )
+    ready = prepare(table(y=cycled(1, 2)), ["y"], task="multi-class").preparation
+    assert ready.outputs == 2
+
+
+def test_several_targets_are_numbers():
+    preparation = prepare(table(y=reals(), z=reals() * 2), ["y", "z"]).preparation
+    assert (preparation.task, preparation.outputs) == (Task.REGRESSION, 2)
+
+
+def test_parts_do_not_overlap_and_are_the_same_for_a_seed():
+    given = table(y=cycled(*"aaab"), id=None, x=np.arange(ROWS) * 1.0)
+    first, again, other = (prepare(given, ["y"], seed=s).parts for s in (3, 3, 4))
+    rows = [set(part.frame["x"]) for part in first.values()]
+    assert sum(map(len, rows)) == len(set.union(*rows)) == ROWS
+    assert all(first[name].frame.equals(again[name].frame) for name in first)
+    assert not first["test"].frame.equals(other["test"].frame)
+
+
+def test_classes_keep_their_shares():
+    parts = prepare(table(y=cycled(*"aaab")), ["y"]).parts
+    assert [p.frame["y"].to_list().count("b") for p in parts.values()] == [9, 3, 3]
+    assert [p.frame.height for p in parts.values()] == [36, 12, 12]
+
+
+def test_a_class_of_one_row_is_noted():
+    values = [*cycled("a", "b")[:-1], "c"]
+    ready = prepare(table(y=values), ["y"])
+    assert ready.preparation.classes == ("a", "b", "c")
+    assert any("too few rows" in note for note in ready.notes)
+
+
+def test_parts_that_are_not_asked_for_are_absent():
+    assert list(prepare(table(y=reals()), ["y"], validation=0, test=0).parts) == ["train"]
+
+
+def test_fitted_on_the_training_part_only():
+    ready = prepare(table(y=reals()), ["y"])
+    train, test = (ready.parts[name] for name in ("train", "test"))
+    inputs = ready.preparation.transform(train)
+    assert inputs.dtype == np.float32
+    np.testing.assert_allclose(inputs[:, 0].mean(), 0, atol=1e-6)
+    np.testing.assert_allclose(inputs[:, 0].std(), 1, atol=1e-6)
+    x = train.frame["x"].to_numpy()
+    wanted = (test.frame["x"].to_numpy() - x.mean()) / x.std()
+    np.testing.assert_allclose(ready.preparation.transform(test)[:, 0], wanted, rtol=1e-5)
+
+
+def test_missing_values_are_imputed():
+    x = [None if i % 7 == 0 else float(i) for i in range(ROWS)]
+    flags = [None if i % 5 == 0 else i % 3 == 0 for i in range(ROWS)]
+    words = [None if i % 9 == 0 else "ab"[i % 2] for i in range(ROWS)]
+    ready = prepare(table(x=x, flag=flags, word=words, y=reals()), ["y"])
+    inputs = ready.preparation.transform(ready.parts["train"])
+    assert np.isfinite(inputs).all()
+    assert ready.preparation.features == ("x", "flag", "word=a", "word=b")
+    assert set(np.unique(inputs[:, 1])) == {0.0, 1.0}
+    assert (inputs[:, 2:].sum(axis=1) == 1).all()
+
+
+def test_new_categories_are_all_zeros():
+    preparation = prepare(table(y=reals()), ["y"]).preparation
+    strange = Table(pl.DataFrame({"x": [0.0], "word": ["never met"]}), "s", "s.csv")
+    assert preparation.transform(strange)[0, 1:].tolist() == [0.0, 0.0]
+
+
+def test_dates_are_days():
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=i) for i in range(ROWS)]
+    moments = [datetime.datetime(2024, 1, 1, 12) + datetime.timedelta(days=i) for i in range(ROWS)]
+    preparation = prepare(table(day=days, moment=moments, y=reals()), ["y"]).preparation
+    scaler = preparation.steps["numbers"][-1]
+    assert preparation.numbers == ("x", "day", "moment")
+    np.testing.assert_allclose(scaler.mean_[2] - scaler.mean_[1], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ([None] * ROWS, "no values"),
+        ([3.0] * ROWS, "never changes"),
+        ([f"name {i}" for i in range(ROWS)], "identifier"),
+        ([[i] for i in range(ROWS)], "its type is List"),
+    ],
+)
+def test_useless_columns_are_left_out_and_noted(column, why):
+    ready = prepare(table(useless=column, y=reals()), ["y"])
+    assert ready.preparation.columns == ("x", "word")
+    assert any("useless" in note and why in note for note in ready.notes)
+
+
+def test_row_numbers_are_left_out_but_not_other_sequences():
+    ready = prepare(table(id=range(ROWS), time=range(ROWS), y=reals()), ["y"])
+    assert ready.preparation.columns == ("x", "time", "word")
+
+
+def test_a_few_words_among_numbers_are_missing_values():
+    x = ["unknown" if i == 4 else str(i) for i in range(ROWS)]
+    ready = prepare(table(x=x, y=reals()), ["y"])
+    assert ready.preparation.numbers == ("x",)
+    assert any("1 cell is not one (the first: “unknown” in row 5)" in n for n in ready.notes)
+    assert np.isfinite(ready.preparation.transform(ready.parts["train"])).all()
+
+
+def test_rows_without_target_are_left_out():
+    ready = prepare(table(y=[None, None, *cycled("a", "b")[2:]]), ["y"])
+    assert sum(part.frame.height for part in ready.parts.values()) == ROWS - 2
+    assert any("2 rows without “y” left out" in note for note in ready.notes)
+
+
+def test_regression_targets_go_there_and_back():
+    ready = prepare(table(y=reals() * 50 + 1000), ["y"])
+    part, preparation = ready.parts["train"], ready.preparation
+    scaled = preparation.transform_targets(part)
+    assert scaled.shape == (36, 1) and scaled.dtype == np.float32
+    np.testing.assert_allclose([scaled.mean(), scaled.std()], [0, 1], atol=1e-6)
+    np.testing.assert_allclose(preparation.values(scaled), preparation.truths(part), rtol=1e-5)
+
+
+def test_classes_go_there_and_back():
+    ready = prepare(table(y=cycled(10, 9, 100)), ["y"])
+    part, preparation = ready.parts["test"], ready.preparation
+    assert preparation.classes == ("9", "10", "100")
+    sure = np.eye(3)[preparation.transform_targets(part)]
+    frame = preparation.predictions(sure)
+    assert frame["predicted_y"].to_list() == [str(y) for y in part.frame["y"]]
+    assert frame.columns[1:] == ["probability_9", "probability_10", "probability_100"]
+
+
+def test_binary_outputs_are_the_probability_of_the_second_class():
+    preparation = prepare(table(y=cycled("no", "yes")), ["y"]).preparation
+    frame = preparation.predictions(np.array([[0.2], [0.9]]))
+    assert frame["predicted_y"].to_list() == ["no", "yes"]
+    np.testing.assert_allclose(frame["probability_no"], [0.8, 0.1])
+
+
+@pytest.mark.parametrize("name", ["penguins", "linnerud", "breast_cancer"])
+def test_a_preparation_survives_its_file(name):
+    ready = prepare(datasets.load(name))
+    loaded = Preparation.load(ready.preparation.dump())
+    part = ready.parts["test"]
+    for transform in (Preparation.transform, Preparation.transform_targets):
+        np.testing.assert_array_equal(transform(loaded, part), transform(ready.preparation, part))
+    assert loaded.describe() == ready.preparation.describe()
+    assert loaded.features == ready.preparation.features
+
+
+def test_preparations_of_newer_versions_and_of_nothing_are_refused():
+    extras = prepare(table(y=reals()), ["y"]).preparation.dump()
+    said = json.loads(extras["preparation.json"])
+    newer = {**extras, "preparation.json": json.dumps({**said, "version": 99}).encode()}
+    with pytest.raises(UserError, match="newer version"):
+        Preparation.load(newer, "m")
+    with pytest.raises(UserError, match="not trained on a table"):
+        Preparation.load({}, "m")
+
+
+def test_a_preparation_builds_no_unknown_types():
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    extras = prepare(table(y=reals()), ["y"]).preparation.dump()
+    strange = {**extras, "preparation.skops": skops.io.dumps({"numbers": Preparation})}
+    with pytest.raises(UntrustedTypesFoundException):
+        Preparation.load(strange)
+
+
+@pytest.mark.parametrize(
+    ("columns", "targets", "settings", "said"),
+    [
+        ({"y": reals()}, ["z"], {}, "no column “z” to predict"),
+        ({"yes": reals()}, ["yess"], {}, "did you mean “yes”"),
+        ({"y": reals()}, [], {}, "no target was given; the columns are x, word, y"),
+        ({"y": reals()}, ["y", "y"], {}, "given twice"),
+        ({"y": [None] * ROWS}, ["y"], {}, "no row has a value in the target “y”"),
+        ({"y": ["a"] * ROWS}, ["y"], {}, "“a” in every row"),
+        ({"y": [2.5] * ROWS}, ["y"], {}, "2.5 in every row"),
+        ({"y": ["oops", *map(str, reals()[1:])]}, ["y"], {}, "row 1 of the numeric .* “oops”"),
+        ({"y": cycled("a", "b")}, ["y"], {"task": "regression"}, "row 1 .* holds “a”"),
+        ({"y": cycled("a", "b"), "z": reals()}, ["z", "y"], {}, "numeric target “y” holds “a”"),
+        ({"y": [f"n{i}" for i in range(ROWS)]}, ["y"], {}, "60 classes in 60 rows"),
+        ({"y": cycled(*"abc")}, ["y"], {"task": "binary"}, "3 classes, not two"),
+        ({"y": reals(), "z": reals()}, ["y", "z"], {"task": "binary"}, "as numbers, not as binary"),
+        ({"y": reals()}, ["y"], {"task": "regresion"}, "did you mean 'regression'"),
+        ({"y": reals(), "x": [1.0, np.inf] * 30}, ["y"], {}, "row 2 of the column “x” holds inf"),
+        ({"y": reals(), "x": [1e200] * 60}, ["y"], {}, r"row 1 of the column “x” holds 1e\+200"),
+        ({"y": [*reals()[1:], -np.inf]}, ["y"], {}, "row 60 of the column “y” holds -inf"),
+        ({"y": reals(), "x": [1.0] * ROWS, "word": None}, ["y"], {}, "no column is left"),
+        ({"y": reals()}, ["y"], {"validation": 0.5, "test": 0.5}, "nothing to train on"),
+        ({"y": reals()}, ["y"], {"validation": -0.1}, "nothing to train on"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(columns, targets, settings, said):
+    with pytest.raises(UserError, match=said) as caught:
+        prepare(table(**columns), targets, **settings)
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_too_few_rows_are_refused(rows):
+    few = Table(pl.DataFrame({"x": [1.0, 2.0, 3.0], "y": [0.5, 1.5, 2.5]}).head(rows), "t", "t.csv")
+    with pytest.raises(UserError, match=f"{rows} rows? (is|are) too few|in every row"):
+        prepare(few, ["y"])
+    if rows > 1:
+        assert prepare(few, ["y"], validation=0, test=0).parts["train"].frame.height == rows
+
+
+def test_tables_to_predict_are_checked():
+    preparation = prepare(table(y=cycled("a", "b", "c")), ["y"]).preparation
+    with pytest.raises(UserError, match="no column “word”, which the model reads"):
+        preparation.transform(Table(pl.DataFrame({"x": [1.0], "words": ["a"]}), "t", "t"))
+    with pytest.raises(UserError, match="row 2 of the column “x” holds inf"):
+        preparation.transform(
+            Table(pl.DataFrame({"x": [1.0, np.inf], "word": ["a", "b"]}), "t", "t")
+        )
+
+
+def test_tables_to_measure_on_are_checked_by_their_own_rows():
+    preparation = prepare(table(y=cycled("a", "b", "c")), ["y"]).preparation
+    columns = {"x": [1.0] * 4, "word": ["a"] * 4}
+    labelled, notes = preparation.labelled(
+        Table(pl.DataFrame({**columns, "y": ["a", None, "c", "b"]}), "t", "t")
+    )
+    assert preparation.truths(labelled).tolist() == [0, 2, 1]
+    assert len(notes) == 1
+    with pytest.raises(UserError, match="row 3 of “y” holds “q”, which the training never met"):
+        preparation.labelled(Table(pl.DataFrame({**columns, "y": ["a", None, "q", "b"]}), "t", "t"))
+    with pytest.raises(UserError, match="no column “y” to predict"):
+        preparation.labelled(Table(pl.DataFrame(columns), "t", "t"))
+
+
+def test_numeric_targets_to_measure_on_are_checked():
+    preparation = prepare(table(y=reals()), ["y"]).preparation
+    columns = {"x": [1.0] * 3, "word": ["a"] * 3}
+    with pytest.raises(UserError, match="row 3 of the numeric target “y” holds “many”"):
+        preparation.labelled(Table(pl.DataFrame({**columns, "y": [None, "1", "many"]}), "t", "t"))
+    constant = Table(pl.DataFrame({**columns, "y": [1.0, 1.0, 1.0]}), "t", "t")
+    assert preparation.labelled(constant)[0].frame.height == 3

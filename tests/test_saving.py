@@ -1,0 +1,364 @@
+"""Files: whole or not at all, checked, versioned, and the run goes on bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from trasluz import (
+    Input,
+    Model,
+    Sequential,
+    callbacks,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    saving,
+    utils,
+)
+from trasluz.errors import UserError
+from trasluz.models import load_model, save_model
+from trasluz.state import read
+
+
+def data(n=96):
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(n, 4)).astype("float32")
+    return x, (x.sum(1) > 0).astype(int)
+
+
+def network(engine="numpy"):
+    utils.set_random_seed(4)
+    model = Sequential(
+        [
+            Input((4,)),
+            layers.Dense(8, "relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3),
+            layers.Dense(2, activation="softmax"),
+        ],
+        name="net",
+    )
+    model.compile(
+        optimizers.Adam(0.01, clipnorm=1.0),
+        losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+        engine=engine,
+    )
+    return model
+
+
+def same(a, b):
+    assert list(read(a)) == list(read(b))
+    for u, v in zip(a.get_weights(), b.get_weights(), strict=True):
+        assert (u == v).all()
+
+
+def test_round_trip_goes_on_training(tmp_path):
+    x, y = data()
+    model = network()
+    model.fit(x, y, epochs=2, verbose=0)
+    path = tmp_path / "deep" / "net.trasluz"
+    model.save(path)
+    again = load_model(path)
+    same(model, again)
+    assert again.name == "net"
+    assert (again.predict(x) == model.predict(x)).all()
+    assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for one in (model, again):
+        one.fit(x, y, epochs=4, initial_epoch=2, verbose=0)
+    same(model, again)
+
+
+def test_any_safetensors_reader_sees_the_weights(tmp_path):
+    model = network()
+    model.save(tmp_path / "m.trasluz")
+    with safe_open(tmp_path / "m.trasluz", "np") as file:
+        assert (file.get_tensor("weights|dense/kernel") == model.layers[0].kernel).all()
+        document = json.loads(file.metadata()["trasluz"])
+    assert document["model"]["class_name"] == "Sequential"
+
+
+def test_functional_and_shared_layers(tmp_path):
+    from trasluz import ops
+
+    a, b = Input((3,), name="a"), Input((3,), name="b")
+    shared = layers.Dense(4, "tanh")
+    h = layers.Concatenate()([shared(a), shared(b)])
+    model = Model([a, b], {"one": layers.Dense(1)(h[:, 1:5] * 2.0), "two": ops.softmax(h)})
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    model.save(tmp_path / "f.trasluz")
+    again = load_model(tmp_path / "f.trasluz")
+    for key, value in model.predict(list(x)).items():
+        np.testing.assert_array_equal(again.predict({"a": x[0], "b": x[1]})[key], value)
+    assert again.count_params() == model.count_params() == 16 + 5
+
+
+def test_own_classes_and_functions(tmp_path):
+    class Scale(layers.Layer):
+        factor: float = 2.0
+
+        def call(self, x):
+            return x * self.factor
+
+    def doubled(y_true, y_pred):
+        return (y_true - y_pred) * (y_true - y_pred) * 2.0
+
+    model = Sequential([Input((4,)), Scale(3.0), layers.Dense(1)])
+    model.compile("sgd", doubled)
+    path = tmp_path / "own.trasluz"
+    model.save(path)
+    with pytest.raises(UserError, match="'Scale'"):
+        load_model(path)
+    again = load_model(path, custom_objects={"Scale": Scale, "doubled": doubled})
+    x = np.ones((3, 4), "float32")
+    assert (again.predict(x) == model.predict(x)).all()
+    assert again.evaluate(x, np.ones((3, 1)), verbose=0) == model.evaluate(
+        x, np.ones((3, 1)), verbose=0
+    )
+
+    class Opaque(layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+    with pytest.raises(UserError, match=r"factor.*get_config"):
+        Sequential([Input((4,)), Opaque(3)]).save(tmp_path / "no.trasluz")
+    assert not (tmp_path / "no.trasluz").exists()
+
+
+def test_subclassed_model(tmp_path):
+    class Net(Model):
+        def __init__(self, units=3, **kwargs):
+            super().__init__(**kwargs)
+            self.units = units
+            self.hidden = layers.Dense(units, "relu")
+            self.head = layers.Dense(1)
+
+        def call(self, x):
+            return self.head(self.hidden(x))
+
+        def get_config(self):
+            return {**super().get_config(), "units": self.units}
+
+    x = np.ones((2, 4), "float32")
+    model = Net(5)
+    p = model.predict(x)
+    model.save(tmp_path / "s.trasluz")
+    again = load_model(tmp_path / "s.trasluz", custom_objects={"Net": Net})
+    assert (again.predict(x) == p).all()
+    assert again.units == 5
+
+
+def test_weights_alone(tmp_path):
+    a, b = network(), network()
+    a.fit(*data(), epochs=1, verbose=0)
+    a.save_weights(tmp_path / "w.safetensors")
+    b.load_weights(tmp_path / "w.safetensors")
+    same(a, b)
+    other = Sequential([Input((4,)), layers.Dense(9)])
+    with pytest.raises(UserError, match=r"\(4, 8\) in the file, \(4, 9\) in the model"):
+        other.load_weights(tmp_path / "w.safetensors")
+
+
+def test_extras(tmp_path):
+    save_model(network(), tmp_path / "m", extras={"preparation.json": b"{}", "x": b"\x00\xff"})
+    assert saving.load_extras(tmp_path / "m") == {"preparation.json": b"{}", "x": b"\x00\xff"}
+    load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "harm", ["cut", "altered", "other", "newer", "missing", "foreign", "empty"]
+)
+def test_harmed_files_are_refused(tmp_path, harm):
+    path = tmp_path / "m.trasluz"
+    model = network()
+    model.save(path)
+    content = path.read_bytes()
+    message = {
+        "cut": "whole model file",
+        "altered": "altered",
+        "other": "whole model file",
+        "newer": "format 99.*newer version",
+        "missing": "no such file",
+        "foreign": "without Trasluz",
+        "empty": "whole model file",
+    }[harm]
+    if harm == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif harm == "altered":
+        path.write_bytes(content[:-3] + bytes([content[-3] ^ 255]) + content[-2:])
+    elif harm == "other":
+        path.write_bytes(b"a,b\n1,2\n" * 50)
+    elif harm == "empty":
+        path.write_bytes(b"")
+    elif harm == "newer":
+        arrays, document = saving.describe(model)
+        path.write_bytes(saving.pack(arrays, document | {"format": 99}))
+    elif harm == "missing":
+        path.unlink()
+    else:
+        from safetensors.numpy import save_file
+
+        save_file({"a": np.ones(2)}, path)
+    with pytest.raises(UserError, match=message):
+        load_model(path)
+
+
+def test_overwriting_is_a_choice(tmp_path):
+    model = network()
+    model.save(tmp_path / "m")
+    with pytest.raises(UserError, match="exists"):
+        model.save(tmp_path / "m", overwrite=False)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
+    model = network()
+    path = tmp_path / "m"
+    model.save(path)
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    model.fit(*data(), epochs=1, verbose=0)
+    with pytest.raises(UserError, match="No space left"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m"]
+
+
+# ---------------------------------------------------------------------------------------- going on
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAt(callbacks.Callback):
+    """Breaks off after so many batches, as a power cut would."""
+
+    def __init__(self, batches, error=Stop):
+        self.left, self.error = batches, error
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+
+
+def callbacks_of(path, **how):
+    return [
+        callbacks.BackupAndRestore(path, **how),
+        callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True),
+        callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.05),
+    ]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+@pytest.mark.parametrize("save_freq", ["epoch", 5])
+def test_resumes_bit_for_bit(tmp_path, engine, save_freq):
+    x, y = data()
+    whole = network(engine)
+    history = whole.fit(
+        x, y, batch_size=16, epochs=9, verbose=0, callbacks=callbacks_of(tmp_path / "whole"),
+        validation_data=(x, y),
+    )  # fmt: skip
+    path = tmp_path / "broken"
+    for batches in (8, 9, 14):
+        with pytest.raises(Stop):
+            network(engine).fit(
+                x, y, batch_size=16, epochs=9, verbose=0, validation_data=(x, y),
+                callbacks=[*callbacks_of(path, save_freq=save_freq), StopAt(batches)],
+            )  # fmt: skip
+    resumed = network(engine)
+    again = resumed.fit(
+        x, y, batch_size=16, epochs=9, verbose=0, validation_data=(x, y),
+        callbacks=callbacks_of(path, save_freq=save_freq),
+    )  # fmt: skip
+    same(whole, resumed)
+    assert again.history == history.history
+    assert again.epoch == history.epoch
+    assert resumed.optimizer.learning_rate == whole.optimizer.learning_rate
+    assert not path.exists()
+
+
+def test_interrupt_saves_where_it_was(tmp_path):
+    x, y = data()
+    whole = network()
+    whole.fit(x, y, batch_size=16, epochs=4, verbose=0)
+    path = tmp_path / "c"
+    with pytest.raises(KeyboardInterrupt):
+        network().fit(
+            x, y, batch_size=16, epochs=4, verbose=0,
+            callbacks=[callbacks.BackupAndRestore(path), StopAt(9, KeyboardInterrupt)],
+        )  # fmt: skip
+    assert path.exists()
+    resumed = network()
+    resumed.fit(
+        x, y, batch_size=16, epochs=4, verbose=0, callbacks=[callbacks.BackupAndRestore(path)]
+    )
+    same(whole, resumed)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    path = tmp_path / "c"
+    with pytest.raises(Stop):
+        network().fit(
+            *data(), batch_size=16, epochs=4, verbose=0,
+            callbacks=[callbacks.BackupAndRestore(path), StopAt(14)],
+        )  # fmt: skip
+    other = Sequential([Input((4,)), layers.Dense(2, activation="softmax")])
+    other.compile("adam", "sparse_categorical_crossentropy")
+    with pytest.raises(UserError, match="do not fit"):
+        other.fit(*data(), verbose=0, callbacks=[callbacks.BackupAndRestore(path)])
+
+
+def test_kill_in_the_middle_of_checkpoints(tmp_path):
+    """A process that saves without pause is killed at odd moments: what is left always loads."""
+    path = tmp_path / "model.trasluz"
+    script = textwrap.dedent(
+        f"""
+        from trasluz import Input, Sequential, layers
+        model = Sequential([Input((300,)), layers.Dense(1000), layers.Dense(300)])
+        model.save({str(path)!r})
+        print("saving", flush=True)
+        while True:
+            model.save({str(path)!r})
+        """
+    )
+    for pause in (0.05, 0.11, 0.23):
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert child.stdout.readline() == "saving\n"
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        assert load_model(path).count_params() == 301_000 + 300_300
+
+
+def test_metrics_come_back(tmp_path):
+    model = network()
+    model.compile(
+        "sgd", "sparse_categorical_crossentropy", metrics=[metrics.SparseTopKCategoricalAccuracy(1)]
+    )
+    x, y = data()
+    before = model.evaluate(x, y, verbose=0, return_dict=True)
+    model.save(tmp_path / "m")
+    assert load_model(tmp_path / "m").evaluate(x, y, verbose=0, return_dict=True) == before
