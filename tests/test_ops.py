@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rows import SAMPLES, Sample, each, floats
 
+from rows import SAMPLES, Sample, each, floats
 from trasluz import ops, tape
 from trasluz.errors import UserError
 from trasluz.typeset import Symbol, derivative, named_by_value, pullback

@@ -71,7 +71,8 @@ class Callback:
 
         It is what `remembers` names; a list of arrays is kept as several.
         """
-        plain, arrays = {}, {}
+        plain: dict[str, Any] = {}
+        arrays: dict[str, Any] = {}
         for name in self.remembers:
             value = getattr(self, name, None)
             if isinstance(value, list) and value and isinstance(value[0], np.ndarray):

@@ -191,7 +191,8 @@ class Stream:
             raise UserError(
                 f"a batch of {len(parts)} parts", mend="yield x, (x, y) or (x, y, sample_weight)"
             )
-        data = Arrays(*parts, dtype=self.dtype)
+        x, y, w = (*parts, None, None)[:3]
+        data = Arrays(x, y, w, self.dtype)
         return Batch(data.x, data.y, data.w)
 
 

@@ -89,7 +89,7 @@ class Functional(Model):
             layer._path = ""
         assign_paths(self, self._path)
         names = [
-            t.node.operation.name
+            t.node.operation.name or "output"
             if t.node is not None and isinstance(t.node.operation, Layer)
             else t.name or "output"
             for t in leaves(outputs)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import field
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -21,7 +22,7 @@ from trasluz.tree import leaves, tree_map
 registry = Registry("layer")
 
 
-@dataclass_transform(kw_only_default=False)
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
 class _Fields:
     """Makes each subclass that writes no constructor of its own a dataclass."""
 
@@ -31,7 +32,6 @@ class _Fields:
             dataclasses.dataclass(eq=False, repr=False)(cls)
 
 
-@dataclasses.dataclass(eq=False, repr=False, kw_only=True)
 class Layer(Holder, Configurable, _Fields):
     """A piece of a network.
 
@@ -55,16 +55,17 @@ class Layer(Holder, Configurable, _Fields):
         activity_regularizer: adds a penalty on the layer's output to the loss.
     """
 
-    name: str | None = None
-    trainable: bool = True
-    dtype: str | None = None
-    input_shape: tuple[int, ...] | None = None
-    activity_regularizer: Any = None
+    name: str | None = field(default=None, kw_only=True)
+    trainable: bool = field(default=True, kw_only=True)
+    dtype: str | None = field(default=None, kw_only=True)
+    input_shape: Any = field(default=None, kw_only=True)
+    activity_regularizer: Any = field(default=None, kw_only=True)
 
-    built: ClassVar[bool] = False
+    built: bool = field(default=False, init=False)
+    _output_shape: Any = field(default=None, init=False)
+    _built_shape: Any = field(default=None, init=False)
+
     supports_masking: ClassVar[bool] = False
-    _output_shape: ClassVar[Any] = None
-    _built_shape: ClassVar[Any] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "build" in cls.__dict__:
@@ -94,7 +95,7 @@ class Layer(Holder, Configurable, _Fields):
         with context, scope(self.name or snake(type(self).__name__)):
             if not self.built:
                 self._build_for(inputs)
-            if _accepts(type(self), "training"):
+            if _takes_training(type(self)):  # type: ignore[arg-type]
                 options["training"] = context.training
             outputs = self.call(*inputs, **options)
             if self.activity_regularizer is not None:
@@ -216,7 +217,7 @@ class Layer(Holder, Configurable, _Fields):
         return super().count_params()
 
     def get_config(self) -> dict[str, Any]:
-        """List the constructor's arguments as plain data; what was left at its default is left out."""
+        """List the constructor's arguments as plain data."""
         full = super().get_config()
         optional = {f.name for f in dataclasses.fields(Layer)} - {"name", "trainable"}
         return {k: v for k, v in full.items() if not (k in optional and v is None)}
@@ -267,10 +268,9 @@ def _is_numpy(x: Any) -> bool:
 
 
 @functools.cache
-def _accepts(kind: type, argument: str) -> bool:
-    """Tell whether a layer's call takes an argument of this name."""
-    parameters = inspect.signature(kind.call).parameters  # type: ignore[attr-defined]
-    return argument in parameters
+def _takes_training(kind: Any) -> bool:
+    """Tell whether a layer's call wants to know whether it is training."""
+    return "training" in inspect.signature(kind.call).parameters
 
 
 __all__ = ["Layer", "Param", "SymbolicTensor", "Variable", "registry"]

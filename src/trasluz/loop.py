@@ -39,6 +39,9 @@ class Run:
             raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
         self.engine = self.asked if self.asked != "auto" else "numpy"
         self.target: Any = None
+        self.listed: Any = None
+        self.epoch, self.batch = 0, 0
+        self.begun: int | None = None  # the step at which the epoch began
         self.state: State = {}
 
     # ------------------------------------------------------------------------------------- pieces
@@ -194,7 +197,7 @@ class Run:
             steps=steps,
         )
         model.stop_training = False
-        self.listed, self.epoch, self.batch, self.begun = listed, initial_epoch, 0, None
+        self.listed, self.epoch = listed, initial_epoch
         self._start()
         program = self._training_program()
         logs: dict[str, Any] = {}
@@ -206,13 +209,12 @@ class Run:
                 listed.on_epoch_begin(self.epoch)
                 try:
                     logs = self._epoch(program, data, size, shuffle)
+                    self.store()
+                    if held_out is not None and (self.epoch + 1) % validation_freq == 0:
+                        logs |= self._measured(held_out, validation_batch_size or batch_size)
                 except KeyboardInterrupt:
                     self._keep_checkpoints("interrupt")
                     raise
-                self.store()
-                if held_out is not None and (self.epoch + 1) % validation_freq == 0:
-                    size_held = validation_batch_size or batch_size
-                    logs |= self._measured(held_out, size_held, listed)
                 self.epoch, self.batch, self.begun = self.epoch + 1, 0, None
                 listed.on_epoch_end(self.epoch - 1, logs)
                 self.load()
@@ -353,10 +355,10 @@ class Run:
             "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs",
         )
 
-    def _measured(self, held_out: Any, size: int | None, listed: Any) -> dict[str, Any]:
+    def _measured(self, held_out: Any, size: int | None) -> dict[str, Any]:
         """Measure on held-out data, with names that begin with val_."""
         kept = self.state["metrics"]
-        logs = self._evaluated(held_out, size, listed)
+        logs = self._evaluated(held_out, size, self.listed)
         self.state["metrics"] = kept
         return {f"val_{name}": value for name, value in logs.items()}
 

@@ -95,7 +95,7 @@ class Model(Layer):
                 return layer
         raise unknown("layer", name, [layer.name or "" for layer in layers])
 
-    @property
+    @property  # type: ignore[misc]
     def input_shape(self) -> Any:  # type: ignore[override]
         """The shape of the input, batch axis first, once it is known."""
         if self._input_symbols is None:
@@ -142,7 +142,8 @@ class Model(Layer):
             loss: name, object or function `(y_true, y_pred)`; for several outputs a list, or a
                 dict by output name.
             loss_weights: how much each output's loss counts.
-            metrics, weighted_metrics: names or objects; for several outputs lists, or dicts.
+            metrics: names or objects; for several outputs lists, or dicts.
+            weighted_metrics: likewise; these see the sample weights.
             run_eagerly: the same as `engine="numpy"`.
             jit_compile: `True` is the same as `engine="xla"`.
             engine: "numpy", "xla", or "auto": XLA where it is installed and the work is long.

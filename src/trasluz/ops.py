@@ -28,7 +28,7 @@ ROWS: dict[str, Row] = {}
 ATOM, POWER, PRODUCT, SUM, RELATION = 0, 1, 2, 3, 4
 
 
-def _row(name: str, reads: Any, rules: tuple[Rule, ...], kind: str, how: Any) -> Row:
+def _row(name: str, reads: Any, rules: tuple[Rule, ...], kind: str, how: Any) -> Any:
     forward = how.pop("forward", None) or (
         lambda *args, **params: getattr(namespace(*args), name)(*args, **params)
     )
@@ -36,12 +36,12 @@ def _row(name: str, reads: Any, rules: tuple[Rule, ...], kind: str, how: Any) ->
     return ROWS[name]
 
 
-def elementwise(name: str, reads: Any, *derivatives: Rule, **how: Any) -> Row:
+def elementwise(name: str, reads: Any, *derivatives: Rule, **how: Any) -> Any:
     """Declare a row that acts on each entry, with its local derivative in each argument."""
     return _row(name, reads, derivatives, "elementwise", how)
 
 
-def structural(name: str, reads: Any, *pullbacks: Rule, **how: Any) -> Row:
+def structural(name: str, reads: Any, *pullbacks: Rule, **how: Any) -> Any:
     """Declare a row that moves or sums entries, with its pullback for each argument."""
     return _row(name, reads, pullbacks, "structural", how)
 
@@ -49,6 +49,11 @@ def structural(name: str, reads: Any, *pullbacks: Rule, **how: Any) -> Row:
 def function(name: str) -> str:
     """Spell a function of one argument."""
     return rf"{name}\left({{0}}\right)"
+
+
+def row_of(xs: Sequence[Any]) -> str:
+    """Spell things side by side."""
+    return rf"\left[{', '.join(format(x) for x in xs)}\right]"
 
 
 def relation(sign: str) -> str:
@@ -118,10 +123,12 @@ sum = structural("sum", r"\textstyle\sum {0:2}",  # noqa: A001
                  lambda g, y, x, **k: broadcast_to(kept(g, x, **k), x.shape), level=PRODUCT)
 cumsum = structural("cumsum", function(r"\operatorname{{cumsum}}"),
                     lambda g, y, x, axis: flip(cumsum(flip(g, axis), axis=axis), axis))
-max = structural("max", r"\max {0:2}", level=PRODUCT, *[  # noqa: A001
-                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k)])
-min = structural("min", r"\min {0:2}", level=PRODUCT, *[  # noqa: A001
-                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k)])
+max = structural("max", r"\max {0:2}",  # noqa: A001
+                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k),
+                 level=PRODUCT)
+min = structural("min", r"\min {0:2}",  # noqa: A001
+                 lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k),
+                 level=PRODUCT)
 logsumexp = structural("logsumexp", r"\ln \textstyle\sum e^{{{0}}}",
                        lambda g, y, x, **k: kept(g, x, **k) * exp(x - kept(y, x, **k)),
                        forward=lambda x, **k: _logsumexp(x, **k), level=PRODUCT)
@@ -135,7 +142,7 @@ transpose = structural("transpose", lambda x: transposed(x),
                        lambda g, y, x, axes: transpose(g, axes=inverse(axes)), level=POWER)
 broadcast_to_row = structural("broadcast_to", function(r"\operatorname{{repeat}}"),
                               lambda g, y, x, shape: g)  # undone in the walk, as all broadcasting
-concatenate_row = structural("concatenate", lambda *xs: rf"\left[{', '.join(format(x) for x in xs)}\right]",
+concatenate_row = structural("concatenate", lambda *xs: row_of(xs),
                              lambda g, y, *xs, axis, position: portion(g, xs, axis, position),
                              forward=lambda *xs, axis: namespace(*xs).concatenate(xs, axis=axis))
 getitem = structural("getitem", r"{0:0}_{{\left[\cdot\right]}}",
@@ -448,7 +455,9 @@ def _equip() -> None:
         setattr(Traced, f"__{name}__", lambda self, other, row=row: row(self, other))
         setattr(Traced, f"__r{name}__", lambda self, other, row=row: row(other, self))
     relations = {
-        "eq": equal, "ne": not_equal, "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal
+        "eq": equal, "ne": not_equal,
+        "lt": less, "le": less_equal,
+        "gt": greater, "ge": greater_equal,
     }  # fmt: skip
     for name, row in relations.items():
         setattr(Traced, f"__{name}__", lambda self, other, row=row: row(self, other))

@@ -15,7 +15,7 @@ from trasluz.state import snake
 
 
 class Configurable:
-    """A dataclass that can be written down: `get_config` lists its fields, `from_config` reads them.
+    """A dataclass that can be written down: `get_config` lists its fields, `from_config` reads.
 
     Fields hold what the constructor was given (a string stays a string).
     """
@@ -28,7 +28,8 @@ class Configurable:
                 type(self).__name__,
                 "make it a dataclass or give it get_config()",
             )
-        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.init}
+        fields = dataclasses.fields(self)  # type: ignore[unreachable]
+        return {f.name: plain(getattr(self, f.name)) for f in fields if f.init}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -79,10 +80,10 @@ class Registry:
 
     >>> colours = Registry("colour")
     >>> colours.add(str.upper, "upper")
-    >>> colours.get("uper")
+    >>> colours.get("uper")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    trasluz.errors.UserError: unknown colour 'uper'. To mend it: did you mean 'upper'? Known: 'upper'.
+    trasluz.errors.UserError: unknown colour 'uper'. To mend it: did you mean 'upper'? ...
     """
 
     def __init__(self, kind: str) -> None:

@@ -34,7 +34,7 @@ def pack(arrays: dict[str, np.ndarray], document: dict[str, Any]) -> bytes:
     from safetensors.numpy import save
 
     arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
-    text = json.dumps({"format": FORMAT, **document}, sort_keys=True)
+    text = json.dumps({"format": FORMAT, **document})
     return save(arrays, {"trasluz": text, "sha256": _checksum(arrays, text)})
 
 
@@ -194,7 +194,7 @@ def _check_config(model: Any) -> None:
 
 def load_model(
     filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True
-) -> Any:  # noqa: A002, E501
+) -> Any:  # noqa: A002
     """Read a model that `save_model` wrote, ready to predict and to go on training.
 
     Args:
@@ -218,7 +218,7 @@ def restore(
     where: str = "",
 ) -> Any:
     """Make a model from what `describe` gave."""
-    from trasluz import models  # noqa: F401 (registers the classes of models)
+    from trasluz import layers, models  # noqa: F401 (so that their classes are registered)
     from trasluz.layer import registry
     from trasluz.symbolic import symbol
 

@@ -50,7 +50,7 @@ class Param:
         return self.init(self.shape, dtype=np.dtype(self.dtype or dtype), key=key)
 
 
-def Buffer(shape: tuple[int, ...], init: Any, dtype: Any = None) -> Param:  # noqa: N802
+def Buffer(shape: tuple[int, ...], init: Any, dtype: Any = None) -> Any:  # noqa: N802
     """Declare an array that the holder moves itself, such as a running mean."""
     return Param(shape, init, trainable=False, dtype=dtype)
 

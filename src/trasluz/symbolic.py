@@ -88,7 +88,7 @@ def symbol(shape: Shape, dtype: Any = "float32", name: str | None = None) -> Sym
 
 
 def Input(  # noqa: N802 (Keras's name)
-    shape: tuple[int | None, ...] | None = None,
+    shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,
     name: str | None = None,

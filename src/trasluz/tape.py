@@ -195,7 +195,7 @@ class Box(Traced):
         return self.value.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
 
     def __repr__(self) -> str:
         return f"<box {self.index} of {self.value!r}>"

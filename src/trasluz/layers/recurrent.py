@@ -91,7 +91,7 @@ class SimpleRNN(Layer):
         self, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         x = as_floats(inputs, self.kernel)
-        batch, time, d = x.shape
+        batch, _, d = x.shape
         key = self.key(self.seed) if training and (self.dropout or self.recurrent_dropout) else None
         x = self._masked(x, self.dropout, key, (batch, 1, d), 0)
         z = ops.dot_last(x, self.kernel)  # all steps in one product: (batch, time, units)

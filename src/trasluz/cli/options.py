@@ -1,0 +1,113 @@
+"""Options and commands whose help is looked up in the user's language when it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from trasluz.messages import LANGUAGES, say, speak
+
+
+class Option(click.Option):
+    """An option whose help is the message ``option-NAME``."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Look the help up, then let click lay it out."""
+        self.help = say(message_of(self))
+        return super().get_help_record(ctx)
+
+
+class Command(click.Command):
+    """A command whose help is the message ``command-NAME``, followed by examples."""
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def get_short_help_str(self, limit: int = 80) -> str:
+        """Give the line that stands in the list of commands."""
+        return say(f"command-{self.name}")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(say(f"command-{self.name}"))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, a line each."""
+        if self.examples:
+            with formatter.section(say("examples")):
+                formatter.write("".join(f"  {line}\n" for line in self.examples))
+
+
+class Group(click.Group):
+    """The command line as a whole, with the message ``command-trasluz`` as its help."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the program is."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(say("command-trasluz"))
+
+
+class Widths(click.ParamType):
+    """Whole numbers above 0 with commas between them; nothing at all is none."""
+
+    name = "N,N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Read ``32,16`` as ``(32, 16)``."""
+        if not isinstance(value, str):
+            return tuple(value)
+        try:
+            widths = tuple(int(part) for part in value.split(",") if part.strip())
+        except ValueError:
+            widths = (0,)
+        if any(width < 1 for width in widths):
+            self.fail(say("widths-wrong", value=value), param, ctx)
+        return widths
+
+
+def message_of(parameter: click.Parameter) -> str:
+    """Name the message that is a parameter's help."""
+    return "option-" + str(parameter.name).replace("_", "-")
+
+
+def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declare an option whose help is a message."""
+    return click.option(*names, cls=Option, **settings)
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that all have."""
+    return json_option(quiet_option(language_option(command)))
+
+
+def _choose_language(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value:
+        speak(value)
+
+
+json_option = option("--json", "json_too", is_flag=True)
+quiet_option = option("--quiet", "-q", is_flag=True)
+language_option = option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    is_eager=True,
+    expose_value=False,
+    callback=_choose_language,
+)
+reading = [
+    option("--delimiter", metavar="CHAR"),
+    option("--encoding", metavar="NAME"),
+]
+
+
+def reads_tables(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options about how a table is read."""
+    for one in reversed(reading):
+        command = one(command)
+    return command

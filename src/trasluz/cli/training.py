@@ -1,0 +1,371 @@
+"""`trasluz train`: from a table to a model file, with all that is worth knowing about it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trasluz import datasets
+from trasluz.cli.face import Face, json_text, number
+from trasluz.cli.report import measure, show_measures
+from trasluz.files import write_atomically
+from trasluz.messages import problem, say
+from trasluz.preparation import PARTS, Preparation, Prepared, Task, prepare
+from trasluz.tables import Table
+
+MODEL, CHECKPOINT, SETTINGS = "model.trasluz", "checkpoint.trasluz", "settings.json"
+REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
+
+_SAMPLES = 5
+_MAY_CHANGE = frozenset(["epochs", "patience", "engine", "data"])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training is asked to do; the same settings on the same rows give the same weights."""
+
+    data: str
+    target: str = ""
+    task: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    hidden: tuple[int, ...] = (32, 16)
+    activation: str = "relu"
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    batch_size: int = 32
+    epochs: int = 100
+    dropout: float = 0.0
+    batch_norm: bool = False
+    l1: float = 0.0
+    l2: float = 0.0
+    label_smoothing: float = 0.0
+    validation: float = 0.2
+    test: float = 0.2
+    patience: int = 20
+    seed: int = 0
+    engine: str = "auto"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The arrays of one part of the rows."""
+
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    truths: NDArray[Any]
+
+
+def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face) -> None:
+    """Train, measure, write the files, and say what was found.
+
+    Raises:
+        UserError: the table, a setting or the folder does not allow it.
+    """
+    table = datasets.find(settings.data, delimiter=settings.delimiter, encoding=settings.encoding)
+    ready = prepare(
+        table,
+        split_names(settings.target, table),
+        task=settings.task,
+        validation=settings.validation,
+        test=settings.test,
+        seed=settings.seed,
+    )
+    preparation = ready.preparation
+    folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
+    _introduce(ready, face)
+    parts = {name: _arrays(preparation, part, settings) for name, part in ready.parts.items()}
+    _agree_on_settings(settings, table, folder, resume)
+    model = network(preparation, parts["train"].x.shape[1], settings)
+    start = time.perf_counter()
+    history = _fit(model, parts, settings, folder, resume, face)
+    seconds = time.perf_counter() - start
+    measures = {
+        name: measure(preparation, part.truths, model.predict(part.x))
+        for name, part in parts.items()
+    }
+    report = _report(ready, settings, model, history, measures, seconds)
+    _write(model, preparation, history, report, folder, table.name)
+    show_measures(preparation, measures, face)
+    _show_samples(model, ready, parts, face)
+    _say_what_next(folder, settings, face)
+    face.document({**report, "folder": str(folder)})
+
+
+def split_names(target: str, table: Table) -> tuple[str, ...]:
+    """Split ``A,B`` into names, unless a column has the comma in its own name."""
+    if target in table.frame.columns:
+        return (target,)
+    return tuple(name.strip() for name in target.split(",") if name.strip())
+
+
+def network(preparation: Preparation, inputs: int, settings: Settings) -> Any:
+    """Make and compile the network that the settings describe.
+
+    Raises:
+        UserError: a name is unknown; the nearest is suggested.
+    """
+    from trasluz import Sequential, layers, regularizers, utils
+
+    utils.set_random_seed(settings.seed)
+    penalty = regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
+    stack: list[Any] = [layers.Input((inputs,))]
+    for units in settings.hidden:
+        activation = None if settings.batch_norm else settings.activation
+        stack.append(layers.Dense(units, activation=activation, kernel_regularizer=penalty))
+        if settings.batch_norm:
+            stack += [layers.BatchNormalization(), layers.Activation(settings.activation)]
+        if settings.dropout:
+            stack.append(layers.Dropout(settings.dropout))
+    last = {Task.REGRESSION: None, Task.BINARY: "sigmoid", Task.MULTICLASS: "softmax"}
+    stack.append(layers.Dense(preparation.outputs, activation=last[preparation.task]))
+    model = Sequential(stack)
+    metrics = [] if preparation.task is Task.REGRESSION else ["accuracy"]
+    model.compile(
+        optimizer=_optimizer(settings),
+        loss=_loss(preparation.task, settings.label_smoothing),
+        metrics=metrics,
+        engine=settings.engine,
+    )
+    return model
+
+
+def _optimizer(settings: Settings) -> Any:
+    from trasluz import optimizers
+
+    optimizer = optimizers.get(settings.optimizer)
+    if settings.learning_rate is not None:
+        optimizer.learning_rate = settings.learning_rate
+    return optimizer
+
+
+def _loss(task: Task, smoothing: float) -> Any:
+    from trasluz import losses
+
+    if task is Task.REGRESSION:
+        if smoothing:
+            raise problem("smoothing-of-numbers")
+        return losses.MeanSquaredError()
+    if task is Task.BINARY:
+        return losses.BinaryCrossentropy(label_smoothing=smoothing)
+    if smoothing:
+        return losses.CategoricalCrossentropy(label_smoothing=smoothing)
+    return losses.SparseCategoricalCrossentropy()
+
+
+def _arrays(preparation: Preparation, table: Table, settings: Settings) -> Part:
+    y = preparation.transform_targets(table)
+    if settings.label_smoothing and preparation.task is Task.MULTICLASS:
+        y = np.eye(len(preparation.classes), dtype=np.float32)[y]
+    return Part(preparation.transform(table), y, preparation.truths(table))
+
+
+def _introduce(ready: Prepared, face: Face) -> None:
+    preparation = ready.preparation
+    face.note(ready.notes)
+    face.tell(
+        say(
+            "introduce-task",
+            targets=", ".join(preparation.targets),
+            task=say(f"task-{preparation.task}"),
+            columns=len(preparation.columns),
+            inputs=len(preparation.features),
+        ),
+        style="bold",
+    )
+    if preparation.classes:
+        face.tell(say("introduce-classes", classes=", ".join(preparation.classes)))
+    rows = {name: ready.parts[name].frame.height for name in PARTS if name in ready.parts}
+    face.tell(", ".join(f"{say(f'part-{name}')} {count}" for name, count in rows.items()))
+
+
+def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: bool) -> None:
+    """Write the settings down, or find that those of the interrupted run are the same."""
+    now = {**json.loads(json.dumps(asdict(settings))), "rows": _fingerprint(table)}
+    file = folder / SETTINGS
+    if resume:
+        if not (folder / CHECKPOINT).exists() or not file.exists():
+            raise problem("resume-nothing", str(folder))
+        before = json.loads(file.read_bytes())
+        for name, value in now.items():
+            if name not in _MAY_CHANGE and before.get(name) != value:
+                option = name.replace("_", "-")
+                was = str(before.get(name))
+                raise problem("resume-differs", str(folder), option=option, was=was, now=str(value))
+    write_atomically(file, json_text(now).encode())
+    if not resume:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _fingerprint(table: Table) -> str:
+    return hashlib.sha256(table.frame.write_csv().encode()).hexdigest()
+
+
+def _fit(
+    model: Any,
+    parts: Mapping[str, Part],
+    settings: Settings,
+    folder: Path,
+    resume: bool,
+    face: Face,
+) -> dict[str, list[float]]:
+    """Run the epochs; ctrl-C leaves a checkpoint and says how to go on from it."""
+    from trasluz.cli.checkpoint import Checkpoint
+    from trasluz.cli.progress import Progress
+
+    held_out = parts.get("validation")
+    stopping = _early_stopping(settings, held_out is not None)
+    checkpoint = Checkpoint(folder / CHECKPOINT, stopping)
+    begun = checkpoint.begun() if resume else 0
+    progress = Progress(face, begun, settings.epochs)
+    try:
+        history = model.fit(
+            parts["train"].x,
+            parts["train"].y,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            initial_epoch=begun,
+            validation_data=(held_out.x, held_out.y) if held_out else None,
+            callbacks=[*([stopping] if stopping else []), checkpoint, progress],
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        progress.stop()
+        if checkpoint.path.exists():
+            command = _command(settings, folder)
+            sys.stderr.write(say("interrupted-saved", command=command) + "\n")
+        raise
+    finally:
+        progress.stop()
+    if stopping and stopping.stopped_epoch:
+        epochs, best = stopping.stopped_epoch + 1, stopping.best_epoch + 1
+        face.tell(say("stopped-early", epochs=epochs, patience=settings.patience, best=best))
+    return {name: [float(v) for v in values] for name, values in history.history.items()}
+
+
+def _early_stopping(settings: Settings, has_validation: bool) -> Any:
+    from trasluz.callbacks import EarlyStopping
+
+    if not settings.patience:
+        return None
+    return EarlyStopping(
+        "val_loss" if has_validation else "loss",
+        patience=settings.patience,
+        restore_best_weights=True,
+    )
+
+
+def _command(settings: Settings, folder: Path) -> str:
+    """Spell the command line that goes on with a training of these settings."""
+    words = ["trasluz", "train", settings.data]
+    plain = asdict(Settings(settings.data))
+    for name, value in asdict(settings).items():
+        if name == "data" or value == plain[name]:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    return shlex.join([*words, "--out", str(folder), "--resume"])
+
+
+def _report(
+    ready: Prepared,
+    settings: Settings,
+    model: Any,
+    history: Mapping[str, Sequence[float]],
+    measures: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    preparation = ready.preparation
+    return {
+        "settings": asdict(settings),
+        "task": str(preparation.task),
+        "targets": list(preparation.targets),
+        "classes": list(preparation.classes),
+        "features": list(preparation.features),
+        "rows": {name: part.frame.height for name, part in ready.parts.items()},
+        "parameters": model.count_params(),
+        "epochs": len(history["loss"]),
+        "seconds": round(seconds, 3),
+        "parts": measures,
+        "notes": list(ready.notes),
+    }
+
+
+def _write(
+    model: Any,
+    preparation: Preparation,
+    history: Mapping[str, Sequence[float]],
+    report: Mapping[str, Any],
+    folder: Path,
+    title: str,
+) -> None:
+    from trasluz.plots import learning_curve
+    from trasluz.saving import save_model
+
+    save_model(model, folder / MODEL, extras=preparation.dump())
+    write_atomically(folder / HISTORY, _history_csv(history).encode())
+    write_atomically(folder / CURVE, learning_curve(history, title=title))
+    write_atomically(folder / REPORT, json_text(report).encode())
+
+
+def _history_csv(history: Mapping[str, Sequence[float]]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["epoch", *history])
+    rows.writerows(
+        [epoch, *values]
+        for epoch, values in enumerate(zip(*history.values(), strict=True), start=1)
+    )
+    return text.getvalue()
+
+
+def _show_samples(model: Any, ready: Prepared, parts: Mapping[str, Part], face: Face) -> None:
+    """Show predictions of a few rows, of the part furthest from the training."""
+    preparation = ready.preparation
+    name = next(part for part in reversed(PARTS) if part in parts)
+    height = len(parts[name].x)
+    chosen = np.linspace(0, height - 1, min(_SAMPLES, height)).astype(int)
+    outputs = model.predict(parts[name].x[chosen])
+    truths = ready.parts[name].frame.select(preparation.targets)[chosen]
+    predicted = preparation.predictions(outputs)
+    header = [*preparation.targets, *(say("samples-predicted", target=t) for t in truths.columns)]
+    rows = [
+        [_cell(value) for value in (*truth, *guess[: len(preparation.targets)])]
+        for truth, guess in zip(truths.rows(), predicted.rows(), strict=True)
+    ]
+    if preparation.classes:
+        header.append(say("samples-probability"))
+        sure = preparation.probabilities(outputs).max(axis=1)
+        rows = [[*row, number(float(share))] for row, share in zip(rows, sure, strict=True)]
+    face.table(say("samples-title", part=say(f"part-{name}")), header, rows)
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _say_what_next(folder: Path, settings: Settings, face: Face) -> None:
+    face.tell(say("written", folder=str(folder)))
+    face.tell(say("what-next"), style="bold")
+    data = shlex.quote(settings.data)
+    place = shlex.quote(str(folder))
+    for line in (
+        f"trasluz predict {place} {data} --out predictions.csv",
+        f"trasluz evaluate {place} {data}",
+        f"trasluz summary {place}",
+        "trasluz train --help",
+    ):
+        face.tell(f"  {line}")
