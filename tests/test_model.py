@@ -402,7 +402,7 @@ def test_regularizers_and_added_losses_count():
     assert model.evaluate(np.ones((4, 1)), np.ones((4, 1)), verbose=0) == pytest.approx(5)
 
 
-# ----------------------------------------------------------------------------- three ways to make one
+# -------------------------------------------------------------------------- three ways to make one
 
 
 def test_functional_with_shared_layers_and_several_ends():
@@ -470,7 +470,8 @@ def test_subclass_and_nesting():
     utils.set_random_seed(0)
     x, y = blobs()
     model = Net()
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    rule = optimizers.Adam(0.01)
+    model.compile(rule, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=25, verbose=0)
     assert model.evaluate(x, y, verbose=0)[1] > 0.8
     assert "block/dense/kernel" in read(model)

@@ -30,6 +30,17 @@ def namespace(*args: Any) -> Any:
     return np
 
 
+def function(name: str) -> Callable[..., Any]:
+    """Give the function of a name, in whatever namespace its arguments are."""
+    own = getattr(np, name)
+
+    def call(*args: Any, **params: Any) -> Any:
+        xp = namespace(*args)
+        return own(*args, **params) if xp is np else getattr(xp, name)(*args, **params)
+
+    return call
+
+
 def has_xla() -> bool:
     """Tell whether jax is installed, without importing it."""
     return importlib.util.find_spec("jax") is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 40
+
 
 class UserError(ValueError):
     """A mistake in what was given, with its cause and its mend.
@@ -29,9 +31,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "did you mean 'relu'? Known: 'relu', 'tanh'"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    listed = "Known: " + ", ".join(repr(k) for k in known)
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
+    close = closest(name, known)
+    more = ", …" if len(known) > MOST_LISTED else ""
+    listed = "Known: " + ", ".join(repr(k) for k in known[:MOST_LISTED]) + more
+    return f"did you mean {close!r}? {listed}" if close else listed
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that was probably meant, whatever its capitals.
+
+    >>> closest("Petal_Lenght", ["petal_length", "petal_width"])
+    'petal_length'
+    """
+    by_small = {str(k).lower(): k for k in known}
+    close = difflib.get_close_matches(str(name).lower(), list(by_small), n=1, cutoff=0.5)
+    return by_small[close[0]] if close else None
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:

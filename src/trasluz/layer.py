@@ -16,7 +16,7 @@ from trasluz.errors import UserError
 from trasluz.registry import Configurable, Registry
 from trasluz.state import Context, Holder, Param, Variable, assign_paths, current, handles, snake
 from trasluz.symbolic import Shape, SymbolicTensor, apply, is_symbolic, symbol
-from trasluz.tape import Traced, scope
+from trasluz.tape import Box, Traced, scope
 from trasluz.tree import leaves, tree_map
 
 registry = Registry("layer")
@@ -82,7 +82,7 @@ class Layer(Holder, Configurable, _Fields):
         raise NotImplementedError(f"{type(self).__name__} has no call method")
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
-        if is_symbolic((inputs, options)):
+        if not isinstance(inputs[0], _NUMBERS) and is_symbolic((inputs, options)):
             return self._draw_call(inputs, training, options)
         context = current()
         if context is None:
@@ -92,7 +92,13 @@ class Layer(Holder, Configurable, _Fields):
                 assign_paths(self, self._path)
         elif training is not None and bool(training) != context.training:
             context = context.again(bool(training))
-        with context, scope(self.name or snake(type(self).__name__)):
+        else:
+            return self._run(context, inputs, options)
+        with context:
+            return self._run(context, inputs, options)
+
+    def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        with scope(self.name or snake(type(self).__name__)):
             if not self.built:
                 self._build_for(inputs)
             if _takes_training(type(self)):  # type: ignore[arg-type]
@@ -100,7 +106,7 @@ class Layer(Holder, Configurable, _Fields):
             outputs = self.call(*inputs, **options)
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
-        return outputs
+            return outputs
 
     def _draw_call(self, inputs: Any, training: bool | None, options: dict[str, Any]) -> Any:
         if training is not None:
@@ -229,6 +235,9 @@ class Layer(Holder, Configurable, _Fields):
             if f.init and getattr(self, f.name) != f.default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+_NUMBERS = (Box, np.ndarray)  # what a running step hands over: no need to look any further
 
 
 class _Shape:

@@ -88,7 +88,7 @@ class Run:
         if self.target.trackers is None:
             few = tree_map(lambda a: a[:2], batch.x)
             outputs = training.predict_step(model)(read(model), few)
-            p = training.outputs_list(outputs)
+            p = leaves(outputs)
             y = training.spread(batch.y, self.target.names, "y")
             self._check_targets(y, p, len(leaves(batch.x)[0]))
             none = np.zeros((0,))

@@ -21,7 +21,7 @@ from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable, Registry
 from trasluz.registry import serialize as serialize
 from trasluz.state import snake
-from trasluz.tape import Traced, composite, made_by
+from trasluz.tape import Box, Traced, composite, made_by
 
 EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -49,6 +49,8 @@ def as_float(x: Any, dtype: Any = None) -> Any:
     >>> as_float([1, 2])
     array([1., 2.], dtype=float32)
     """
+    if isinstance(x, (Box, np.ndarray)) and x.dtype.kind == "f" and dtype in (None, x.dtype):
+        return x
     listed = not hasattr(x, "dtype")
     x = as_array(x)
     keeps = dtype is None and not listed and np.dtype(x.dtype).kind not in "biuO"

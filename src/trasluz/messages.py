@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from trasluz.errors import UserError, unknown
+from trasluz.errors import MOST_LISTED, UserError, closest, unknown
 
 if TYPE_CHECKING:
     from fluent.runtime import FluentBundle
 
 LANGUAGES = ("en", "es")
+
+_LONGEST = 900
 
 _chosen: ContextVar[str | None] = ContextVar("language", default=None)
 
@@ -68,9 +69,19 @@ def suggest(name: str, known: Iterable[str]) -> str:
     'did you mean “species”? Known: island, species'
     """
     known = sorted(known)
-    listed = say("suggest-known", names=", ".join(known))
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"{say('suggest-nearest', name=close[0])} {listed}" if close else listed
+    listed = say("suggest-known", names=enumerated(known))
+    close = closest(name, known)
+    return f"{say('suggest-nearest', name=close)} {listed}" if close else listed
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Join names by commas, and leave out those that are too many to read.
+
+    >>> enumerated([str(n) for n in range(100)])[-15:]
+    '38, 39, … (+60)'
+    """
+    left = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f", … (+{left})" if left > 0 else "")
 
 
 def _known(name: str) -> str:
@@ -93,7 +104,13 @@ def _catalogue(name: str) -> FluentBundle:
 
 
 def _spelled(bundle: FluentBundle, pattern: object, message: str, values: dict[str, object]) -> str:
-    text, errors = bundle.format_pattern(pattern, values)  # type: ignore[arg-type]
+    short = {name: _shortened(value) for name, value in values.items()}
+    text, errors = bundle.format_pattern(pattern, short)  # type: ignore[arg-type]
     if errors:
         raise LookupError(f"message {message!r}: {errors}")
     return str(text)
+
+
+def _shortened(value: object) -> object:
+    """Cut text that nobody would read to its end (Fluent takes no more than 1000 characters)."""
+    return value[: _LONGEST - 1] + "…" if isinstance(value, str) and len(value) > _LONGEST else value

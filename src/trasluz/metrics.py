@@ -1267,7 +1267,7 @@ def confusion_matrix(numbers: Any, called: Any, weight: Any, num_classes: int) -
            [1., 1.]])
     """
     truth, call = (ops.one_hot(x, num_classes, dtype=weight.dtype) for x in (numbers, called))
-    return ops.matmul(ops.T(truth * ops.expand_dims(weight, -1)), call)
+    return ops.matmul((truth * ops.expand_dims(weight, -1)).mT, call)
 
 
 def whole(x: Any) -> Any:

@@ -29,9 +29,7 @@ ATOM, POWER, PRODUCT, SUM, RELATION = 0, 1, 2, 3, 4
 
 
 def _row(name: str, reads: Any, rules: tuple[Rule, ...], kind: str, how: Any) -> Any:
-    forward = how.pop("forward", None) or (
-        lambda *args, **params: getattr(namespace(*args), name)(*args, **params)
-    )
+    forward = how.pop("forward", None) or backend.function(name)
     ROWS[name] = Row(name, forward, reads, rules, kind, how.pop("level", ATOM))
     return ROWS[name]
 
@@ -117,10 +115,11 @@ greater_equal = elementwise("greater_equal", relation(r"\geq"), None, forward=op
 
 # ---------------------------------------------------------------------------------- sums, maxima
 # name, reads as, pullback of g to each argument
-matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b: g @ T(b),
-                        lambda g, y, a, b: T(a) @ g, forward=operator.matmul, level=PRODUCT)
+matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b: g @ b.mT,
+                        lambda g, y, a, b: a.mT @ g, forward=operator.matmul, level=PRODUCT)
 sum = structural("sum", r"\textstyle\sum {0:2}",  # noqa: A001
-                 lambda g, y, x, **k: broadcast_to(kept(g, x, **k), x.shape), level=PRODUCT)
+                 lambda g, y, x, **k: broadcast_to(kept(g, x, **k), x.shape),
+                 forward=lambda x, **k: x.sum(**k), level=PRODUCT)
 cumsum = structural("cumsum", function(r"\operatorname{{cumsum}}"),
                     lambda g, y, x, axis: flip(cumsum(flip(g, axis), axis=axis), axis))
 max = structural("max", r"\max {0:2}",  # noqa: A001
@@ -259,11 +258,6 @@ def portion(g: Any, xs: Sequence[Any], axis: int, position: int) -> Any:
 
 
 # -------------------------------------------------------------------------------------- composites
-
-
-def T(x: Any) -> Any:  # noqa: N802 (the mathematical name)
-    """Transpose the last two axes."""
-    return swapaxes(x, -1, -2)
 
 
 def swapaxes(x: Any, a: int, b: int) -> Any:
@@ -474,7 +468,8 @@ def _equip() -> None:
             self, shape=shape[0] if shape and isinstance(shape[0], (tuple, list)) else shape
         ),
         "astype": lambda self, dtype: astype(self, dtype=np.dtype(dtype)),
-        "T": property(lambda self: T(self)),
+        "mT": property(lambda self: swapaxes(self, -1, -2)),
+        "T": property(lambda self: transpose(self, axes=tuple(reversed(range(self.ndim))))),
     }
     for name, method in methods.items():
         setattr(Traced, name, method)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trasluz.errors import unknown
-from trasluz.messages import problem, say, suggest
+from trasluz.messages import enumerated, problem, say, suggest
 from trasluz.tables import Table
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def with_targets(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]
     """
     _known_targets(table, targets)
     kept = table.frame.drop_nulls(targets)
-    names = ", ".join(targets)
+    names = enumerated(targets)
     if kept.height == 0:
         raise problem("target-all-missing", table.source, column=names)
     missing = table.frame.height - kept.height
@@ -328,7 +328,7 @@ def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
     targets = tuple(targets) or table.targets
     columns = table.frame.columns
     if not targets:
-        raise problem("target-not-given", table.source, columns=", ".join(columns))
+        raise problem("target-not-given", table.source, columns=enumerated(columns))
     for place, name in enumerate(targets):
         if name not in columns:
             raise problem(

@@ -160,11 +160,11 @@ class OrthogonalRegularizer(Regularizer):
                 type(self).__name__,
                 "use it for kernels with two axes",
             )
-        x = x if self.mode == "rows" else ops.T(x)
+        x = x if self.mode == "rows" else x.mT
         u = x / ops.maximum(ops.norm(x, axis=1, keepdims=True), 1e-12)
         n = x.shape[0]
         others = 1 - np.eye(n, dtype=x.dtype)
-        cosines = ops.absolute(ops.matmul(u, ops.T(u))) * others
+        cosines = ops.absolute(ops.matmul(u, u.mT)) * others
         return self.factor * ops.sum(cosines) / max(n * (n - 1), 1)
 
 

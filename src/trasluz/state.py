@@ -8,6 +8,7 @@ arrays binds a twin, calls it and reads it: what happens to the twin leaves the 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -267,6 +268,7 @@ class Variable:
 # ---------------------------------------------------------------------------------- the bridge
 
 
+@functools.cache
 def snake(name: str) -> str:
     """Write a class name as Keras writes the name of its first instance.
 
@@ -369,6 +371,84 @@ def write(holder: Holder, arrays: dict[str, Any]) -> None:
         one.__dict__[attribute] = array
 
 
+class Binding:
+    """A holder's structure, walked once: makes twins with other arrays in them, and reads them.
+
+    Training binds at every step, so what does not change between steps is looked up beforehand.
+
+    Args:
+        holder: a layer, a model or a metric, built.
+    """
+
+    def __init__(self, holder: Holder) -> None:
+        self.parts: list[tuple[Holder, list[tuple[str, str]], list[tuple[str, Any]]]] = []
+        numbers = {id(one): i for i, one in enumerate(holders(holder))}
+        for one in holders(holder):
+            prefix = f"{one._path}/" if one._path else ""
+            arrays = [(attribute, prefix + attribute) for attribute in one._specs]
+            inside = [
+                (attribute, _numbered(value, numbers))
+                for attribute, value in one.__dict__.items()
+                if _holds(value)
+            ]
+            self.parts.append((one, arrays, inside))
+
+    def twins(self, arrays: dict[str, Any]) -> list[Any]:
+        """Make a twin of each part, the whole first; arrays that are missing are shared."""
+        made = []
+        for one, own, _ in self.parts:
+            twin = object.__new__(type(one))
+            twin.__dict__.update(one.__dict__)
+            for attribute, path in own:
+                if path in arrays:
+                    twin.__dict__[attribute] = arrays[path]
+            made.append(twin)
+        for twin, (_, _, inside) in zip(made, self.parts, strict=True):
+            for attribute, places in inside:
+                twin.__dict__[attribute] = _filled(places, made)
+        return made
+
+    def read(self, twins: list[Any]) -> dict[str, Any]:
+        """Give the arrays of twins by path."""
+        return {
+            path: twin.__dict__[attribute]
+            for twin, (_, own, _) in zip(twins, self.parts, strict=True)
+            for attribute, path in own
+        }
+
+
+class _Place(int):
+    """The number of a part, standing where the part stands."""
+
+
+def _holds(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(v, Holder) for v in value)
+    return isinstance(value, Holder)
+
+
+def _numbered(value: Any, numbers: dict[int, int]) -> Any:
+    if isinstance(value, Holder):
+        return _Place(numbers[id(value)])
+    if isinstance(value, dict):
+        return {k: _numbered(v, numbers) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbered(v, numbers) for v in value]
+    return value
+
+
+def _filled(value: Any, made: list[Any]) -> Any:
+    if type(value) is _Place:
+        return made[value]
+    if isinstance(value, dict):
+        return {k: _filled(v, made) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, made) for v in value]
+    return value
+
+
 def bind(holder: Any, arrays: dict[str, Any]) -> Any:
     """Make a twin of a holder with other arrays in it; the holder stays as it is.
 
@@ -376,33 +456,4 @@ def bind(holder: Any, arrays: dict[str, Any]) -> Any:
         holder: a layer, a model or a metric.
         arrays: by path; what is missing is shared with the holder.
     """
-    twins: dict[int, Any] = {}
-
-    def twin_of(one: Holder) -> Any:
-        if id(one) in twins:
-            return twins[id(one)]
-        twin = object.__new__(type(one))
-        twins[id(one)] = twin
-        inside = twin.__dict__
-        for name, value in one.__dict__.items():
-            inside[name] = renewed(value) if isinstance(value, _CONTAINERS) else value
-        prefix = f"{one._path}/" if one._path else ""
-        for attribute in one._specs:
-            inside[attribute] = arrays.get(prefix + attribute, inside[attribute])
-        return twin
-
-    def renewed(value: Any) -> Any:
-        if isinstance(value, Holder):
-            return twin_of(value)
-        if isinstance(value, dict):
-            if not any(isinstance(v, Holder) for v in value.values()):
-                return value
-            return {k: twin_of(v) if isinstance(v, Holder) else v for k, v in value.items()}
-        if not any(isinstance(v, Holder) for v in value):
-            return value
-        return [twin_of(v) if isinstance(v, Holder) else v for v in value]
-
-    return twin_of(holder)
-
-
-_CONTAINERS = (Holder, list, tuple, dict)
+    return Binding(holder).twins(arrays)[0]

@@ -322,6 +322,8 @@ def made_by(x: Any, function: Any) -> Any:
 
 def unbox(tree: Any, tape: Tape) -> Any:
     """Take the values out of the boxes of one tape."""
+    if type(tree) is Box:
+        return tree.value if tree.tape is tape else tree
     return tree_map(lambda x: x.value if type(x) is Box and x.tape is tape else x, tree)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from trasluz import backend, losses, metrics, random, tape
 from trasluz.data import Batch
 from trasluz.errors import UserError
-from trasluz.state import Context, Holder, assign_paths, bind, handles, read
+from trasluz.state import Binding, Context, Holder, assign_paths, bind, handles, read
 from trasluz.tree import leaves, tree_map
 
 State = dict[str, Any]
@@ -146,24 +146,22 @@ class Objective:
         return total, parts
 
     def track(
-        self, arrays: State, total: Any, parts: list[Any], y: list[Any], p: list[Any], w: list[Any]
-    ) -> State:
-        """Let the metrics see a batch: new arrays of the trackers."""
-        twin = bind(self.trackers, arrays)
+        self, tracked: list[Any], total: Any, parts: list[Any], y: Any, p: list[Any], w: Any
+    ) -> None:
+        """Let metrics (those of `trackers`, or twins of them) see a batch."""
         rows = p[0].shape[0]
-        tracked = iter(twin.tracked)
-        next(tracked).update_state(total, sample_weight=rows)
+        metric = iter(tracked)
+        next(metric).update_state(total, sample_weight=rows)
         if len(self.names) > 1:
             for part in parts:
-                mean = next(tracked)
+                mean = next(metric)
                 if part is not None:
                     mean.update_state(part, sample_weight=rows)
         for i, output in enumerate(self.by_output):
             for _, weighted in output:
-                metric = next(tracked)
+                one = next(metric)
                 if y[i] is not None:
-                    metric.update_state(y[i], p[i], sample_weight=w[i] if weighted else None)
-        return read(twin)
+                    one.update_state(y[i], p[i], sample_weight=w[i] if weighted else None)
 
     def results(self, arrays: State) -> dict[str, float]:
         """Work out what the trackers say."""
@@ -231,43 +229,56 @@ def initial(model: Any, optimizer: Any, root: Any) -> State:
     }
 
 
-def forward(model: Any, arrays: State, x: Any, context: Context) -> tuple[Any, State]:
-    """Run a twin of the model: its outputs, and its arrays as it left them."""
-    twin = bind(model, arrays)
-    with context:
-        outputs = twin(x)
-    return outputs, read(twin)
+class Bound:
+    """A model and its goal, with what does not change between steps looked up once.
 
+    Args:
+        model: a built model.
+        target: what it is compiled for; `None` for prediction.
+    """
 
-def penalties(model: Any, arrays: State, context: Context) -> list[Any]:
-    """List what regularizers and `add_loss` add to the loss."""
-    terms = [
-        v.regularizer(arrays[v.path])
-        for v in handles(model)
-        if v.regularizer is not None and v.trainable
-    ]
-    return terms + context.losses
+    def __init__(self, model: Any, target: Objective | None = None) -> None:
+        self.binding = Binding(model)
+        self.target: Any = target
+        variables = handles(model)
+        self.penalised = [
+            (v.path, v.regularizer) for v in variables if v.regularizer is not None and v.trainable
+        ]
+        self.constrained = [
+            (v.path, v.constraint) for v in variables if v.constraint is not None and v.trainable
+        ]
+        self.trackers = Binding(target.trackers) if target and target.trackers else None
 
+    def forward(self, arrays: State, x: Any, context: Context) -> tuple[Any, State]:
+        """Run a twin of the model: its outputs, and its arrays as it left them."""
+        twins = self.binding.twins(arrays)
+        with context:
+            outputs = twins[0](x)
+        return outputs, self.binding.read(twins)
 
-def objective(
-    model: Any, target: Objective, params: State, fixed: State, batch: Batch, context: Context
-) -> tuple[Any, tuple[Any, ...]]:
-    """The loss of a batch as a function of the parameters, and what is worth keeping of it."""
-    arrays = {**fixed, **params}
-    outputs, after = forward(model, arrays, batch.x, context)
-    p = outputs_list(outputs)
-    y = spread(batch.y, target.names, "y")
-    w = spread(batch.w, target.names, "sample_weight")
-    total, parts = target.value(y, p, w)
-    for term in penalties(model, arrays, context):
-        total = total + term
-    moved = {path: after[path] for path in fixed}
-    return total, (total, parts, p, y, w, moved)
+    def objective(
+        self, params: State, fixed: State, batch: Batch, context: Context
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """The loss of a batch as a function of the parameters, and what is worth keeping of it."""
+        arrays = {**fixed, **params}
+        outputs, after = self.forward(arrays, batch.x, context)
+        names = self.target.names
+        p = leaves(outputs)
+        y, w = spread(batch.y, names, "y"), spread(batch.w, names, "sample_weight")
+        total, parts = self.target.value(y, p, w)
+        for path, regularizer in self.penalised:
+            total = total + regularizer(arrays[path])
+        for penalty in context.losses:
+            total = total + penalty
+        moved = {path: after[path] for path in fixed}
+        return total, (total, parts, p, y, w, moved)
 
-
-def outputs_list(outputs: Any) -> list[Any]:
-    """List a model's outputs."""
-    return leaves(outputs)
+    def track(self, arrays: State, kept: tuple[Any, ...]) -> State:
+        """Let the metrics see a batch: new arrays of the trackers."""
+        total, parts, p, y, w, _ = kept
+        twins = self.trackers.twins(arrays)
+        self.target.track(twins[0].tracked, total, parts, y, p, w)
+        return self.trackers.read(twins)
 
 
 def train_step(model: Any, target: Objective, optimizer: Any) -> Callable[..., Any]:
@@ -277,29 +288,24 @@ def train_step(model: Any, target: Objective, optimizer: Any) -> Callable[..., A
         `step(state, batch, rate) -> (state, total loss)`; `rate` is the learning rate, or `None`
         where a schedule gives it.
     """
-    constraints = {v.path: v.constraint for v in handles(model) if v.constraint is not None}
+    bound = Bound(model, target)
 
     def step(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
         context = Context(True, state["root"], state["step"])
-        fixed = state["fixed"]
-        slope = tape.value_and_grad(
-            lambda params: objective(model, target, params, fixed, batch, context), has_aux=True
-        )
-        (loss, kept), grads = slope(state["params"])
-        total, parts, p, y, w, moved = kept
+        slope = tape.value_and_grad(bound.objective, has_aux=True)
+        (loss, kept), grads = slope(state["params"], state["fixed"], batch, context)
         params, slots = optimizer.update(
             grads, state["slots"], state["params"], state["step"], learning_rate=rate
         )
-        for path, constraint in constraints.items():
-            if path in params:
-                params = {**params, path: constraint(params[path])}
+        for path, constraint in bound.constrained:
+            params = {**params, path: constraint(params[path])}
         return {
             "params": params,
-            "fixed": moved,
+            "fixed": kept[-1],
             "slots": slots,
             "step": state["step"] + np.int32(1),
             "root": state["root"],
-            "metrics": target.track(state["metrics"], total, parts, y, p, w),
+            "metrics": bound.track(state["metrics"], kept),
         }, loss
 
     return step
@@ -310,23 +316,20 @@ def test_step(model: Any, target: Objective) -> Callable[..., Any]:
 
     It runs on a tape too, so that losses see the logits under a softmax as they do in training.
     """
+    bound = Bound(model, target)
 
     def step(arrays: State, tracked: State, batch: Batch) -> State:
         context = Context(False, random.key(0))
-        _, _, kept = tape.vjp(
-            lambda arrays: objective(model, target, arrays, {}, batch, context),
-            arrays,
-            has_aux=True,
-        )
-        total, parts, p, y, w, _ = kept
-        return target.track(tracked, total, parts, y, p, w)
+        f = lambda arrays: bound.objective(arrays, {}, batch, context)  # noqa: E731
+        return bound.track(tracked, tape.vjp(f, arrays, has_aux=True)[2])
 
     return step
 
 
 def predict_step(model: Any) -> Callable[..., Any]:
     """Make the pure prediction step: `step(arrays, x) -> outputs`."""
-    return lambda arrays, x: forward(model, arrays, x, Context(False, random.key(0)))[0]
+    bound = Bound(model)
+    return lambda arrays, x: bound.forward(arrays, x, Context(False, random.key(0)))[0]
 
 
 # --------------------------------------------------------------------------- when numbers break
@@ -368,7 +371,7 @@ def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
     book = tape.Tape()
     boxes = {path: book.input(value) for path, value in state["params"].items()}
     with np.errstate(all="ignore"):
-        total, _ = objective(model, target, boxes, state["fixed"], batch, context)
+        total, _ = Bound(model, target).objective(boxes, state["fixed"], batch, context)
         for step in book.steps:
             if step is not None and not _all_finite(step.value):
                 return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+BRANCHING = (dict, list, tuple)
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -12,13 +14,16 @@ def leaves(tree: Any) -> list[Any]:
     >>> leaves({"w": 1, "rest": (2, [3, None])})
     [1, 2, 3]
     """
-    if tree is None:
-        return []
-    if isinstance(tree, dict):
-        return [leaf for key in tree for leaf in leaves(tree[key])]
-    if isinstance(tree, (list, tuple)):
-        return [leaf for branch in tree for leaf in leaves(branch)]
-    return [tree]
+    if not isinstance(tree, BRANCHING):
+        return [] if tree is None else [tree]
+    branches = tree.values() if isinstance(tree, dict) else tree
+    found = []
+    for branch in branches:
+        if isinstance(branch, BRANCHING):
+            found += leaves(branch)
+        elif branch is not None:
+            found.append(branch)
+    return found
 
 
 def fill(tree: Any, values: list[Any]) -> Any:
@@ -27,8 +32,16 @@ def fill(tree: Any, values: list[Any]) -> Any:
     >>> fill({"w": 1, "rest": (2, [3])}, ["a", "b", "c"])
     {'w': 'a', 'rest': ('b', ['c'])}
     """
-    rest = iter(values)
-    return tree_map(lambda _: next(rest), tree)
+    return _filled(tree, iter(values))
+
+
+def _filled(tree: Any, rest: Iterator[Any]) -> Any:
+    if not isinstance(tree, BRANCHING):
+        return None if tree is None else next(rest)
+    if isinstance(tree, dict):
+        return {k: _filled(branch, rest) for k, branch in tree.items()}
+    made = [_filled(branch, rest) for branch in tree]
+    return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
@@ -37,16 +50,12 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
     >>> tree_map(lambda a, b: a + b, {"w": 1, "b": 2}, {"w": 10, "b": 20})
     {'w': 11, 'b': 22}
     """
-    if tree is None:
-        return None
+    if not isinstance(tree, BRANCHING):
+        return None if tree is None else f(tree, *others)
     if isinstance(tree, dict):
         return {k: tree_map(f, branch, *(o[k] for o in others)) for k, branch in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        made = [tree_map(f, *branches) for branches in zip(tree, *others, strict=True)]
-        if hasattr(tree, "_fields"):
-            return type(tree)(*made)
-        return type(tree)(made)
-    return f(tree, *others)
+    made = [tree_map(f, *branches) for branches in zip(tree, *others, strict=True)]
+    return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
 
 
 def leaves_like(tree: Any, other: Any) -> list[Any]:

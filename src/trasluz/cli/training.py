@@ -21,7 +21,7 @@ from trasluz import datasets
 from trasluz.cli.face import Face, json_text, number
 from trasluz.cli.report import measure, show_measures
 from trasluz.files import write_atomically
-from trasluz.messages import problem, say
+from trasluz.messages import enumerated, problem, say
 from trasluz.preparation import PARTS, Preparation, Prepared, Task, prepare
 from trasluz.tables import Table
 
@@ -87,17 +87,18 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
     folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
     _introduce(ready, face)
     parts = {name: _arrays(preparation, part, settings) for name, part in ready.parts.items()}
-    _agree_on_settings(settings, table, folder, resume)
     model = network(preparation, parts["train"].x.shape[1], settings)
-    start = time.perf_counter()
-    history = _fit(model, parts, settings, folder, resume, face)
-    seconds = time.perf_counter() - start
-    measures = {
-        name: measure(preparation, part.truths, model.predict(part.x))
-        for name, part in parts.items()
-    }
-    report = _report(ready, settings, model, history, measures, seconds)
-    _write(model, preparation, history, report, folder, table.name)
+    with alone_in(folder):
+        _agree_on_settings(settings, table, folder, resume)
+        start = time.perf_counter()
+        history = _fit(model, parts, settings, folder, resume, face)
+        seconds = time.perf_counter() - start
+        measures = {
+            name: measure(preparation, part.truths, model.predict(part.x))
+            for name, part in parts.items()
+        }
+        report = _report(ready, settings, model, history, measures, seconds)
+        _write(model, preparation, history, report, folder, table.name)
     show_measures(preparation, measures, face)
     _show_samples(model, ready, parts, face)
     _say_what_next(folder, settings, face)
@@ -178,7 +179,7 @@ def _introduce(ready: Prepared, face: Face) -> None:
     face.tell(
         say(
             "introduce-task",
-            targets=", ".join(preparation.targets),
+            targets=enumerated(preparation.targets),
             task=say(f"task-{preparation.task}"),
             columns=len(preparation.columns),
             inputs=len(preparation.features),
@@ -186,7 +187,7 @@ def _introduce(ready: Prepared, face: Face) -> None:
         style="bold",
     )
     if preparation.classes:
-        face.tell(say("introduce-classes", classes=", ".join(preparation.classes)))
+        face.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
     rows = {name: ready.parts[name].frame.height for name in PARTS if name in ready.parts}
     face.tell(", ".join(f"{say(f'part-{name}')} {count}" for name, count in rows.items()))
 
@@ -204,9 +205,9 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
                 option = name.replace("_", "-")
                 was = str(before.get(name))
                 raise problem("resume-differs", str(folder), option=option, was=was, now=str(value))
-    write_atomically(file, json_text(now).encode())
-    if not resume:
+    else:
         (folder / CHECKPOINT).unlink(missing_ok=True)
+    write_atomically(file, json_text(now).encode())
 
 
 def _fingerprint(table: Table) -> str:
@@ -245,7 +246,7 @@ def _fit(
         progress.stop()
         if checkpoint.path.exists():
             command = _command(settings, folder)
-            sys.stderr.write(say("interrupted-saved", command=command) + "\n")
+            sys.stderr.write(f"{say('interrupted-saved')} {command}\n")
         raise
     finally:
         progress.stop()

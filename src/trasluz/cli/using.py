@@ -12,7 +12,7 @@ from trasluz.cli.face import Face
 from trasluz.cli.report import measure, show_measures
 from trasluz.cli.training import MODEL
 from trasluz.files import write_atomically
-from trasluz.messages import say
+from trasluz.messages import enumerated, say
 from trasluz.preparation import Preparation
 from trasluz.tables import Table
 
@@ -90,16 +90,16 @@ def summarise(place: str, face: Face) -> None:
     model.summary(print_fn=lines.append)
     face.tell("\n".join(lines))
     about = preparation.describe()
-    face.tell(say("summary-reads", columns=", ".join(preparation.columns)))
+    face.tell(say("summary-reads", columns=enumerated(preparation.columns)))
     face.tell(
         say(
             "summary-predicts",
-            targets=", ".join(preparation.targets),
+            targets=enumerated(preparation.targets),
             task=say(f"task-{preparation.task}"),
         )
     )
     if preparation.classes:
-        face.tell(say("introduce-classes", classes=", ".join(preparation.classes)))
+        face.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
     face.document({"parameters": model.count_params(), "preparation": about})
 
 
