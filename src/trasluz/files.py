@@ -31,16 +31,32 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     b'abc'
     """
     path = Path(path)
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, content)
     except OSError as error:
-        raise UserError(
-            f"cannot be written ({error.strerror or error})",
-            str(path),
-            "choose a folder that exists, with free space and the right to write",
-        ) from error
+        raise _unwritten(path, error) from error
     return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        UserError: the system does not let it be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot be written ({error.strerror or error})",
+        str(path),
+        "choose a folder that exists, with free space and the right to write",
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -113,4 +113,6 @@ def _spelled(bundle: FluentBundle, pattern: object, message: str, values: dict[s
 
 def _shortened(value: object) -> object:
     """Cut text that nobody would read to its end (Fluent takes no more than 1000 characters)."""
-    return value[: _LONGEST - 1] + "…" if isinstance(value, str) and len(value) > _LONGEST else value
+    return (
+        value[: _LONGEST - 1] + "…" if isinstance(value, str) and len(value) > _LONGEST else value
+    )

@@ -100,12 +100,25 @@ class Preparation:
             "texts": [_categories(table.frame[name]) for name in self.texts],
         }
         _check_finite(dict(zip(self.numbers, groups["numbers"], strict=True)), table.source)
-        made = [
-            self.steps[group].transform(np.stack(columns, axis=1))
+        made = {
+            group: self.steps[group].transform(np.stack(columns, axis=1))
             for group, columns in groups.items()
             if columns
-        ]
-        return np.concatenate(made, axis=1).astype(np.float32)
+        }
+        if self.numbers:
+            _check_near(table, self.numbers, made["numbers"])
+        return np.concatenate(list(made.values()), axis=1).astype(np.float32)
+
+    def check_range(self, table: Table) -> None:
+        """Refuse numbers that lie so far from those of the training that float32 cannot hold them.
+
+        Raises:
+            UserError: the first such number, with its row and column.
+        """
+        for group, names in (("numbers", self.numbers), ("targets", self.targets)):
+            if group in self.steps:
+                columns = np.stack([_numbers(table.frame[name]) for name in names], axis=1)
+                _check_near(table, names, self.steps[group].transform(columns))
 
     def transform_targets(self, table: Table) -> NDArray[Any]:
         """Make what the network should give: scaled numbers, 0 and 1, or indices of classes."""
@@ -269,7 +282,7 @@ def prepare(
     {'train': 206, 'validation': 69, 'test': 69}
     """
     _check_shares(validation, test)
-    targets = _known_targets(table, targets)
+    given, targets = table, _known_targets(table, targets)
     complete, notes = with_targets(table, targets)
     found = _task(complete, targets, task)
     _check_targets(table, targets, found)
@@ -278,10 +291,14 @@ def prepare(
     table = _replace_frame(table, complete.frame.drop(unused))
     parts, split_notes = _split(table, targets, found, validation, test, seed)
     constant = _constant_columns(parts["train"], targets)
-    notes += [say("column-unused", column=name, reason=why) for name, why in unused.items()]
-    notes += [say("column-constant", column=name) for name in constant]
+    left_out = [say("column-unused", column=name, reason=why) for name, why in unused.items()]
+    left_out += [say("column-constant", column=name) for name in constant]
+    if len(left_out) + len(targets) == given.frame.width:
+        reasons = "".join(f"; {reason}" for reason in left_out)
+        raise problem("table-no-features", table.source, reasons=reasons)
     preparation = _fit(parts["train"], table, targets, found, constant)
-    notes += _unreadable_numbers(table, preparation.numbers)
+    preparation.check_range(given)
+    notes += left_out + _unreadable_numbers(table, preparation.numbers)
     return Prepared(preparation, parts, (*table.notes, *notes, *split_notes))
 
 
@@ -483,6 +500,15 @@ def _check_finite(columns: Mapping[str, NDArray[np.float64]], source: str) -> No
             )
 
 
+def _check_near(table: Table, names: Sequence[str], scaled: NDArray[Any]) -> None:
+    """Refuse what float32 could not square once it is standardised."""
+    for row, place in np.argwhere(np.abs(scaled) > 1e18)[:1]:
+        value = str(table.frame[names[place]][int(row)])
+        raise problem(
+            "column-far", table.source, column=names[place], row=int(row) + 1, value=value
+        )
+
+
 def _unreadable_numbers(table: Table, numbers: Sequence[str]) -> list[str]:
     notes = []
     for column in (table.frame[name] for name in numbers):
@@ -549,8 +575,6 @@ def _fit(
     train: Table, whole: Table, targets: tuple[str, ...], task: Task, constant: Sequence[str]
 ) -> Preparation:
     used = [c for c in whole.frame if c.name not in targets and c.name not in constant]
-    if not used:
-        raise problem("table-no-features", whole.source)
     kinds = {c.name: _kind(c) for c in used}
     named = {k: tuple(n for n in kinds if kinds[n] == k) for k in ("number", "boolean", "text")}
     fitted = {

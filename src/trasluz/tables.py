@@ -7,6 +7,7 @@ import csv
 import io
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +34,13 @@ _NOT_TABLES = {
 }
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "cp949"]
+_FOREIGN = re.compile(r"[^\x00-\x7f]{3}|[\xd7\xf7]")
 _MOMENTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _SAMPLE_ROWS = 100
 _ROWS_AT_ONCE = 50_000
@@ -141,11 +145,11 @@ def _decoded(content: bytes, encoding: str | None, path: Path) -> tuple[str, str
     encoding = encoding or _likely_encoding(content, path)
     try:
         text = content.decode(encoding)
-    except LookupError:
-        raise problem("table-unknown-encoding", str(path), encoding=encoding) from None
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise problem("table-encoding-fails", str(path), encoding=encoding, line=line) from None
+    except (LookupError, ValueError):
+        raise problem("table-unknown-encoding", str(path), encoding=encoding) from None
     if "\0" in text:
         raise problem("table-binary", str(path))
     return text.removeprefix("\ufeff"), encoding, guess and not encoding.startswith("utf-8")
@@ -172,7 +176,20 @@ def _guessed_encoding(content: bytes, path: Path) -> str:
         raise problem("table-binary", str(path))
     western = _ENCODINGS[0]
     best = min(matches, key=lambda m: (m.chaos, -m.coherence, m.encoding != western))
-    return best.encoding
+    return western if not best.coherence and _looks_western(content) else best.encoding
+
+
+def _looks_western(content: bytes) -> bool:
+    """Say whether the text reads as Latin letters with an accented one here and there.
+
+    It settles what statistics cannot: a few names in Spanish, French or German.
+    """
+    try:
+        text = content.decode(_ENCODINGS[0])
+    except UnicodeDecodeError:
+        return False
+    accented = sum(not letter.isascii() for letter in text if letter.isalpha())
+    return 3 * accented < sum(map(str.isalpha, text)) and not _FOREIGN.search(text)
 
 
 def _likely_delimiter(text: str) -> str:
@@ -246,6 +263,9 @@ def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
                 yield row
             line = reader.line_num + 1  # type: ignore[attr-defined]
     except csv.Error as error:
+        if "field limit" in str(error):
+            most = csv.field_size_limit()
+            raise problem("table-long-cell", str(path), line=line, most=most) from None
         raise problem("table-quotes", str(path), line=line, reason=str(error)) from None
 
 

@@ -1,4 +1,4 @@
-"""What every layer must pass: for the layers of the library and for those of your own.
+"""What every layer and optimizer must pass: those of the library and those of your own.
 
 >>> from trasluz.layers import Dense
 >>> check_layer(Dense(3, activation="tanh"), np.linspace(-1, 1, 8).reshape(2, 4))
@@ -170,3 +170,47 @@ def _check_clean(layer: Any, inputs: Any) -> None:
         tape.grad(fails)(_point(layer, inputs, "float32"))
     after = read(layer)
     assert all(after[p] is before[p] for p in before), "an exception left something in the layer"
+
+
+def check_optimizer(make: Any, steps: int = 10) -> None:
+    """Check an optimizer's config, descent, dtypes and engines on a small quadratic.
+
+    Args:
+        make: makes a fresh optimizer; its learning rate should suit a bowl of radius one.
+        steps: how many updates to compare between the engines.
+
+    Raises:
+        AssertionError: saying what differs.
+
+    >>> from trasluz.optimizers import SGD
+    >>> check_optimizer(lambda: SGD(0.1, momentum=0.5))
+    """
+    optimizer = make()
+    config = optimizer.get_config()
+    again = type(optimizer).from_config(json.loads(json.dumps(config)))
+    assert again.get_config() == config, f"config changes on the way: {config}"
+    start = {"a": np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3), "b": np.ones(3, "float32")}
+    bowl = tape.value_and_grad(
+        lambda p: ops.sum(ops.square(p["a"] - 0.5)) + ops.sum(ops.square(p["b"]))
+    )
+
+    def step(params: Any, state: Any, t: Any) -> tuple[Any, Any]:
+        return optimizer.update(bowl(params)[1], state, params, t)
+
+    runs = {}
+    for engine in backend.ENGINES if backend.has_xla() else ("numpy",):
+        program = backend.compiled(step, engine)
+        params, state = start, optimizer.init(start)
+        for t in range(steps):
+            params, state = program(params, state, np.asarray(t, np.int32))
+        runs[engine] = backend.to_numpy(params)
+        dtypes = {str(a.dtype) for a in leaves((params, state))}
+        assert dtypes == {"float32"}, f"floating types on {engine}: {dtypes}"
+    first = runs["numpy"]
+    for engine, params in runs.items():
+        for name in start:
+            np.testing.assert_allclose(
+                params[name], first[name], rtol=2e-4, atol=2e-6, err_msg=f"{engine}, {name}"
+            )
+    before, after = float(bowl(start)[0]), float(bowl(first)[0])
+    assert after < before, f"{steps} steps lead from {before} up to {after}"

@@ -13,6 +13,7 @@ from trasluz.cli.face import Face, show_error
 from trasluz.cli.options import (
     Command,
     Group,
+    Number,
     Widths,
     common,
     language_option,
@@ -24,8 +25,8 @@ from trasluz.messages import say, speak
 
 DONE, DEFECT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
-_SHARE = click.FloatRange(0, 1, max_open=True)
-_NOT_NEGATIVE = click.FloatRange(min=0)
+_SHARE = Number(0, 1, max_open=True)
+_NOT_NEGATIVE = Number(min=0)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,7 +76,7 @@ def app() -> None:
 @option("--hidden", type=Widths(), default="32,16", show_default=True)
 @option("--activation", default="relu", show_default=True, metavar="NAME")
 @option("--optimizer", default="adam", show_default=True, metavar="NAME")
-@option("--learning-rate", type=click.FloatRange(min=0, min_open=True))
+@option("--learning-rate", type=Number(min=0, min_open=True))
 @option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
 @option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
 @option("--dropout", type=_SHARE, default=0.0, show_default=True)

@@ -1,15 +1,46 @@
-"""Keeping a training so that it goes on bit for bit where it was interrupted."""
+"""Keeping a training so that it goes on bit for bit where it was interrupted, alone in its folder."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from trasluz.callbacks import BackupAndRestore, EarlyStopping
+from trasluz.files import make_folder
+from trasluz.messages import problem
 from trasluz.saving import unpack
 
 _SECONDS_BETWEEN = 1.0
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder and keep other trainings out of it, where the system has locks of folders.
+
+    Raises:
+        UserError: another training is in it, or it cannot be made.
+    """
+    make_folder(folder)
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise problem("folder-busy", str(folder)) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(handle)
 
 
 class Checkpoint(BackupAndRestore):

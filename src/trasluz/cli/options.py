@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,17 @@ class Group(click.Group):
         formatter.write_paragraph()
         with formatter.indentation():
             formatter.write_text(say("command-trasluz"))
+
+
+class Number(click.FloatRange):
+    """A finite number of a range: “nan” and “inf” are not among them."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Read the number, then compare it with the range."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(say("number-wrong", value=str(value)), param, ctx)
+        return number
 
 
 class Widths(click.ParamType):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trasluz import datasets
+from trasluz.cli.checkpoint import Checkpoint, alone_in
 from trasluz.cli.face import Face, json_text, number
 from trasluz.cli.report import measure, show_measures
 from trasluz.files import write_atomically
@@ -88,6 +89,8 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
     _introduce(ready, face)
     parts = {name: _arrays(preparation, part, settings) for name, part in ready.parts.items()}
     model = network(preparation, parts["train"].x.shape[1], settings)
+    if resume and not all((folder / name).exists() for name in (CHECKPOINT, SETTINGS)):
+        raise problem("resume-nothing", str(folder))
     with alone_in(folder):
         _agree_on_settings(settings, table, folder, resume)
         start = time.perf_counter()
@@ -197,8 +200,6 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
     now = {**json.loads(json.dumps(asdict(settings))), "rows": _fingerprint(table)}
     file = folder / SETTINGS
     if resume:
-        if not (folder / CHECKPOINT).exists() or not file.exists():
-            raise problem("resume-nothing", str(folder))
         before = json.loads(file.read_bytes())
         for name, value in now.items():
             if name not in _MAY_CHANGE and before.get(name) != value:
@@ -223,7 +224,6 @@ def _fit(
     face: Face,
 ) -> dict[str, list[float]]:
     """Run the epochs; ctrl-C leaves a checkpoint and says how to go on from it."""
-    from trasluz.cli.checkpoint import Checkpoint
     from trasluz.cli.progress import Progress
 
     held_out = parts.get("validation")

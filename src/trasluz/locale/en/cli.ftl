@@ -33,13 +33,14 @@ option-seed = Of the parts, the first weights and the order of the rows.
 option-engine = What computes; auto compiles with XLA where that is worth it.
 option-out = Where to write.
 option-resume = Go on from the checkpoint of an interrupted training with the same settings.
+number-wrong = “{ $value }” is not a finite number
 widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 32,16
 
 error = Error
 error-mend = To mend it
 usage-mend = see `{ $command } --help`
 interrupted = Interrupted.
-interrupted-saved = Interrupted; the training so far is saved. To go on: { $command }
+interrupted-saved = Interrupted; the training so far is saved. To go on:
 defect = This is a defect of trasluz, not of what you gave. Please report the lines above.
 
 # Training
@@ -67,6 +68,8 @@ smoothing-of-numbers = label smoothing is for classes, and the target is a numbe
     .mend = leave --label-smoothing out
 resume-nothing = there is no interrupted training here
     .mend = leave --resume out, or give the folder of one with --out
+folder-busy = another training is running in this folder
+    .mend = wait for it, or give another folder with --out
 resume-differs = the interrupted training had { $option } { $was }, and now it is { $now }
     .mend = give the same settings, or start again without --resume
 metrics-title = Metrics

@@ -37,6 +37,8 @@ table-ragged =
     .mend = give every line as many cells as there are column names, and quote cells that hold the delimiter
 table-quotes = line { $line } has quotes that do not match ({ $reason })
     .mend = close the quotes, and double a quote inside a quoted cell
+table-long-cell = line { $line } has a cell of more than { $most } characters
+    .mend = if that is a quote that was not closed, close it; else leave that column out
 table-duplicate = the columns { $first } and { $second } have the same name, “{ $column }”
     .mend = rename one of them
 table-lacks-column = there is no column “{ $column }”, which the model reads; { $nearest }
@@ -47,7 +49,7 @@ table-few-rows =
        *[other] { $rows } rows are
     } too few
     .mend = give at least { $needed } rows, or leave parts out with --validation 0 --test 0
-table-no-features = no column is left to learn from
+table-no-features = no column is left to learn from{ $reasons }
     .mend = give columns that vary; if the table has one column only, check its delimiter
 
 # Targets and columns
@@ -81,6 +83,8 @@ target-new-class = row { $row } of “{ $column }” holds “{ $value }”, whi
     .mend = correct the cell, or train again with rows of that class
 column-infinite = row { $row } of the column “{ $column }” holds { $value }
     .mend = give a finite number below 1e150, or leave the cell empty
+column-far = row { $row } of the column “{ $column }” holds { $value }, immensely far from the rows of the training
+    .mend = correct the cell, or leave it empty
 column-few-words =
     “{ $column }” holds numbers, but { $cells ->
         [one] { $cells } cell is not one

@@ -33,13 +33,14 @@ option-seed = De las partes, los primeros pesos y el orden de las filas.
 option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
 option-out = Dónde escribir.
 option-resume = Sigue desde el punto guardado de un entrenamiento interrumpido con los mismos ajustes.
+number-wrong = «{ $value }» no es un número finito
 widths-wrong = «{ $value }» no es una lista de números enteros mayores que 0 como 32,16
 
 error = Error
 error-mend = Para arreglarlo
 usage-mend = mira `{ $command } --help`
 interrupted = Interrumpido.
-interrupted-saved = Interrumpido; lo entrenado hasta ahora está guardado. Para seguir: { $command }
+interrupted-saved = Interrumpido; lo entrenado hasta ahora está guardado. Para seguir:
 defect = Es un defecto de trasluz, no de lo que has dado. Por favor, informa de las líneas de arriba.
 
 # Entrenar
@@ -67,6 +68,8 @@ smoothing-of-numbers = el suavizado de etiquetas es para clases, y el objetivo e
     .mend = quita --label-smoothing
 resume-nothing = aquí no hay un entrenamiento interrumpido
     .mend = quita --resume, o da la carpeta de uno con --out
+folder-busy = otro entrenamiento está en marcha en esta carpeta
+    .mend = espera a que termine, o da otra carpeta con --out
 resume-differs = el entrenamiento interrumpido tenía { $option } { $was }, y ahora es { $now }
     .mend = da los mismos ajustes, o empieza de nuevo sin --resume
 metrics-title = Métricas

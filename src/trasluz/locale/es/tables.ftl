@@ -37,6 +37,8 @@ table-ragged =
     .mend = da a cada línea tantas celdas como nombres de columnas, y pon entre comillas las que contengan el delimitador
 table-quotes = la línea { $line } tiene comillas que no casan ({ $reason })
     .mend = cierra las comillas, y dobla las que estén dentro de una celda entrecomillada
+table-long-cell = la línea { $line } tiene una celda de más de { $most } caracteres
+    .mend = si es una comilla sin cerrar, ciérrala; si no, quita esa columna
 table-duplicate = las columnas { $first } y { $second } se llaman igual, «{ $column }»
     .mend = cambia el nombre de una de ellas
 table-lacks-column = falta la columna «{ $column }», que el modelo lee; { $nearest }
@@ -47,7 +49,7 @@ table-few-rows =
        *[other] { $rows } filas son demasiado pocas
     }
     .mend = da al menos { $needed } filas, o no apartes ninguna con --validation 0 --test 0
-table-no-features = no queda ninguna columna de la que aprender
+table-no-features = no queda ninguna columna de la que aprender{ $reasons }
     .mend = da columnas que varíen; si la tabla tiene una sola columna, revisa su delimitador
 
 # Objetivos y columnas
@@ -81,6 +83,8 @@ target-new-class = la fila { $row } de «{ $column }» contiene «{ $value }», 
     .mend = corrige la celda, o entrena otra vez con filas de esa clase
 column-infinite = la fila { $row } de la columna «{ $column }» contiene { $value }
     .mend = da un número finito menor que 1e150, o deja la celda vacía
+column-far = la fila { $row } de la columna «{ $column }» contiene { $value }, inmensamente lejos de las filas del entrenamiento
+    .mend = corrige la celda, o déjala vacía
 column-few-words =
     «{ $column }» contiene números, pero { $cells ->
         [one] { $cells } celda no lo es
