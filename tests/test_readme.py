@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from trasluz.cli.app import app
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     name
@@ -87,9 +89,10 @@ def run_python(name: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment in which a reader types: `trasluz` is on the path."""
+    """The environment in which a reader types: `trasluz` is on the path, and speaks English."""
     here = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": here + os.pathsep + os.environ["PATH"], "COLUMNS": "120"}
+    others = {name: value for name, value in os.environ.items() if name != "TRASLUZ_LANG"}
+    return {**others, "PATH": here + os.pathsep + os.environ["PATH"], "COLUMNS": "120"}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -137,12 +140,29 @@ def test_console(name, tmp_path):
                 capture_output=True,
                 text=True,
             )
-            said = (done.stdout + done.stderr).strip()
-            expected = 2 if shown.lower().startswith("error: ") else 0
-            assert done.returncode == expected, f"{name}: `{command}` said:\n{said}"
+            mistake = shown.startswith("Error: ")
+            said = (done.stderr if mistake else done.stdout).strip()
+            assert done.returncode == (2 if mistake else 0), f"{name}: {command}\n{done.stderr}"
             if shown:
                 options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
                 assert fits(shown, said, options), f"{name}: `{command}` said:\n{said}"
+
+
+def test_all_options_are_described():
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    options = {
+        name
+        for command in (app, *app.commands.values())
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("-")
+    }
+    assert {
+        name for name in options if f"`{name}`" not in text and f"`{name} " not in text
+    } == set()
+    assert {
+        f"`trasluz {name} " in text or f"`trasluz {name}`" in text for name in app.commands
+    } == {True}
 
 
 def check_by_reading(command: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.errors import UserError
+from trasluz.errors import UserError, unknown
 from trasluz.tree import leaves, tree_map
 
 ENGINES = ("numpy", "xla")
@@ -131,23 +131,18 @@ def _width_of(tree: Any) -> Iterator[None]:
         yield
 
 
-def compiled(
-    f: Callable[..., Any], engine: str, donate: tuple[int, ...] = ()
-) -> Callable[..., Any]:
+def compiled(f: Callable[..., Any], engine: str) -> Callable[..., Any]:
     """Give `f` as the engine runs it: itself on NumPy, compiled once a shape on XLA.
 
     Args:
         f: a pure function of trees of arrays.
         engine: "numpy" or "xla".
-        donate: which arguments' buffers XLA may write over.
     """
     if engine == "numpy":
         return f
     if engine != "xla":
-        from trasluz.errors import unknown
-
         raise unknown("engine", engine, ENGINES)
-    program = _jax().jit(f, donate_argnums=donate)
+    program = _jax().jit(f)
 
     def run(*args: Any) -> Any:
         with _width_of(args):
@@ -168,7 +163,3 @@ def to_numpy(tree: Any) -> Any:
     """Copy arrays back as NumPy arrays that nothing else writes to."""
     return tree_map(lambda x: x if type(x) is np.ndarray else np.array(x), tree)
 
-
-def is_concrete(x: Any) -> bool:
-    """Tell whether the numbers of an array can be looked at (they cannot while XLA traces)."""
-    return namespace(x) is np or not isinstance(x, _jax().core.Tracer)

@@ -53,14 +53,14 @@ class Run:
             seconds = steps * epochs * _SECONDS_A_STEP + flops / _FLOPS_A_SECOND
             self.engine = "xla" if seconds > _WORTH_COMPILING else "numpy"
 
-    def _program(self, kind: str, make: Any, donate: tuple[int, ...] = ()) -> Any:
+    def _program(self, kind: str, make: Any) -> Any:
         """Give a compiled step, kept as long as nothing that it was made from changes."""
         if self.engine == "numpy":
             return make()
         programs = self.model._programs
         key = (kind, self._fingerprint())
         if key not in programs:
-            programs[key] = backend.compiled(make(), self.engine, donate)
+            programs[key] = backend.compiled(make(), self.engine)
         return programs[key]
 
     def _fingerprint(self) -> str:
@@ -85,14 +85,13 @@ class Run:
         model._require_built(batch.x)
         model._check_shape(batch.x)
         self.target = model._target()
-        if self.target.trackers is None:
-            few = tree_map(lambda a: a[:2], batch.x)
-            outputs = training.predict_step(model)(read(model), few)
-            p = leaves(outputs)
-            y = training.spread(batch.y, self.target.names, "y")
-            self._check_targets(y, p, len(leaves(batch.x)[0]))
-            none = np.zeros((0,))
-            self.target.prepare([none if t is None else t for t in y], p)
+        few = tree_map(lambda a: a[:2], batch.x)
+        with np.errstate(all="ignore"):
+            p = leaves(training.predict_step(model)(read(model), few))
+        y = training.spread(batch.y, self.target.names, "y")
+        self._check_targets(y, p, len(leaves(batch.x)[0]))
+        none = np.zeros((0,))
+        self.target.prepare([none if t is None else t for t in y], p)
 
     def _check_targets(self, y: list[Any], p: list[Any], rows: int) -> None:
         from trasluz import losses
@@ -182,11 +181,9 @@ class Run:
             first, data = _peeked(data)
             steps = data.steps
         else:
-            first, steps = data.rows(slice(0, size)), math.ceil(len(data) / size)
-            self._check_labels(data)
-        self._prepare(first if isinstance(data, Stream) else data.rows(slice(None)))
-        if isinstance(data, Arrays):
-            self._choose(len(data), steps or 1, epochs - initial_epoch)
+            first, steps = data.rows(slice(None)), math.ceil(len(data) / size)
+            self._choose(len(data), steps, epochs - initial_epoch)
+        self._prepare(first)
         listed = callbacks.CallbackList(
             given_callbacks,
             add_history=True,
@@ -277,11 +274,7 @@ class Run:
             step = training.train_step(self.model, self.target, self.model.optimizer)
             return step if self.engine == "numpy" else training.guarded(step)
 
-        return self._program("train", make, donate=(0,))
-
-    def _check_labels(self, data: Arrays) -> None:
-        if data.y is None:
-            raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
+        return self._program("train", make)
 
     def _epoch(
         self, program: Any, data: Arrays | Stream, size: int, shuffle: bool
