@@ -20,6 +20,7 @@ FLOORS = [
     ["ops"],
     ["scan", "random"],
     ["typeset"],
+    ["entries"],
     ["state"],
     ["registry"],
     ["symbolic", "activations", "initializers", "regularizers", "constraints", "schedules"],
@@ -34,7 +35,7 @@ FLOORS = [
     ["models", "testing", "utils"],
 ]
 FACES = ["messages", "tables", "preparation", "datasets", "plots", "cli", "lab", "interop"]
-HEART = [name for floor in FLOORS[:7] for name in floor]
+HEART = [name for floor in FLOORS[:8] for name in floor]
 
 
 def modules():
