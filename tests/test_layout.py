@@ -34,7 +34,17 @@ FLOORS = [
     ["functional"],
     ["models", "testing", "utils"],
 ]
-FACES = ["messages", "tables", "preparation", "datasets", "plots", "cli", "lab", "interop"]
+FACES = [
+    "explain",
+    "messages",
+    "tables",
+    "preparation",
+    "datasets",
+    "plots",
+    "cli",
+    "lab",
+    "interop",
+]
 HEART = [name for floor in FLOORS[:8] for name in floor]
 
 

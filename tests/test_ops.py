@@ -1,4 +1,7 @@
-"""Every row, by table: value, first and second derivative, engines, spelling."""
+"""Every row, by table: value, first and second derivative, engines, spelling.
+
+python tests/test_ops.py     writes the golden file of spellings anew
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 from rows import SAMPLES, Sample, each, floats
 from trasluz import ops, tape
 from trasluz.errors import UserError
-from trasluz.typeset import Symbol, derivative, named_by_value, pullback
+from trasluz.typeset import Symbol, derivative, pullback
 
 GOLDEN = Path(__file__).parent / "golden" / "derivatives.txt"
 
@@ -119,10 +122,8 @@ def spelled() -> str:
         if row.kind == "elementwise":
             scalars = [np.asarray(a).ravel()[0] for a in sample.args]
             args = [Symbol(letters[i], a) for i, a in enumerate(scalars)]
-            numbers = [named_by_value(a) for a in scalars]
         else:
             args = [Symbol(letters[i].upper(), a) for i, a in enumerate(sample.args)]
-            numbers = []
         value = row.forward(*(a.value for a in args), **sample.params)
         y = Symbol("y" if row.kind == "elementwise" else "Y", value)
         lines.append(f"{name}: {row(*args, **sample.params).latex}")
@@ -136,13 +137,14 @@ def spelled() -> str:
             if d is None:
                 lines.append(f"  {args[i].latex}: -")
                 continue
-            n = derivative(row, i, named_by_value(y.value), *numbers)
-            lines.append(f"  {args[i].latex}: {d.latex}  =  {n.latex}  =  {float(n.value):.6g}")
+            lines.append(f"  {args[i].latex}: {d.latex}  =  {d.numbers()}  =  {float(d.value):.6g}")
     return "\n".join(lines) + "\n"
 
 
 def test_spelling_against_golden_file():
-    assert spelled() == GOLDEN.read_text(), "if the new spelling is right, write it to the file"
+    assert spelled() == GOLDEN.read_text(), (
+        "is the new spelling right? python tests/test_ops.py writes it"
+    )
 
 
 def test_an_altered_rule_alters_the_spelling(monkeypatch):
@@ -255,3 +257,7 @@ def test_tape_is_free_of_cycles():
         assert gone() is None
     finally:
         gc.enable()
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(spelled())

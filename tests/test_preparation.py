@@ -214,8 +214,9 @@ def test_a_preparation_builds_no_unknown_types():
 
     extras = prepare(table(y=reals()), ["y"]).preparation.dump()
     strange = {**extras, "preparation.skops": skops.io.dumps({"numbers": Preparation})}
-    with pytest.raises(UntrustedTypesFoundException):
+    with pytest.raises(UserError, match="holds what trasluz never writes") as caught:
         Preparation.load(strange)
+    assert isinstance(caught.value.__cause__, UntrustedTypesFoundException)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ python tests/test_readme.py README.md     runs one document's Python, as the tes
 from __future__ import annotations
 
 import ast
+import contextlib
 import doctest
+import io
 import os
 import re
 import shlex
@@ -18,18 +20,16 @@ from typing import NamedTuple
 
 import pytest
 
+from trasluz import activations, layers, optimizers
 from trasluz.cli.app import app
+from trasluz.cli.app import run as run_command_line
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
-    name
-    for name in (
-        "README.md",
-        "README.es.md",
-        "CONTRIBUTING.md",
-        *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
-    )
-    if (ROOT / name).exists()
+    "README.md",
+    "README.es.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
 LANGUAGES = {"python", "console"}
 FENCE = re.compile(r"^\s*```")
@@ -38,6 +38,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
 # What a console block may show without the test running it, each with its own check below.
 INSTALLS = re.compile(r"(python -m )?pip install (\.|'\.\[(?P<extras>[a-z,]+)\]')")
 MAKES = re.compile(r"make (?P<target>[a-z]+)")
+CHECKS = re.compile(r"\.venv/bin/(python( -m pytest)? (?P<file>tests/\w+\.py)|pre-commit install)")
 
 
 class Block(NamedTuple):
@@ -67,32 +68,51 @@ def blocks(name: str) -> list[Block]:
     return found
 
 
-def run_python(name: str) -> None:
-    """Run a document's Python blocks in one namespace; what `>>>` shows has to come out."""
+def run(name: str) -> None:
+    """Run a document's blocks in order, here: what it shows has to come out."""
     space: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(name):
-        if block.language != "python":
-            continue
-        if ">>> " not in block.text:
-            tree = ast.parse(block.text, name)
-            ast.increment_lineno(tree, block.line - 1)
-            exec(compile(tree, str(ROOT / name), "exec"), space)
-            continue
-        parser = doctest.DocTestParser()
-        test = parser.get_doctest(block.text, {}, name, str(ROOT / name), block.line - 1)
-        test.globs = space
-        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-        said: list[str] = []
-        runner.run(test, out=said.append, clear_globs=False)
-        if runner.failures:
-            sys.exit("".join(said))
+        if block.language == "console":
+            run_commands(name, block)
+        elif ">>> " in block.text:
+            run_examples(name, block, space)
+        else:
+            tree = ast.increment_lineno(ast.parse(block.text, name), block.line - 1)
+            exec(compile(tree, name, "exec"), space)
 
 
-def environment() -> dict[str, str]:
-    """The environment in which a reader types: `trasluz` is on the path, and speaks English."""
-    here = str(Path(sys.executable).parent)
-    others = {name: value for name, value in os.environ.items() if name != "TRASLUZ_LANG"}
-    return {**others, "PATH": here + os.pathsep + os.environ["PATH"], "COLUMNS": "120"}
+def run_examples(name: str, block: Block, space: dict[str, object]) -> None:
+    """Run a block with `>>>` in it as a doctest."""
+    test = doctest.DocTestParser().get_doctest(block.text, {}, name, name, block.line - 1)
+    test.globs = space
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    said: list[str] = []
+    runner.run(test, out=said.append, clear_globs=False)
+    if runner.failures:
+        sys.exit("".join(said))
+
+
+def run_commands(name: str, block: Block) -> None:
+    """Run the command lines of a block; lines below a command are what it has to say."""
+    fits = doctest.OutputChecker().check_output
+    assert block.text.startswith("$ "), f"{name}:{block.line}: starts with a command"
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        if check_by_reading(command):
+            continue
+        program, *words = shlex.split(command)
+        assert program == "trasluz", f"{name}: nothing runs `{command}`"
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run_command_line(words)
+        mistake = shown.startswith("Error: ")
+        said = (err if mistake else out).getvalue()
+        assert code == (2 if mistake else 0), (
+            f"{name}: `{command}` ends with {code}\n{err.getvalue()}"
+        )
+        if shown.strip():
+            options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+            assert fits(shown, said, options), f"{name}: `{command}` said:\n{said}"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -101,72 +121,48 @@ def test_every_block_is_of_a_kind_that_runs(name):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_python(name, tmp_path):
-    if not any(block.language == "python" for block in blocks(name)):
-        return
+def test_every_block_runs(name, tmp_path):
+    here = str(Path(sys.executable).parent)
+    environment = {k: v for k, v in os.environ.items() if k != "TRASLUZ_LANG"}
+    environment |= {"PATH": here + os.pathsep + os.environ["PATH"], "COLUMNS": "120"}
     done = subprocess.run(
         [sys.executable, "-W", "error", __file__, name],
         cwd=tmp_path,
-        env=environment(),
+        env=environment,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def commands(block: Block):
-    """List the command lines of a console block, each with the output that is shown for it."""
-    assert block.text.startswith("$ "), f"line {block.line}: a console block starts with a command"
-    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        yield command, shown.strip()
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_console(name, tmp_path):
-    fits = doctest.OutputChecker().check_output
-    for block in blocks(name):
-        if block.language != "console":
-            continue
-        for command, shown in commands(block):
-            if check_by_reading(command):
-                continue
-            words = shlex.split(command)
-            assert words[0] in ("trasluz", "python"), f"{name}: nothing runs `{command}`"
-            done = subprocess.run(
-                words,
-                cwd=tmp_path if words[0] == "trasluz" else ROOT,
-                env=environment(),
-                capture_output=True,
-                text=True,
-            )
-            mistake = shown.startswith("Error: ")
-            said = (done.stderr if mistake else done.stdout).strip()
-            assert done.returncode == (2 if mistake else 0), f"{name}: {command}\n{done.stderr}"
-            if shown:
-                options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-                assert fits(shown, said, options), f"{name}: `{command}` said:\n{said}"
-
-
-def test_all_options_are_described():
+def test_every_command_and_option_is_described():
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    told = {word for code in re.findall(r"`([^`\n]+)`", text) for word in code.split()}
     options = {
         name
-        for command in (app, *app.commands.values())
+        for command in app.commands.values()
         for parameter in command.params
-        for name in (*parameter.opts, *parameter.secondary_opts)
+        for name in parameter.opts
         if name.startswith("-")
     }
-    assert {
-        name for name in options if f"`{name}`" not in text and f"`{name} " not in text
-    } == set()
-    assert {
-        f"`trasluz {name} " in text or f"`trasluz {name}`" in text for name in app.commands
-    } == {True}
+    assert options | set(app.commands) <= told, options | set(app.commands) - told
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
+def test_the_box_is_shown_in_full(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    told = set(re.findall(r"\w+", text[text.index("| | |") :]))
+    everything = {
+        *(n for n in layers.__all__ if n[0].isupper()),
+        *activations.registry.names(),
+        *(kind.__name__ for kind in optimizers.registry.known.values()),
+    }
+    untold = everything - told - {"Identity", "Input", "InputLayer", "Layer", "swish"}
+    assert not untold, untold
 
 
 def check_by_reading(command: str) -> bool:
-    """Check a command that installs or makes, which a test cannot run, against what it names."""
+    """Check a command that a test cannot run, as it installs or tests, against what it names."""
     if found := MAKES.fullmatch(command):
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         assert re.search(rf"^{found['target']}:", makefile, re.MULTILINE), command
@@ -175,6 +171,9 @@ def check_by_reading(command: str) -> bool:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         extras = (found["extras"] or "").split(",")
         assert set(filter(None, extras)) <= set(project["optional-dependencies"]), command
+        return True
+    if found := CHECKS.fullmatch(command):
+        assert (ROOT / (found["file"] or ".pre-commit-config.yaml")).exists(), command
         return True
     return False
 
@@ -206,4 +205,4 @@ def shape(block: Block) -> str:
 
 
 if __name__ == "__main__":
-    run_python(sys.argv[1])
+    run(sys.argv[1])

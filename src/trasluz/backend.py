@@ -162,4 +162,3 @@ def to_engine(tree: Any, engine: str) -> Any:
 def to_numpy(tree: Any) -> Any:
     """Copy arrays back as NumPy arrays that nothing else writes to."""
     return tree_map(lambda x: x if type(x) is np.ndarray else np.array(x), tree)
-

@@ -35,6 +35,8 @@ def as_array(value: Any, name: str, dtype: Any = None) -> np.ndarray:
     """
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
+    if np.ma.is_masked(value):
+        raise UserError("some values are masked", name, "fill them in, e.g. with x.filled(0)")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -57,7 +59,8 @@ def as_array(value: Any, name: str, dtype: Any = None) -> np.ndarray:
     if array.ndim == 0:
         raise UserError("a single number is not a set of rows", name, "give an array of rows")
     if dtype is not None and (array.dtype != dtype):
-        return array.astype(dtype)
+        with np.errstate(over="ignore"):  # too large is infinite, and training says where
+            return array.astype(dtype)
     return array
 
 
@@ -120,6 +123,16 @@ class Arrays:
             raise UserError(f"the numbers of rows differ: {said}", mend="give one target a row")
         if self.n == 0:
             raise UserError("there are no rows", "x", "give at least one row")
+        if isinstance(self.w, np.ndarray) and isinstance(self.y, np.ndarray):
+            self._check_weights(self.w, self.y)
+
+    def _check_weights(self, w: np.ndarray, y: np.ndarray) -> None:
+        if w.shape not in (y.shape[: w.ndim], (self.n, 1)):
+            raise UserError(
+                f"weights of shape {w.shape} were given for targets of shape {y.shape}",
+                "sample_weight",
+                "give one weight a row",
+            )
 
     def __len__(self) -> int:
         return self.n
@@ -136,9 +149,9 @@ class Arrays:
 
     def split(self, fraction: float) -> tuple[Arrays, Arrays]:
         """Set the last part of the rows aside, as Keras's `validation_split` does."""
-        if not 0 < fraction < 1:
+        if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
             raise UserError(
-                f"validation_split has to lie between 0 and 1, it is {fraction}", mend="e.g. 0.2"
+                f"validation_split has to lie between 0 and 1, it is {fraction!r}", mend="e.g. 0.2"
             )
         cut = int(self.n * (1 - fraction))
         if cut in (0, self.n):
@@ -211,7 +224,14 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], dtype: str) -> np
     >>> weights_of_classes(np.array([0, 1, 1]), {0: 1.0, 1: 2.0}, "float32")
     array([1., 2., 2.], dtype=float32)
     """
+    try:
+        table = {int(k): float(v) for k, v in class_weight.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{class_weight!r} is not weights of classes",
+            "class_weight",
+            "give a dict from class number to weight, e.g. {0: 1.0, 1: 2.5}",
+        ) from error
     y = np.asarray(y)
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
-    table = {int(k): v for k, v in class_weight.items()}
     return np.array([table.get(int(label), 1.0) for label in labels], dtype)

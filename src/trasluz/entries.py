@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import ops
+from trasluz import ops, typeset
 from trasluz.tape import Row, Traced
 from trasluz.typeset import Symbol, named_by_value
 
@@ -115,11 +115,18 @@ def _extreme(row: Row) -> Callable[..., np.ndarray]:
             whole = tuple(
                 slice(i, i + x.shape[k] - found.shape[k] + 1) for k, i in enumerate(place)
             )
-            listed = ", ".join(entry.latex for entry in _boxed(x[whole]).ravel())
-            spelled[place] = Symbol(rf"\{row.name}\left({listed}\right)", found[place])
+            several = list(_boxed(x[whole]).ravel())
+            reading = Row(row.name, row.forward, _listed(row.name), (None,), "structural")
+            spelled[place] = Symbol(
+                typeset.spelled(reading, several), found[place], made=(reading, several)
+            )
         return spelled if keepdims else spelled.reshape(np.zeros(x.shape).sum(axis=axis).shape)
 
     return fold
+
+
+def _listed(name: str) -> Callable[..., str]:
+    return lambda *entries: rf"\{name}\left({', '.join(format(e) for e in entries)}\right)"
 
 
 def _logsumexp(x: np.ndarray, **how: Any) -> np.ndarray:

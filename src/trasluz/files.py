@@ -33,7 +33,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     path = Path(path)
     make_folder(path.parent)
     try:
-        _replace(path, content)
+        if path.exists() and not path.is_file():  # a device or a pipe is not to be replaced
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
     except OSError as error:
         raise _unwritten(path, error) from error
     return path

@@ -47,6 +47,8 @@ class Functional(Model):
         trainable: bool = True,
     ) -> None:
         super().__init__(name=name, trainable=trainable)
+        if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
+            outputs = outputs[0]  # one output is given bare
         for tensor in leaves((inputs, outputs)):
             if not isinstance(tensor, SymbolicTensor):
                 raise UserError(
@@ -84,6 +86,7 @@ class Functional(Model):
         for tensor in leaves(inputs):
             tensor.name = tensor.name or unique("input_layer", taken)
         self._input_symbols = inputs
+        self._drawn = (inputs, outputs)
         self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
         for layer in self._layers:
             layer._path = ""
@@ -100,11 +103,6 @@ class Functional(Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing is left to build: layers were built when they were called."""
-
-    @property
-    def inputs(self) -> list[SymbolicTensor]:
-        """The symbolic tensors it starts from."""
-        return leaves(self._input_symbols)
 
     @property
     def input_names(self) -> list[str]:

@@ -12,9 +12,20 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 
 from trasluz import config, initializers, random
-from trasluz.errors import UserError
+from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable, Registry
-from trasluz.state import Context, Holder, Param, Variable, assign_paths, current, handles, snake
+from trasluz.state import (
+    Context,
+    Holder,
+    Param,
+    Variable,
+    assign_paths,
+    current,
+    handles,
+    read,
+    snake,
+    write,
+)
 from trasluz.symbolic import Shape, SymbolicTensor, apply, is_symbolic, symbol
 from trasluz.tape import Box, Traced, scope
 from trasluz.tree import leaves, tree_map
@@ -28,7 +39,8 @@ class _Fields:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" not in cls.__dict__:
+        maker = next(c for c in cls.__mro__ if "__init__" in c.__dict__)
+        if maker is object or "__dataclass_fields__" in maker.__dict__:
             dataclasses.dataclass(eq=False, repr=False)(cls)
 
 
@@ -64,6 +76,7 @@ class Layer(Holder, Configurable, _Fields):
     built: bool = field(default=False, init=False)
     _output_shape: Any = field(default=None, init=False)
     _built_shape: Any = field(default=None, init=False)
+    _drawn: Any = field(default=None, init=False)
 
     supports_masking: ClassVar[bool] = False
 
@@ -103,7 +116,14 @@ class Layer(Holder, Configurable, _Fields):
                 self._build_for(inputs)
             if _takes_training(type(self)):  # type: ignore[arg-type]
                 options["training"] = context.training
-            outputs = self.call(*inputs, **options)
+            try:
+                outputs = self.call(*inputs, **options)
+            except RecursionError:
+                raise UserError(
+                    "the layer calls itself without end, or layers lie in layers too deep",
+                    self.name or snake(type(self).__name__),
+                    "let no layer call itself, or one that calls it",
+                ) from None
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
             return outputs
@@ -111,7 +131,13 @@ class Layer(Holder, Configurable, _Fields):
     def _draw_call(self, inputs: Any, training: bool | None, options: dict[str, Any]) -> Any:
         if training is not None:
             options = {**options, "training": training}
+        if not self.built:
+            assign_paths(self, self._path)
+        before = read(self)
         outputs = apply(self, inputs, options)
+        write(self, before)  # examples are not data: what they moved goes back
+        if self._drawn is None:
+            self._drawn = (inputs[0] if len(inputs) == 1 else list(inputs), outputs)
         self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
         for tensor in leaves(outputs):
             tensor.name = tensor.name or self.name
@@ -141,8 +167,16 @@ class Layer(Holder, Configurable, _Fields):
 
     @property
     def compute_dtype(self) -> str:
-        """The floating type the layer's arrays are made in."""
-        return str(np.dtype(self.dtype or config.floatx()))
+        """The floating type the layer's arrays are made in.
+
+        Raises:
+            UserError: the dtype that was given is not a floating type.
+        """
+        given = self.dtype or config.floatx()
+        name = getattr(given, "__name__", str(given))
+        if name not in config.FLOATS:
+            raise unknown("floating type", name, config.FLOATS)
+        return name
 
     def key(self, seed: int | None = None) -> Any:
         """Give the random key of this layer in the step that is running."""
@@ -151,29 +185,45 @@ class Layer(Holder, Configurable, _Fields):
             context = Context()
         return context.key_for(self.path, seed)
 
+    def param(self, name: str, shape: tuple[int, ...]) -> Any:
+        """Declare an array that training moves, as the layer's own fields say.
+
+        The fields `<name>_initializer`, `<name>_regularizer` and `<name>_constraint` are looked up:
+        `self.kernel = self.param("kernel", (d, self.units))`.
+        """
+        from trasluz import constraints, regularizers
+
+        return Param(
+            shape,
+            initializers.get(getattr(self, f"{name}_initializer")),
+            regularizer=regularizers.get(getattr(self, f"{name}_regularizer")),
+            constraint=constraints.get(getattr(self, f"{name}_constraint")),
+        )
+
     def add_weight(
         self,
         shape: tuple[int, ...] | None = None,
-        initializer: Any = "glorot_uniform",
+        initializer: Any = None,
         dtype: Any = None,
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
         name: str | None = None,
-    ) -> Any:
-        """Declare an array, Keras's way: `self.w = self.add_weight(shape=(3, 2))`.
+    ) -> Variable:
+        """Make an array, Keras's way: `self.w = self.add_weight(shape=(3, 2))`.
 
-        The attribute it is assigned to becomes the array after `build`, and its name.
+        In computations it stands for its array; `self.w.assign(...)` replaces that.
         """
         from trasluz import constraints, regularizers
 
-        return Param(
+        return Variable(
+            initializers.get(initializer or "glorot_uniform"),
             shape or (),
-            initializers.get(initializer),
+            dtype or self.compute_dtype,
             trainable,
+            name,
             regularizers.get(regularizer),
             constraints.get(constraint),
-            dtype,
         )
 
     def add_loss(self, loss: Any) -> None:
@@ -200,6 +250,25 @@ class Layer(Holder, Configurable, _Fields):
     def losses(self) -> list[Any]:
         """The penalties that the layer's arrays add to the loss now."""
         return [v.regularizer(v.value) for v in handles(self) if v.regularizer is not None]
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensors that the layer was first called on."""
+        return self._first_call()[0]
+
+    @property
+    def output(self) -> Any:
+        """What the layer gave when it was first called on symbolic tensors."""
+        return self._first_call()[1]
+
+    def _first_call(self) -> Any:
+        if self._drawn is None:
+            raise UserError(
+                "the layer has not been called on symbolic tensors",
+                self.name or snake(type(self).__name__),
+                "put it into a model that begins with Input(shape)",
+            )
+        return self._drawn
 
     @property
     def output_shape(self) -> Any:

@@ -14,7 +14,7 @@ from trasluz import backend, callbacks, random, training
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
 from trasluz.registry import serialize
-from trasluz.state import handles, read, unique, write
+from trasluz.state import assign_paths, handles, read, unique, write
 from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
@@ -22,6 +22,7 @@ from trasluz.tree import leaves, tree_map
 _WORTH_COMPILING = 8.0
 _SECONDS_A_STEP = 300e-6
 _FLOPS_A_SECOND = 2e10
+_CALMER = "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs"
 
 
 class Run:
@@ -34,6 +35,7 @@ class Run:
 
     def __init__(self, model: Any, engine: str | None) -> None:
         self.model = model
+        assign_paths(model)  # layers may have been put into another model since
         self.asked = model._engine if engine is None else engine
         if self.asked not in ("auto", *backend.ENGINES):
             raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
@@ -286,16 +288,19 @@ class Run:
             self.begun = int(self.state["step"])
         order = self._order(data, self.begun, shuffle)
         batches = itertools.islice(self._batches(data, size, order), self.batch, None)
+        broken = False
         for batch in batches:
             listed.on_train_batch_begin(self.batch)
             state, loss = program(self.state, batch, self._rate())
             if self.engine == "numpy" and not training.is_finite(loss, state["params"]):
                 self._broken(self.begun + self.batch, batch)
+                broken = True
                 break
             self.state = state
             self.batch += 1
             if self.engine != "numpy" and isinstance(data, Stream) and int(state["bad"]) >= 0:
                 self._broken(int(state["bad"]), batch)
+                broken = True
                 break
             self._offer(self.batch - 1)
             if self.model.stop_training:
@@ -304,7 +309,9 @@ class Run:
             bad = int(self.state["bad"])
             several = self._batches(data, size, order)
             self._broken(bad, next(itertools.islice(several, bad - self.begun, None)))
-        return self.target.results(self.state["metrics"])
+            broken = True
+        logs = self.target.results(self.state["metrics"])
+        return {**logs, "loss": math.nan} if broken else logs
 
     def _offer(self, number: int) -> None:
         """Let callbacks see a batch; those that hear of every batch may change the model too."""
@@ -337,15 +344,20 @@ class Run:
         """Stop at a step whose numbers are not finite; the weights before it stay."""
         self.store()
         state = backend.to_numpy({k: v for k, v in self.state.items() if k != "bad"})
-        place = training.diagnose(self.model, self.target, state, batch)
-        if any(isinstance(c, callbacks.TerminateOnNaN) for c in self.listed.callbacks):
+        place, mend = training.diagnose(self.model, self.target, state, batch), _CALMER
+        for what, part in (("inputs", batch.x), ("targets", batch.y), ("weights", batch.w)):
+            if not training.all_finite(part):
+                place = f"because the {what} of its batch hold NaN or infinity ({place})"
+                mend = "fill in or leave out the rows with missing or infinite values"
+        listening = self.listed.callbacks if self.listed else []
+        if any(isinstance(c, callbacks.TerminateOnNaN) for c in listening):
             self.model.stop_training = True
             return
         raise NonFiniteError(
             f"the loss or a weight is not finite any more at training step {step + 1}, {place}; "
             "the weights from before that step are kept",
             self.model.name or "fit",
-            "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs",
+            mend,
         )
 
     def _measured(self, held_out: Any, size: int | None) -> dict[str, Any]:
@@ -361,8 +373,18 @@ class Run:
         self._prepare(batch)
         self._start()
         program = self._training_program()
+        step = self.model.optimizer.iterations
         with np.errstate(all="ignore"):
-            self.state, _ = program(self.state, batch, self._rate())
+            state, loss = program(self.state, batch, self._rate())
+            fine = (
+                training.is_finite(loss, state["params"])
+                if self.engine == "numpy"
+                else int(state["bad"]) < 0
+            )
+            if fine or self.engine != "numpy":  # a compiled step leaves what was good
+                self.state = state
+            if not fine:
+                self._broken(step, batch)
         self.store()
         return self.target.results(self.state["metrics"])
 

@@ -23,7 +23,8 @@ _chosen: ContextVar[str | None] = ContextVar("language", default=None)
 
 def language() -> str:
     """Name the language of messages: the one chosen, else TRASLUZ_LANG's, else English."""
-    return _chosen.get() or _known(os.environ.get("TRASLUZ_LANG") or "en")
+    wished = _short(os.environ.get("TRASLUZ_LANG", ""))
+    return _chosen.get() or (wished if wished in LANGUAGES else "en")
 
 
 def speak(name: str | None) -> None:
@@ -84,8 +85,13 @@ def enumerated(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + (f", … (+{left})" if left > 0 else "")
 
 
+def _short(name: str) -> str:
+    """Take the language out of a locale's name."""
+    return name.replace("-", "_").split("_")[0].lower()
+
+
 def _known(name: str) -> str:
-    short = name.replace("-", "_").split("_")[0].lower()
+    short = _short(name)
     if short not in LANGUAGES:
         raise unknown("language", name, LANGUAGES)
     return short

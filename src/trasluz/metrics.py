@@ -19,7 +19,7 @@ from trasluz.errors import UserError, unknown
 from trasluz.losses import EPSILON, aligned, as_array, as_float, class_numbers, pair, ratio
 from trasluz.registry import Configurable, Registry
 from trasluz.registry import serialize as serialize
-from trasluz.state import Buffer, Holder, Param, snake
+from trasluz.state import Buffer, Holder, Param, Variable, snake
 
 registry = Registry("metric")
 
@@ -78,9 +78,16 @@ class Metric(Holder, Configurable):
         initializer: Any = "zeros",
         dtype: str | None = None,
         name: str | None = None,
-    ) -> Any:
-        """Declare an array; the attribute it is assigned to names it."""
-        return Buffer(tuple(shape), initializers.get(initializer), dtype)
+    ) -> Variable:
+        """Make an array that batches are added to with `assign`, or by setting the attribute."""
+        init = initializers.get(initializer)
+        return Variable(init, tuple(shape), dtype or self.dtype, trainable=False, name=name)
+
+    add_weight = add_variable
+
+    def _add(self, shape: Sequence[int] = ()) -> Any:
+        """Declare an array of zeros; the attribute it is assigned to names it."""
+        return Buffer(tuple(shape), initializers.get("zeros"))
 
     def build(self, y_true_shape: Sequence[int], y_pred_shape: Sequence[int]) -> None:
         """Declare arrays whose shape depends on that of the predictions; before compiling."""
@@ -97,6 +104,9 @@ class Metric(Holder, Configurable):
         """Forget all batches."""
         for attribute, spec in self._specs.items():
             setattr(self, attribute, spec.draw(self.dtype, None))
+        for child in self.children():
+            if isinstance(child, Variable):
+                child.assign(np.zeros(child.shape, child.dtype))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Add a batch and read the number."""
@@ -149,7 +159,7 @@ class Sum(Metric):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.total = self.add_variable()
+        self.total = self._add()
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""
@@ -168,8 +178,8 @@ class _Averaged(Metric):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.total = self.add_variable()
-        self.count = self.add_variable()
+        self.total = self._add()
+        self.count = self._add()
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         """Give the values of a batch."""
@@ -373,15 +383,15 @@ class R2Score(Metric):
             raise unknown("class_aggregation", self.class_aggregation, [str(k) for k in known])
         if self.num_regressors < 0:
             raise UserError(f"num_regressors is {self.num_regressors}", mend="give 0 or more")
-        self.num_samples = self.add_variable()
+        self.num_samples = self._add()
 
     def build(self, y_true_shape: Sequence[int], y_pred_shape: Sequence[int]) -> None:
         """Declare one number an output."""
         outputs = y_pred_shape[-1:] if len(y_pred_shape) > 1 else (1,)
-        self.count = self.add_variable(outputs)
-        self.mean = self.add_variable(outputs)
-        self.total = self.add_variable(outputs)  # Σ w (y − mean)²
-        self.residual = self.add_variable(outputs)  # Σ w (y − ŷ)²
+        self.count = self._add(outputs)
+        self.mean = self._add(outputs)
+        self.total = self._add(outputs)  # Σ w (y − mean)²
+        self.residual = self._add(outputs)  # Σ w (y − ŷ)²
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -742,7 +752,7 @@ class _Counting(Metric):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.counts:
-            setattr(self, name, self.add_variable((len(self.levels()),)))
+            setattr(self, name, self._add((len(self.levels()),)))
 
     def levels(self) -> list[float]:
         """List the thresholds."""
@@ -1077,7 +1087,7 @@ class AUC(Metric):
         """Declare the counts by threshold, and by label if each has an area of its own."""
         labels = (y_pred_shape[-1],) if self.multi_label else ()
         for name in COUNTS:
-            setattr(self, name, self.add_variable((len(self.levels()), *labels)))
+            setattr(self, name, self._add((len(self.levels()), *labels)))
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -1174,9 +1184,9 @@ class _FScore(Metric):
                 "give one column a class: (samples, classes)",
             )
         shape = () if self.average == "micro" else (y_pred_shape[-1],)
-        self.true_positives = self.add_variable(shape)
-        self.false_positives = self.add_variable(shape)
-        self.false_negatives = self.add_variable(shape)
+        self.true_positives = self._add(shape)
+        self.false_positives = self._add(shape)
+        self.false_negatives = self._add(shape)
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -1295,7 +1305,7 @@ class ConfusionMatrix(Metric):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.matrix = self.add_variable((self.num_classes, self.num_classes))
+        self.matrix = self._add((self.num_classes, self.num_classes))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -1335,7 +1345,7 @@ class _Overlap(Metric):
                 self.name,
                 "number classes from 0",
             )
-        self.matrix = self.add_variable((self.num_classes, self.num_classes))
+        self.matrix = self._add((self.num_classes, self.num_classes))
 
     def targets(self) -> list[int]:
         """List the classes that the mean is over."""

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
+import numpy as np
+
 from trasluz import backend, optimizers, random
 from trasluz.data import Arrays, Stream, is_stream, weights_of_classes
 from trasluz.errors import UserError, unknown
 from trasluz.layer import Layer, _Shape
-from trasluz.state import Context, assign_paths, handles
+from trasluz.state import Context, assign_paths, handles, holders
 from trasluz.symbolic import SymbolicTensor, symbol
 from trasluz.training import Objective, State
 from trasluz.tree import leaves, tree_map
@@ -44,6 +46,10 @@ class Model(Layer):
             return object.__new__(Functional)
         return object.__new__(cls)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave compiled steps out of copies: they are made again when they are needed."""
+        return {**self.__dict__, "_programs": {}}
+
     # ---------------------------------------------------------------------------------- building
 
     def build(self, input_shape: Any) -> None:
@@ -55,7 +61,9 @@ class Model(Layer):
     def _build_on(self, tensors: Any) -> None:
         self._input_symbols = tensors
         assign_paths(self, self._path)
-        self._output_shape = tree_map(lambda t: _Shape(t.shape), self.call(tensors))
+        outputs = self.call(tensors)
+        self._drawn = (tensors, outputs)
+        self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
         assign_paths(self, self._path)
         self.built = True
 
@@ -69,6 +77,16 @@ class Model(Layer):
                     self._build_on({k: symbol(s, self.compute_dtype) for k, s in full.items()})
             else:
                 self.build(full)
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensors it starts from, as a list."""
+        return leaves(self.input)
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensors it leads to, as a list."""
+        return leaves(self.output)
 
     @property
     def layers(self) -> list[Layer]:
@@ -121,6 +139,15 @@ class Model(Layer):
         full = super().get_config()
         full.pop("input_shape", None)
         return full
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a model from what `get_config` gave; `Model` itself reads those of drawn models."""
+        if cls is not Model:
+            return super().from_config(config)
+        from trasluz.functional import Functional
+
+        return Functional.from_config(config)
 
     # --------------------------------------------------------------------------------- compiling
 
@@ -255,6 +282,10 @@ class Model(Layer):
         """
         from trasluz.loop import Run
 
+        counts = (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0))
+        for what, number, least in (*counts, ("validation_freq", validation_freq, 1)):
+            if not isinstance(number, (int, np.integer)) or number < least:
+                raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
         run = Run(self, engine)
         if is_stream(x, y):
             data: Any = Stream(x, self.compute_dtype, steps_per_epoch)
@@ -299,10 +330,13 @@ class Model(Layer):
     def _held_out(self, given: Any, steps: int | None) -> Any:
         if given is None or isinstance(given, Arrays):
             return given
-        if isinstance(given, tuple):
-            if not 2 <= len(given) <= 3:
+        if isinstance(given, list) and all(hasattr(part, "__array__") for part in given):
+            given = tuple(given)
+        if isinstance(given, tuple) or hasattr(given, "__array__"):
+            if not isinstance(given, tuple) or not 2 <= len(given) <= 3:
                 raise UserError(
-                    f"validation_data of {len(given)} parts", mend="give (x, y) or (x, y, weights)"
+                    "validation_data needs inputs and targets",
+                    mend="give (x, y) or (x, y, weights)",
                 )
             return self._arrays(*given)
         return Stream(given, self._dtype(), steps)
@@ -412,6 +446,9 @@ class Model(Layer):
         data = Stream(x, self._dtype(), steps) if is_stream(x, None) else self._arrays(x, None)
         return Run(self, None).predict(data, batch_size, callbacks, verbose)
 
+    def reset_metrics(self) -> None:
+        """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""
+
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch."""
         return self.predict(x, None)
@@ -493,6 +530,8 @@ class Sequential(Model):
                 raise UserError("Input has to come first", self.name or "sequential")
             self._start = (layer.shape, str(layer.dtype), layer.name)
         elif isinstance(layer, Layer):
+            if any(self is inner for inner in holders(layer)):
+                raise UserError("a model cannot be a layer of itself", self.name or "sequential")
             if any(layer is other for other in self._layers):
                 raise UserError("the same layer stands in a Sequential twice", repr(layer))
             if not isinstance(layer, Model) and layer.input_shape and not self._layers:
@@ -513,6 +552,8 @@ class Sequential(Model):
         self._maybe_build()
 
     def _maybe_build(self) -> None:
+        for layer in self._layers:
+            layer._drawn = None  # the drawing begins anew
         if self._start is not None and self._layers:
             self.build(self._start[0])
 
@@ -531,6 +572,15 @@ class Sequential(Model):
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs
+
+    def _check_shape(self, x: Any) -> None:
+        if isinstance(x, (dict, list, tuple)):
+            raise UserError(
+                f"the model has one input, a {type(x).__name__} of inputs was given",
+                self.name or "sequential",
+                "give the array itself, or draw the model with Model(inputs, outputs)",
+            )
+        super()._check_shape(x)
 
     @property
     def output_names(self) -> list[str]:

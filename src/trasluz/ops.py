@@ -68,7 +68,7 @@ subtract = elementwise("subtract", "{0:3} - {1:2}", lambda y, a, b: 1, lambda y,
                        forward=operator.sub, level=SUM)
 multiply = elementwise("multiply", lambda a, b: times(a, b), lambda y, a, b: b, lambda y, a, b: a,
                        forward=operator.mul, level=PRODUCT)
-divide   = elementwise("divide", r"\frac{{{0}}}{{{1}}}", lambda y, a, b: 1 / b,
+divide   = elementwise("divide", lambda a, b: over(a, b), lambda y, a, b: 1 / b,
                        lambda y, a, b: -y / b, forward=operator.truediv)
 negative = elementwise("negative", "-{0:2}", lambda y, x: -1, forward=operator.neg, level=SUM)
 power    = elementwise("power", lambda x, n: raised(x, n), lambda y, x, n: n * x ** (n - 1),
@@ -135,10 +135,10 @@ argmax = structural("argmax", function(r"\operatorname{{argmax}}"), None)
 argsort = structural("argsort", function(r"\operatorname{{argsort}}"), None)
 
 # ------------------------------------------------------------------------------- moving entries
-reshape = structural("reshape", function(r"\operatorname{{reshape}}"),
-                     lambda g, y, x, shape: reshape(g, shape=x.shape))
-transpose = structural("transpose", lambda x: transposed(x),
-                       lambda g, y, x, axes: transpose(g, axes=inverse(axes)), level=POWER)
+reshape_row = structural("reshape", function(r"\operatorname{{reshape}}"),
+                         lambda g, y, x, shape: reshape(g, shape=x.shape))
+transpose_row = structural("transpose", lambda x: transposed(x),
+                           lambda g, y, x, axes: transpose(g, axes=inverse(axes)), level=POWER)
 broadcast_to_row = structural("broadcast_to", function(r"\operatorname{{repeat}}"),
                               lambda g, y, x, shape: g)  # undone in the walk, as all broadcasting
 concatenate_row = structural("concatenate", lambda *xs: row_of(xs),
@@ -166,15 +166,22 @@ stop_gradient = structural("stop_gradient", "{0:0}", None, forward=lambda x: x)
 
 
 def times(a: Any, b: Any) -> str:
-    """Spell a product: juxtaposed names, a dot where two numbers would run together."""
+    """Spell a product: juxtaposed names, a dot where numbers would run together, no factor 1."""
     left, right = f"{a:2}", f"{b:2}"
+    if "1" in (left, right):
+        return right if left == "1" else left
     dot = r" \cdot " if right[:1].isdigit() or left[-1:].isdigit() else r"\,"
     return left + dot + right
 
 
+def over(a: Any, b: Any) -> str:
+    """Spell a quotient; what is divided by 1 stays itself."""
+    return f"{a:0}" if f"{b}" == "1" else rf"\frac{{{a}}}{{{b}}}"
+
+
 def raised(x: Any, n: Any) -> str:
     """Spell a power; the first one is the base itself."""
-    return f"{x}" if f"{n}" == "1" else f"{x:0}^{{{n}}}"
+    return f"{x:0}" if f"{n}" == "1" else f"{x:0}^{{{n}}}"
 
 
 def transposed(x: Any) -> str:
@@ -260,6 +267,16 @@ def portion(g: Any, xs: Sequence[Any], axis: int, position: int) -> Any:
 # -------------------------------------------------------------------------------------- composites
 
 
+def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
+    """Put axes into another order: the reverse one unless it is given."""
+    return transpose_row(x, axes=tuple(range(len(x.shape))[::-1] if axes is None else axes))
+
+
+def reshape(x: Any, shape: Sequence[int]) -> Any:
+    """Arrange the same entries in another shape; one length may be −1."""
+    return reshape_row(x, shape=tuple(shape))
+
+
 def swapaxes(x: Any, a: int, b: int) -> Any:
     """Exchange two axes."""
     axes = list(range(len(x.shape)))
@@ -323,8 +340,10 @@ def expand_dims(x: Any, axis: int) -> Any:
     return reshape(x, shape=tuple(shape))
 
 
-def squeeze(x: Any, axis: int) -> Any:
-    """Remove an axis of length one."""
+def squeeze(x: Any, axis: int | None = None) -> Any:
+    """Remove an axis of length one, or all of them."""
+    if axis is None:
+        return reshape(x, shape=tuple(n for n in x.shape if n != 1))
     axis = axis % len(x.shape)
     return reshape(x, shape=tuple(x.shape[:axis]) + tuple(x.shape[axis + 1 :]))
 
@@ -363,6 +382,12 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Population variance: `Σ(x − mean)² / n`."""
     return mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
+
+
+@composite
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Population standard deviation: `√var`."""
+    return sqrt(var(x, axis=axis, keepdims=keepdims))
 
 
 @composite
@@ -429,6 +454,73 @@ def one_hot(indices: Any, size: int, dtype: Any = np.float32) -> Any:
     """
     places = np.arange(size, dtype=indices.dtype).reshape((1,) * len(indices.shape) + (size,))
     return astype(expand_dims(indices, -1) == places, dtype=np.dtype(dtype))
+
+
+# ------------------------------------------------------------ more of what Keras's programs use
+
+
+abs = absolute  # noqa: A001
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """Give entries another type: "float32", "bool" and so on."""
+    return astype(convert_to_tensor(x), dtype=np.dtype(dtype))
+
+
+def logical_and(a: Any, b: Any) -> Any:
+    """Whether both hold."""
+    return cast(a, bool) * cast(b, bool)
+
+
+def logical_or(a: Any, b: Any) -> Any:
+    """Whether one of them holds, or both."""
+    return maximum(cast(a, bool), cast(b, bool))
+
+
+def logical_not(x: Any) -> Any:
+    """Whether it does not hold."""
+    return equal(x, 0)
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """Give the lengths of the axes."""
+    return tuple(x.shape)
+
+
+def zeros(shape: Sequence[int], dtype: Any = np.float32) -> Any:
+    """An array of zeros."""
+    return np.zeros(shape, dtype)
+
+
+def ones(shape: Sequence[int], dtype: Any = np.float32) -> Any:
+    """An array of ones."""
+    return np.ones(shape, dtype)
+
+
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Zeros in the shape, and the type, of an array."""
+    return np.zeros(x.shape, dtype or x.dtype)
+
+
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Ones in the shape, and the type, of an array."""
+    return np.ones(x.shape, dtype or x.dtype)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
+    """Take in lists and numbers as arrays, of a type if one is given.
+
+    >>> convert_to_tensor([1.0, 2.0], "float32")
+    array([1., 2.], dtype=float32)
+    """
+    if not (isinstance(x, Traced) or hasattr(x, "__array_namespace__")):
+        x = np.asarray(x)
+    return x if dtype is None else astype(x, dtype=np.dtype(dtype))
+
+
+def convert_to_numpy(x: Any) -> np.ndarray:
+    """Give a NumPy array."""
+    return np.asarray(x)
 
 
 # ------------------------------------------------------------- what a traced value answers to

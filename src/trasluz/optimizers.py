@@ -103,7 +103,7 @@ class Optimizer(Configurable):
         self.name = self.name or type(self).__name__.lower()
         self.iterations = 0
         self._state: State = {}
-        self._keys: dict[tuple[int, str], str] = {}
+        self._keys: dict[tuple[int, str | None], str] = {}
         self._variables: list[Variable] = []
         self._spared: list[Variable] = []
         self._decays_not: set[str] = set()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trasluz.errors import unknown
+from trasluz.errors import UserError, unknown
 from trasluz.messages import enumerated, problem, say, suggest
 from trasluz.tables import Table
 
@@ -24,6 +24,7 @@ PARTS = ("train", "validation", "test")
 _VERSION = 1
 _SKOPS, _JSON = "preparation.skops", "preparation.json"
 _TRUSTED = ["numpy.dtype"]
+_STEPS = ("OneHotEncoder", "SimpleImputer", "StandardScaler")
 _MOST_CLASSES = 20
 _ROWS_PER_CLASS = 5
 _MOST_CATEGORIES = 100
@@ -200,16 +201,29 @@ class Preparation:
         Raises:
             UserError: there is no preparation in it, or it is from a newer version.
         """
+        import zipfile
+
         import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
 
         if _SKOPS not in extras or _JSON not in extras:
             raise problem("preparation-missing", source)
-        said = json.loads(extras[_JSON])
-        if said.pop("version") > _VERSION:
-            raise problem("preparation-newer", source)
-        task = Task(said.pop("task"))
-        steps = skops.io.loads(extras[_SKOPS], trusted=_TRUSTED)
-        return cls(task=task, steps=steps, **{name: tuple(value) for name, value in said.items()})
+        try:
+            said = json.loads(extras[_JSON])
+            if said.pop("version") > _VERSION:
+                raise problem("preparation-newer", source)
+            task = Task(said.pop("task"))
+            steps = skops.io.loads(extras[_SKOPS], trusted=_TRUSTED)
+            _check_steps(steps)
+            names = {name: tuple(value) for name, value in said.items()}
+            return cls(task=task, steps=steps, **names)
+        except UserError:
+            raise
+        except (
+            AttributeError, LookupError, TypeError, UntrustedTypesFoundException, ValueError,
+            zipfile.BadZipFile,
+        ) as error:  # fmt: skip
+            raise problem("preparation-wrong", source, reason=str(error)) from error
 
     def _check_truths(self, table: Table) -> None:
         columns = [table.frame[name] for name in self.targets]
@@ -300,6 +314,14 @@ def prepare(
     preparation.check_range(given)
     notes += left_out + _unreadable_numbers(table, preparation.numbers)
     return Prepared(preparation, parts, (*table.notes, *notes, *split_notes))
+
+
+def _check_steps(steps: Mapping[str, Any]) -> None:
+    """Refuse what `dump` never writes: skops itself trusts all of scikit-learn."""
+    for name, step in steps.items():
+        for part in getattr(step, "named_steps", {"": step}).values():
+            if type(part).__name__ not in _STEPS:
+                raise TypeError(f"{name}: {type(part).__name__}")
 
 
 def with_targets(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:

@@ -126,6 +126,7 @@ class L1L2(Regularizer):
 
 registry.add(L1L2)
 registry.add(L1L2(0.01, 0.01), "l1_l2", "l1l2")
+l1, l2, l1_l2 = L1, L2, L1L2
 
 
 @registry.register("orthogonal_regularizer", "orthogonal")

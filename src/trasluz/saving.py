@@ -20,8 +20,8 @@ import numpy as np
 
 from trasluz.errors import UserError
 from trasluz.files import write_atomically
-from trasluz.registry import plain, serialize
-from trasluz.state import read, write
+from trasluz.registry import custom, named, plain, serialize
+from trasluz.state import Context, assign_paths, read, weights_up_to, write
 
 FORMAT = 1
 
@@ -65,18 +65,27 @@ def unpack(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             str(path),
             "load it with safetensors and hand the arrays to set_weights",
         )
-    document = json.loads(metadata["trasluz"])
-    if document.get("format", 0) > FORMAT:
+    try:
+        document = json.loads(metadata["trasluz"])
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise _altered(path)
+    if document["format"] > FORMAT:
         raise UserError(
             f"the file is of format {document['format']}, this version reads up to {FORMAT}",
             str(path),
             "install a newer version of trasluz",
         )
     if _checksum(arrays, metadata["trasluz"]) != metadata.get("sha256"):
-        raise UserError(
-            "the file was altered: its checksum does not fit", str(path), "use an intact copy"
-        )
+        raise _altered(path)
     return arrays, document
+
+
+def _altered(path: Path) -> UserError:
+    return UserError(
+        "the file was altered: its checksum does not fit", str(path), "use an intact copy"
+    )
 
 
 def _checksum(arrays: dict[str, np.ndarray], text: str) -> str:
@@ -146,7 +155,7 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             "the model has no weights yet", model.name or "save", "build it or fit it first"
         )
     _check_config(model)
-    arrays = flat(read(model), "weights")
+    arrays = _weights_of(model)
     document = {
         "version": __version__,
         "model": serialize(model),
@@ -217,31 +226,66 @@ def restore(
     compile: bool = True,  # noqa: A002
     where: str = "",
 ) -> Any:
-    """Make a model from what `describe` gave."""
+    """Make a model from what `describe` gave.
+
+    Raises:
+        UserError: if the document does not describe a model that these arrays fit.
+    """
     from trasluz import layers, models  # noqa: F401 (so that their classes are registered)
-    from trasluz.layer import registry
-    from trasluz.symbolic import symbol
 
-    with known(custom_objects):
-        model = registry.get(document["model"])
-        if not model.built:
-            tensors = [symbol(tuple(s), d) for s, d in document["inputs"]]
-            from trasluz.state import Context
-
-            with Context():
-                model._build_on(tensors[0] if len(tensors) == 1 else tensors)
-        _write_weights(model, nested(arrays, "weights"), where)
-        if compile and "compile" in document:
-            model.compile(**document["compile"])
-            model.optimizer.iterations = document["iterations"]
-            model._target()
-            model._slots = nested(arrays, "slots") or None
+    most = max([2**20, *(a.size for a in arrays.values())])
+    with known(custom_objects), _read_carefully(where), weights_up_to(most):
+        model = _restored(arrays, document, compile, where)
     if "root" in arrays:
         model._root = arrays["root"]
     return model
 
 
+@contextmanager
+def _read_carefully(where: str) -> Iterator[None]:
+    """Turn what a document that makes no sense leads to into an error about the file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (
+        ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError,
+        TypeError, ValueError,
+    ) as error:  # fmt: skip
+        raise UserError(
+            f"the file does not describe a model ({type(error).__name__}: {error})",
+            where,
+            "use an intact copy, and give the classes of your own in custom_objects",
+        ) from error
+
+
+def _restored(
+    arrays: dict[str, np.ndarray], document: dict[str, Any], compile: bool, where: str
+) -> Any:
+    from trasluz.layer import registry
+    from trasluz.symbolic import symbol
+
+    model = registry.get(document["model"])
+    if not model.built:
+        tensors = [symbol(tuple(s), d) for s, d in document["inputs"]]
+        with Context():
+            model._build_on(tensors[0] if len(tensors) == 1 else tensors)
+    _write_weights(model, nested(arrays, "weights"), where)
+    if compile and "compile" in document:
+        model.compile(**named(document["compile"]))
+        model.optimizer.iterations = int(document["iterations"])
+        model._target()
+        model._slots = nested(arrays, "slots") or None
+    return model
+
+
+def _weights_of(model: Any) -> dict[str, np.ndarray]:
+    assign_paths(model)  # layers may have been put into another model since
+    return flat(read(model), "weights")
+
+
 def _write_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
+    assign_paths(model)
     own = read(model)
     wrong = [
         f"{p}: {weights[p].shape} in the file, {own[p].shape} in the model"
@@ -272,7 +316,7 @@ def load_extras(filepath: Any) -> dict[str, bytes]:
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Write a model's weights alone."""
     _check_new(filepath, overwrite)
-    write_atomically(filepath, pack(flat(read(model), "weights"), {}))
+    write_atomically(filepath, pack(_weights_of(model), {}))
 
 
 def load_weights(model: Any, filepath: Any) -> None:
@@ -300,6 +344,16 @@ def register(thing: Any) -> Any:
     return thing
 
 
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Any:
+    """Decorate as with `register`, Keras's way; files know a class by its own name alone.
+
+    Args:
+        package: has no effect.
+        name: has no effect.
+    """
+    return register
+
+
 @contextmanager
 def known(custom_objects: dict[str, Any] | None) -> Iterator[None]:
     """Know more names for a while."""
@@ -307,11 +361,16 @@ def known(custom_objects: dict[str, Any] | None) -> Iterator[None]:
     before = [dict(r.known) for r in registries]
     for registry in registries:
         registry.known.update(custom_objects or {})
+    token = custom.set({**custom.get(), **(custom_objects or {})})
     try:
         yield
     finally:
+        custom.reset(token)
         for registry, old in zip(registries, before, strict=True):
             registry.known = old
+
+
+custom_object_scope = known
 
 
 def _registries() -> list[Any]:

@@ -12,13 +12,27 @@ import functools
 import math
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from trasluz import config, random
+from trasluz import config, ops, random
 from trasluz.errors import UserError, nearest
+from trasluz.tape import Row, Traced
+
+_most_numbers: ContextVar[int] = ContextVar("most_numbers", default=2**32)
+
+
+@contextmanager
+def weights_up_to(numbers: int) -> Iterator[None]:
+    """Refuse to declare a weight of more numbers than that for a while."""
+    token = _most_numbers.set(numbers)
+    try:
+        yield
+    finally:
+        _most_numbers.reset(token)
 
 
 class Param:
@@ -43,6 +57,11 @@ class Param:
         dtype: Any = None,
     ) -> None:
         self.shape = tuple(int(n) for n in shape)
+        if math.prod(self.shape) > _most_numbers.get():
+            raise UserError(
+                f"a weight of shape {self.shape} would hold {math.prod(self.shape):,} numbers",
+                mend=f"give fewer units: {_most_numbers.get():,} are the most here",
+            )
         self.init, self.trainable, self.dtype = init, trainable, dtype
         self.regularizer, self.constraint = regularizer, constraint
 
@@ -119,15 +138,24 @@ class Holder:
     def _specs(self) -> dict[str, Param]:
         return self.__dict__.setdefault("_declared", {})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; an array set where a variable is goes into the variable."""
+        held = self.__dict__.get(name)
+        if type(held) is not Variable or type(value) is Variable or not hasattr(value, "shape"):
+            object.__setattr__(self, name, value)
+        else:
+            held.assign(value)
+
     def children(self) -> Iterator[Holder]:
-        """List the holders kept in attributes, in lists and in dicts."""
+        """List the holders kept in attributes, in lists and in dicts; variables come first."""
+        found = []
         for value in list(self.__dict__.values()):
             if isinstance(value, Holder):
-                yield value
+                found.append(value)
             elif isinstance(value, (list, tuple, dict)):
-                for item in value.values() if isinstance(value, dict) else value:
-                    if isinstance(item, Holder):
-                        yield item
+                items = value.values() if isinstance(value, dict) else value
+                found += [item for item in items if isinstance(item, Holder)]
+        yield from sorted(found, key=_turn)
 
     @property
     def path(self) -> str:
@@ -139,23 +167,23 @@ class Holder:
         for attribute, value in list(self.__dict__.items()):
             if isinstance(value, Param):
                 self._specs[attribute] = value
-                path = f"{self.path}/{attribute}" if self.path else attribute
+                path = _join(self.path, attribute)
                 self.__dict__[attribute] = value.draw(dtype, random.fold(key, path))
 
     # ------------------------------------------------------------------------ Keras's view of it
 
     @property
-    def weights(self) -> list[Variable]:
-        """Handles on all arrays, trainable ones first."""
-        return self.trainable_weights + self.non_trainable_weights
+    def weights(self) -> list[Weight]:
+        """Handles on all arrays, holder by holder, in each those that training moves first."""
+        return handles(self)
 
     @property
-    def trainable_weights(self) -> list[Variable]:
+    def trainable_weights(self) -> list[Weight]:
         """Handles on the arrays that training moves."""
         return [v for v in handles(self) if v.trainable]
 
     @property
-    def non_trainable_weights(self) -> list[Variable]:
+    def non_trainable_weights(self) -> list[Weight]:
         """Handles on the arrays that training leaves alone."""
         return [v for v in handles(self) if not v.trainable]
 
@@ -191,48 +219,54 @@ class Holder:
         return sum(math.prod(v.shape) for v in self.weights)
 
 
-class Variable:
-    """A handle on one array: of a holder, or standing alone.
+def _turn(child: Holder) -> int:
+    """Put what is below a holder into Keras's order: trainable variables, others, layers."""
+    return 2 - child.spec.trainable if isinstance(child, Variable) else 3
 
-    >>> v = Variable([1.0, 2.0])
-    >>> v.assign([3.0, 4.0])
-    >>> v.numpy()
-    array([3., 4.], dtype=float32)
+
+class Weight(Traced):
+    """A handle on one array of a holder: knows its place, and can replace it.
+
+    In computations it stands for its array.
+
+    Args:
+        holder: what keeps the array.
+        attribute: under which name.
+        frozen: whether the holder lies in one that was set not trainable.
     """
 
-    def __init__(
-        self,
-        initializer: Any,
-        trainable: bool = True,
-        dtype: Any = None,
-        name: str = "variable",
-        holder: Holder | None = None,
-    ) -> None:
-        if holder is None:
-            holder = Holder()
-            holder.__dict__[name] = np.asarray(initializer, dtype or config.floatx())
-            holder._specs[name] = Param(holder.__dict__[name].shape, None, trainable)
-        self.name, self.holder = name, holder
+    level = math.inf  # type: ignore[assignment] # asked before any tape: hands its array over
+
+    def __init__(self, holder: Holder, attribute: str, frozen: bool = False) -> None:
+        self.holder, self.attribute, self.frozen = holder, attribute, frozen
+        self.name: str | None = attribute or holder.name or "variable"
+
+    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return row(*(a.value if isinstance(a, Weight) else a for a in args), **params)
 
     @property
     def path(self) -> str:
         """Where the array is in its model."""
-        return f"{self.holder.path}/{self.name}" if self.holder.path else self.name
+        return _join(self.holder._path, self.attribute) or self.name or "variable"
 
     @property
     def spec(self) -> Param:
         """How the array was declared."""
-        return self.holder._specs[self.name]
+        return self.holder._specs[self.attribute]
 
     @property
     def trainable(self) -> bool:
         """Whether training moves the array."""
-        return self.spec.trainable and self.holder.trainable
+        return self.spec.trainable and not self.frozen
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.spec.trainable = bool(value)
 
     @property
     def value(self) -> Any:
         """The array itself."""
-        return self.holder.__dict__[self.name]
+        return self.holder.__dict__[self.attribute]
 
     shape = property(lambda self: tuple(self.value.shape))
     ndim = property(lambda self: len(self.shape))
@@ -247,6 +281,15 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype)
 
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
     def check(self, value: Any) -> None:
         """Raise if a value does not have the array's shape."""
         if np.shape(value) != self.shape:
@@ -256,16 +299,89 @@ class Variable:
                 "reshape or transpose the value",
             )
 
-    def assign(self, value: Any) -> None:
-        """Replace the array."""
+    def assign(self, value: Any) -> Any:
+        """Replace the array; in a step that is differentiated or compiled too."""
+        value = value.value if isinstance(value, Weight) else value
+        if not (isinstance(value, Traced) or hasattr(value, "__array_namespace__")):
+            value = np.asarray(value, self.dtype)
         self.check(value)
-        self.holder.__dict__[self.name] = np.array(value, dtype=self.dtype)
+        if value.dtype != self.dtype:
+            value = ops.astype(value, dtype=self.dtype)
+        self.holder.__dict__[self.attribute] = (
+            value.copy() if isinstance(value, np.ndarray) else value
+        )
+        return self.value
+
+    def assign_add(self, value: Any) -> Any:
+        """Add to the array."""
+        return self.assign(self.value + _plain(value, self.dtype))
+
+    def assign_sub(self, value: Any) -> Any:
+        """Take away from the array."""
+        return self.assign(self.value - _plain(value, self.dtype))
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+        return f"<{type(self).__name__} path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _plain(value: Any, dtype: Any) -> Any:
+    """Take in lists and numbers; what is an array, or stands for one, stays."""
+    return value if hasattr(value, "dtype") else np.asarray(value, dtype)
+
+
+class Variable(Weight, Holder):
+    """An array that is kept, and moved by `assign`: alone, or in an attribute of a layer.
+
+    Args:
+        initializer: its value, or what draws it from a shape.
+        shape: its shape, if it is to be drawn.
+        dtype: its type; `floatx()` if it is not given.
+        trainable: whether training moves it.
+        name: a name; that of the attribute it stands in if it is not given.
+        regularizer, constraint: as for `Param`.
+
+    >>> v = Variable([1.0, 2.0])
+    >>> v.assign_add([2.0, 2.0])
+    array([3., 4.], dtype=float32)
+    >>> v * 2
+    array([6., 8.], dtype=float32)
+    """
+
+    attribute = ""
+    frozen = False
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> None:
+        dtype = np.dtype(dtype or config.floatx())
+        drawn = callable(initializer)
+        shape = tuple(shape or ()) if drawn else np.shape(initializer)
+        spec = Param(shape, initializer, trainable, regularizer, constraint, dtype)
+        self.name = name
+        self._specs[""] = spec
+        self.__dict__[""] = (
+            spec.draw(dtype, random.next_key()) if drawn else np.array(initializer, dtype)
+        )
+
+    @property
+    def holder(self) -> Holder:  # type: ignore[override]
+        """Itself: a variable keeps its own array."""
+        return self
 
 
 # ---------------------------------------------------------------------------------- the bridge
+
+
+def _join(path: str, name: str) -> str:
+    """Go on from a path; either may be empty."""
+    return f"{path}/{name}" if path and name else path or name
 
 
 @functools.cache
@@ -300,11 +416,15 @@ def assign_paths(holder: Holder, path: str = "", seen: set[int] | None = None) -
         if id(child) not in seen:
             seen.add(id(child))
             fresh.append(child)
+    for attribute, value in holder.__dict__.items():
+        if isinstance(value, Variable):
+            value.name = value.name or attribute
     taken = {child.name for child in fresh if child.name}
+    steps: set[str] = set()  # two may have been given the same name
     for child in fresh:
         if not child.name:
             child.name = unique(snake(type(child).__name__), taken)
-        assign_paths(child, f"{path}/{child.name}" if path else child.name, seen)
+        assign_paths(child, _join(path, unique(child.name, steps)), seen)
 
 
 def holders(holder: Holder, seen: set[int] | None = None) -> Iterator[Holder]:
@@ -318,23 +438,16 @@ def holders(holder: Holder, seen: set[int] | None = None) -> Iterator[Holder]:
         yield from holders(child, seen)
 
 
-def handles(holder: Holder) -> list[Variable]:
+def handles(holder: Holder) -> list[Weight]:
     """List handles on all arrays of a holder."""
     frozen: set[int] = set()
     found = []
     for one in holders(holder):
         if not one.trainable or id(one) in frozen:
             frozen.update(id(h) for h in holders(one))
-        for attribute in one._specs:
-            variable = Variable(None, name=attribute, holder=one)
-            found.append((variable, id(one) in frozen))
-    return [_Frozen(None, name=v.name, holder=v.holder) if f else v for v, f in found]
-
-
-class _Frozen(Variable):
-    """A handle on an array of a layer that was set not trainable, or lies in one."""
-
-    trainable = False  # type: ignore[assignment]
+        own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)
+        found += [Weight(one, attribute, id(one) in frozen) for attribute in own]
+    return found
 
 
 def read(holder: Holder) -> dict[str, Any]:
@@ -347,7 +460,7 @@ def read(holder: Holder) -> dict[str, Any]:
     {'kernel': (3, 2), 'bias': (2,)}
     """
     return {
-        f"{one._path}/{attribute}" if one._path else attribute: one.__dict__[attribute]
+        _join(one._path, attribute): one.__dict__[attribute]
         for one in holders(holder)
         for attribute in one._specs
     }
@@ -360,7 +473,7 @@ def write(holder: Holder, arrays: dict[str, Any]) -> None:
         UserError: if the holder has no such path.
     """
     places = {
-        f"{one._path}/{attribute}" if one._path else attribute: (one, attribute)
+        _join(one._path, attribute): (one, attribute)
         for one in holders(holder)
         for attribute in one._specs
     }
@@ -384,8 +497,7 @@ class Binding:
         self.parts: list[tuple[Holder, list[tuple[str, str]], list[tuple[str, Any]]]] = []
         numbers = {id(one): i for i, one in enumerate(holders(holder))}
         for one in holders(holder):
-            prefix = f"{one._path}/" if one._path else ""
-            arrays = [(attribute, prefix + attribute) for attribute in one._specs]
+            arrays = [(attribute, _join(one._path, attribute)) for attribute in one._specs]
             inside = [
                 (attribute, _numbered(value, numbers))
                 for attribute, value in one.__dict__.items()

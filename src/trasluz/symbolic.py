@@ -7,6 +7,7 @@ and an axis is unknown in the result where the two examples differ.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from trasluz.errors import UserError
 from trasluz.tape import Row, Traced
 from trasluz.tree import leaves, tree_map
+
+_MOST_NUMBERS = 2**27
 
 Shape = tuple[int | None, ...]
 
@@ -80,7 +83,19 @@ def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def symbol(shape: Shape, dtype: Any = "float32", name: str | None = None) -> SymbolicTensor:
-    """Make a symbolic tensor of a full shape, the batch axis included."""
+    """Make a symbolic tensor of a full shape, the batch axis included.
+
+    Raises:
+        UserError: a size is not a positive whole number, or one row holds too many numbers.
+    """
+    sizes = [n for n in shape if n is not None]
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
+        raise UserError(f"{shape} is not a shape", mend="give whole numbers, e.g. Input((28, 28))")
+    if math.prod(sizes) > _MOST_NUMBERS:
+        raise UserError(
+            f"an input of shape {shape} holds {math.prod(sizes):,} numbers a row",
+            mend=f"give smaller rows: {_MOST_NUMBERS:,} numbers are the most",
+        )
     examples = [
         np.zeros([other if n is None else n for n in shape], np.dtype(dtype)) for other in (2, 3)
     ]

@@ -189,7 +189,7 @@ def _looks_western(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     accented = sum(not letter.isascii() for letter in text if letter.isalpha())
-    return 3 * accented < sum(map(str.isalpha, text)) and not _FOREIGN.search(text)
+    return 2 * accented <= sum(map(str.isalpha, text)) and not _FOREIGN.search(text)
 
 
 def _likely_delimiter(text: str) -> str:

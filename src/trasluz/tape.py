@@ -243,12 +243,19 @@ class Tape:
         self.steps.extend([None] * (len(step.value) - 1))
         return tuple(Box(v, self, index + i) for i, v in enumerate(step.value))
 
-    def backward(self, seeds: dict[int, Any], keep: bool = False) -> dict[int, Any]:
+    def backward(
+        self,
+        seeds: dict[int, Any],
+        keep: bool = False,
+        visit: Callable[[int, Any], Any] = lambda index, g: g,
+    ) -> dict[int, Any]:
         """Read the tape backwards: the derivatives in every line, from those in the results.
 
         Args:
             seeds: the derivative in each result, by line.
             keep: whether to keep also those in lines between the inputs and the results.
+            visit: sees the derivative in each line once it is complete, and gives what stands for
+                it from there on.
         """
         grads = dict(seeds)
         for index in range(len(self.steps) - 1, -1, -1):
@@ -265,7 +272,10 @@ class Tape:
                 g = grads.get(index)
                 if g is None:
                     continue
-                if not keep:
+                g = visit(index, g)
+                if keep:
+                    grads[index] = g
+                else:
                     del grads[index]
             for parent, given in step.row.pullback(step, g):
                 known = grads.get(parent)

@@ -56,7 +56,7 @@ class Objective:
             None if _waits_for_shapes(one) else losses.resolve(one) for one in self.loss_identifiers
         ]
         weights = self._each(loss_weights, "loss_weights", several)
-        self.loss_weights = [1.0 if w is None else float(w) for w in weights]
+        self.loss_weights = [_loss_weight(w) for w in weights]
         self.identifiers = [
             [(m, weighted) for m in _listed(one)]
             for weighted, given in ((False, given_metrics), (True, weighted_metrics))
@@ -139,7 +139,11 @@ class Objective:
             if part is not None
         ]
         if not terms:
-            raise UserError("no output has a loss", "compile", "give compile(loss=…)")
+            raise UserError(
+                "no output has both targets and a loss",
+                "compile",
+                "give compile(loss=…), and targets beside the inputs",
+            )
         total = terms[0]
         for term in terms[1:]:
             total = total + term
@@ -189,8 +193,16 @@ def _waits_for_shapes(identifier: Any) -> bool:
     return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
 
 
+def _loss_weight(given: Any) -> float:
+    try:
+        return 1.0 if given is None else float(given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{given!r} is not the weight of a loss", "compile", "e.g. 0.5") from error
+
+
 def _listed(one: Any) -> list[Any]:
-    return [] if one is None else list(one) if isinstance(one, (list, tuple)) else [one]
+    given = one if isinstance(one, (list, tuple)) else [one]
+    return [metric for metric in given if metric is not None]
 
 
 def _is_nested(given: Sequence[Any], n: int) -> bool:
@@ -247,7 +259,7 @@ class Bound:
         self.constrained = [
             (v.path, v.constraint) for v in variables if v.constraint is not None and v.trainable
         ]
-        self.trackers = Binding(target.trackers) if target and target.trackers else None
+        self.trackers: Any = Binding(target.trackers) if target and target.trackers else None
 
     def forward(self, arrays: State, x: Any, context: Context) -> tuple[Any, State]:
         """Run a twin of the model: its outputs, and its arrays as it left them."""
@@ -373,18 +385,19 @@ def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
     with np.errstate(all="ignore"):
         total, _ = Bound(model, target).objective(boxes, state["fixed"], batch, context)
         for step in book.steps:
-            if step is not None and not _all_finite(step.value):
+            if step is not None and not all_finite(step.value):
                 return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"
         grads = book.backward({total.index: np.ones_like(total.value)}, keep=True)
         for index in range(len(book.steps) - 1, -1, -1):
             at = book.steps[index]
-            if at is not None and index in grads and not _all_finite(grads[index]):
+            if at is not None and index in grads and not all_finite(grads[index]):
                 return f"first in the backward pass, in {at.scope or 'the loss'} ({at.row.name})"
         for path, box in boxes.items():
-            if box.index in grads and not _all_finite(grads[box.index]):
+            if box.index in grads and not all_finite(grads[box.index]):
                 return f"first in the backward pass, in the gradient of {path}"
     return "first in the optimizer's update"
 
 
-def _all_finite(value: Any) -> bool:
+def all_finite(value: Any) -> bool:
+    """Tell whether a tree holds finite numbers only."""
     return all(bool(np.isfinite(v).all()) for v in leaves(value) if np.asarray(v).dtype.kind == "f")

@@ -6,10 +6,9 @@ template and compute the value as well, so one run of a rule gives formula, numb
 >>> import numpy as np
 >>> from trasluz import ops
 >>> x = Symbol("x", np.array(0.75))
->>> derivative(ops.tanh, 0, Symbol("y", np.tanh(x.value)), x).latex
-'1 - y^{2}'
->>> derivative(ops.tanh, 0, named_by_value(np.tanh(0.75)), named_by_value(0.75)).latex
-'1 - 0.6351^{2}'
+>>> d = derivative(ops.tanh, 0, Symbol("y", np.tanh(x.value)), x)
+>>> print(d.latex, "=", d.numbers(), "=", number(d.value, 6))
+1 - y^{2} = 1 - 0.6351^{2} = 0.596586
 """
 
 from __future__ import annotations
@@ -32,12 +31,31 @@ class Symbol(Traced):
         latex: how it is written.
         value: the array or number it stands for.
         binds: how loosely it binds; a name is an atom.
+        made: the row that made it, and of what; a name was not made.
     """
 
     level = 0
 
-    def __init__(self, latex: str, value: Any, binds: int = ATOM) -> None:
-        self.latex, self.value, self.binds = latex, np.asarray(value), binds
+    def __init__(
+        self,
+        latex: str,
+        value: Any,
+        binds: int = ATOM,
+        made: tuple[Row, list[Symbol]] | None = None,
+    ) -> None:
+        self.latex, self.value, self.binds, self.made = latex, np.asarray(value), binds, made
+
+    def numbers(self, digits: int = 4) -> str:
+        """Spell the same formula with the numbers of its names."""
+        return self._numbered(digits).latex
+
+    def _numbered(self, digits: int) -> Symbol:
+        if self.made is None:
+            return named_by_value(self.value, digits)
+        row, parts = self.made
+        return Symbol(
+            spelled(row, [part._numbered(digits) for part in parts]), self.value, row.level
+        )
 
     shape = property(lambda self: self.value.shape)
     ndim = property(lambda self: self.value.ndim)
@@ -45,10 +63,8 @@ class Symbol(Traced):
 
     def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
         symbols = [a if isinstance(a, Symbol) else named_by_value(a) for a in args]
-        reads = row.reads
-        latex = reads.format(*symbols) if isinstance(reads, str) else reads(*symbols)
         value = row.forward(*(a.value if isinstance(a, Symbol) else a for a in args), **params)
-        return Symbol(latex, value, row.level)
+        return Symbol(spelled(row, symbols), value, row.level, (row, symbols))
 
     def __format__(self, level: str) -> str:
         if level and self.binds > int(level):
@@ -57,6 +73,11 @@ class Symbol(Traced):
 
     def __repr__(self) -> str:
         return f"<symbol {self.latex} = {self.value}>"
+
+
+def spelled(row: Row, symbols: list[Symbol]) -> str:
+    """Spell a row on symbols, as its `reads` says."""
+    return row.reads.format(*symbols) if isinstance(row.reads, str) else row.reads(*symbols)
 
 
 def named_by_value(value: Any, digits: int = 4) -> Symbol:
@@ -74,13 +95,13 @@ def named_by_value(value: Any, digits: int = 4) -> Symbol:
     return Symbol(text, array, SUM if text.startswith("-") else ATOM)
 
 
-def number(value: float, digits: int = 4) -> str:
+def number(value: Any, digits: int = 4) -> str:
     r"""Write a number with so many significant digits, powers of ten as LaTeX.
 
     >>> number(0.635149), number(2), number(-1.5e-7)
     ('0.6351', '2', '-1.5 \\times 10^{-7}')
     """
-    if isinstance(value, (bool, int)):
+    if isinstance(value, (bool, int, np.bool_, np.integer)):
         return str(int(value))
     text = f"{value:.{digits}g}"
     if "e" in text:

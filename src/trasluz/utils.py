@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import random as python_random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from trasluz import random
 from trasluz.errors import UserError
+from trasluz.saving import custom_object_scope, register_keras_serializable
+
+__all__ = [
+    "PyDataset",
+    "custom_object_scope",
+    "normalize",
+    "register_keras_serializable",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def set_random_seed(seed: int) -> None:
@@ -67,3 +78,42 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     x = np.asarray(x)
     length = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(length == 0, 1, length)
+
+
+class PyDataset:
+    """Batches by number: a subclass gives `__len__`, how many, and `__getitem__`, one of them.
+
+    Args:
+        workers, use_multiprocessing, max_queue_size: as in Keras; batches are made when they are
+            asked for, one after the other.
+
+    >>> class Rows(PyDataset):
+    ...     def __len__(self):
+    ...         return 2
+    ...
+    ...     def __getitem__(self, index):
+    ...         return np.full((3, 1), index), np.zeros((3, 1))
+    >>> [x.shape for x, y in Rows()]
+    [(3, 1), (3, 1)]
+    """
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
+        self.workers, self.use_multiprocessing = workers, use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} has no __len__ method")
+
+    def __getitem__(self, index: int) -> Any:
+        """Give a batch: `x`, `(x, y)` or `(x, y, sample_weight)`."""
+        raise NotImplementedError(f"{type(self).__name__} has no __getitem__ method")
+
+    def on_epoch_end(self) -> None:
+        """Every batch was given once."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give every batch once."""
+        yield from (self[i] for i in range(len(self)))
+        self.on_epoch_end()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ from trasluz.cli.options import (
     reads_tables,
 )
 from trasluz.errors import UserError
-from trasluz.messages import say, speak
+from trasluz.messages import problem, say, speak
 
 DONE, DEFECT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,7 +37,10 @@ def run(arguments: Sequence[str]) -> int:
     speak(None)
     json_too = "--json" in arguments
     try:
+        with contextlib.suppress(AttributeError):  # what stands in for a stream may lack it
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         app.main(list(arguments) or ["--help"], prog_name="trasluz", standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
         show_error(error, json_too)
         return MISTAKE
@@ -46,11 +52,30 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write(say("interrupted") + "\n")
         return INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _defect()
+        _be_silent()
+        show_error(problem("output-full"), False)
+        return MISTAKE
+    except MemoryError:
+        show_error(problem("memory-short"), json_too)
+        return MISTAKE
     except Exception:
-        traceback.print_exc()
-        sys.stderr.write(say("defect") + "\n")
-        return DEFECT
+        return _defect()
     return DONE
+
+
+def _defect() -> int:
+    traceback.print_exc()
+    sys.stderr.write(say("defect") + "\n")
+    return DEFECT
+
+
+def _be_silent() -> None:
+    """Let what standard output could not take go nowhere, or Python fails once more at its end."""
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

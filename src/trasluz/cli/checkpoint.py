@@ -1,4 +1,4 @@
-"""Keeping a training so that it goes on bit for bit where it was interrupted, alone in its folder."""
+"""Keeping a training so that it goes on bit for bit, and keeping others out of its folder."""
 
 from __future__ import annotations
 

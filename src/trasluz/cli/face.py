@@ -54,7 +54,15 @@ class Face:
     def document(self, content: Mapping[str, Any]) -> None:
         """Print the one JSON document, where that was asked for."""
         if self.json:
-            sys.stdout.write(json_text(content) + "\n")
+            write_json(content)
+
+
+def write_json(content: Mapping[str, Any]) -> None:
+    """Write a document to standard output, in ASCII where that is not in Unicode."""
+    text = json_text(content)
+    if not (sys.stdout.encoding or "utf").lower().startswith("utf"):
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(text + "\n")
 
 
 def json_text(content: Mapping[str, Any]) -> str:
@@ -71,7 +79,7 @@ def show_error(error: UserError, json_too: bool) -> None:
     sys.stderr.write("\n".join(lines) + "\n")
     if json_too:
         about = {"what": error.what, "where": error.where, "mend": error.mend}
-        sys.stdout.write(json_text({"error": about}) + "\n")
+        write_json({"error": about})
 
 
 def number(value: float | None) -> str:

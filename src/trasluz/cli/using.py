@@ -12,7 +12,7 @@ from trasluz.cli.face import Face
 from trasluz.cli.report import measure, show_measures
 from trasluz.cli.training import MODEL
 from trasluz.files import write_atomically
-from trasluz.messages import enumerated, say
+from trasluz.messages import enumerated, problem, say
 from trasluz.preparation import Preparation
 from trasluz.tables import Table
 
@@ -28,11 +28,15 @@ def open_model(place: str) -> tuple[Any, Preparation]:
     """
     from trasluz.saving import load_extras, load_model
 
-    path = Path(place)
-    if path.is_dir():
-        path = path / MODEL
+    path = model_file(place)
     model = load_model(path)
     return model, Preparation.load(load_extras(path), str(path))
+
+
+def model_file(place: str) -> Path:
+    """Give the file of a model, which may be named by the folder of its training."""
+    path = Path(place)
+    return path / MODEL if path.is_dir() else path
 
 
 def evaluate_on_table(place: str, table: Table, face: Face) -> None:
@@ -57,6 +61,8 @@ def predict_table(place: str, table: Table, out: str | None, face: Face) -> None
         UserError: the table lacks a column, or the file cannot be written.
     """
     model, preparation = open_model(place)
+    if out and Path(out).exists() and Path(out).samefile(model_file(place)):
+        raise problem("out-is-model", out)
     predictions = preparation.predictions(model.predict(preparation.transform(table)))
     kept = table.frame.drop([n for n in predictions.columns if n in table.frame.columns])
     frame = kept.hstack(predictions)

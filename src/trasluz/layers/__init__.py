@@ -1,6 +1,6 @@
 """Layers under Keras's names; the place of each is the file its family names."""
 
-from trasluz.layer import Layer
+from trasluz.layer import Layer, registry
 from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling
 from trasluz.layers.merging import (
@@ -23,7 +23,10 @@ from trasluz.layers.normalization import BatchNormalization, LayerNormalization,
 from trasluz.layers.recurrent import SimpleRNN
 from trasluz.layers.regularization import Dropout, GaussianDropout, GaussianNoise
 from trasluz.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from trasluz.registry import serialize
 from trasluz.symbolic import Input
+
+deserialize = registry.get
 
 __all__ = [
     "ELU",
@@ -60,8 +63,10 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]

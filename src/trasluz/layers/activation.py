@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz import activations, constraints, initializers, ops, regularizers
-from trasluz.layer import Layer, Param
+from trasluz import activations, ops
+from trasluz.layer import Layer
 
 
 class Activation(Layer):
@@ -67,12 +67,7 @@ class PReLU(Layer):
         shared = self.shared_axes or ()
         shared = (shared,) if isinstance(shared, int) else shared
         shape = [1 if i in shared else n for i, n in enumerate(input_shape)][1:]
-        self.alpha = Param(
-            tuple(shape),
-            initializers.get(self.alpha_initializer),
-            regularizer=regularizers.get(self.alpha_regularizer),
-            constraint=constraints.get(self.alpha_constraint),
-        )
+        self.alpha = self.param("alpha", tuple(shape))
 
     def call(self, inputs: Any) -> Any:
         return ops.relu(inputs) - self.alpha * ops.relu(-inputs)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import activations, constraints, initializers, ops, regularizers
+from trasluz import activations, ops
 from trasluz.errors import UserError
-from trasluz.layer import Layer, Param
+from trasluz.layer import Layer
 from trasluz.symbolic import Input, SymbolicTensor
 from trasluz.tape import where
 
@@ -61,19 +61,9 @@ class Dense(Layer):
                 where(),
                 "give the first layer its input_shape, or begin with Input(shape)",
             )
-        self.kernel = Param(
-            (input_shape[-1], self.units),
-            initializers.get(self.kernel_initializer),
-            regularizer=regularizers.get(self.kernel_regularizer),
-            constraint=constraints.get(self.kernel_constraint),
-        )
+        self.kernel = self.param("kernel", (input_shape[-1], self.units))
         if self.use_bias:
-            self.bias = Param(
-                (self.units,),
-                initializers.get(self.bias_initializer),
-                regularizer=regularizers.get(self.bias_regularizer),
-                constraint=constraints.get(self.bias_constraint),
-            )
+            self.bias = self.param("bias", (self.units,))
 
     def call(self, inputs: Any) -> Any:
         if not inputs.shape or inputs.shape[-1] != self.kernel.shape[0]:
@@ -111,12 +101,7 @@ class Embedding(Layer):
     embeddings_constraint: Any = None
 
     def build(self, input_shape: Any) -> None:
-        self.embeddings = Param(
-            (self.input_dim, self.output_dim),
-            initializers.get(self.embeddings_initializer),
-            regularizer=regularizers.get(self.embeddings_regularizer),
-            constraint=constraints.get(self.embeddings_constraint),
-        )
+        self.embeddings = self.param("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray) and inputs.size:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import constraints, initializers, ops, regularizers
+from trasluz import initializers, ops
 from trasluz.errors import UserError
-from trasluz.layer import Layer, Param
+from trasluz.layer import Layer
 from trasluz.layers.core import as_floats
 from trasluz.state import Buffer
 from trasluz.tape import where
@@ -51,23 +51,14 @@ class BatchNormalization(Layer):
     gamma_constraint: Any = None
 
     def build(self, input_shape: Any) -> None:
-        n = input_shape[self.axis]
+        within = -len(input_shape) <= self.axis < len(input_shape)
+        n = input_shape[self.axis] if within else None
         if n is None:
             raise UserError(f"the axis {self.axis} of {input_shape} is not known", where())
         if self.scale:
-            self.gamma = Param(
-                (n,),
-                initializers.get(self.gamma_initializer),
-                regularizer=regularizers.get(self.gamma_regularizer),
-                constraint=constraints.get(self.gamma_constraint),
-            )
+            self.gamma = self.param("gamma", (n,))
         if self.center:
-            self.beta = Param(
-                (n,),
-                initializers.get(self.beta_initializer),
-                regularizer=regularizers.get(self.beta_regularizer),
-                constraint=constraints.get(self.beta_constraint),
-            )
+            self.beta = self.param("beta", (n,))
         self.moving_mean = Buffer((n,), initializers.get(self.moving_mean_initializer))
         self.moving_variance = Buffer((n,), initializers.get(self.moving_variance_initializer))
 
@@ -127,19 +118,9 @@ class LayerNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         shape = tuple(input_shape[a] for a in _axes(self.axis, len(input_shape)))
         if self.scale:
-            self.gamma = Param(
-                shape,
-                initializers.get(self.gamma_initializer),
-                regularizer=regularizers.get(self.gamma_regularizer),
-                constraint=constraints.get(self.gamma_constraint),
-            )
+            self.gamma = self.param("gamma", shape)
         if self.center:
-            self.beta = Param(
-                shape,
-                initializers.get(self.beta_initializer),
-                regularizer=regularizers.get(self.beta_regularizer),
-                constraint=constraints.get(self.beta_constraint),
-            )
+            self.beta = self.param("beta", shape)
 
     def call(self, inputs: Any) -> Any:
         axes = _axes(self.axis, len(inputs.shape))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz import activations, constraints, initializers, ops, random, regularizers
+from trasluz import activations, ops, random
 from trasluz.errors import UserError
-from trasluz.layer import Layer, Param
+from trasluz.layer import Layer
 from trasluz.layers.core import as_floats
 from trasluz.scan import scan
 from trasluz.tape import where
@@ -67,25 +67,10 @@ class SimpleRNN(Layer):
             )
         if self.stateful or self.unroll:
             raise UserError("stateful and unroll are not available", where(), "leave them False")
-        self.kernel = Param(
-            (input_shape[-1], self.units),
-            initializers.get(self.kernel_initializer),
-            regularizer=regularizers.get(self.kernel_regularizer),
-            constraint=constraints.get(self.kernel_constraint),
-        )
-        self.recurrent_kernel = Param(
-            (self.units, self.units),
-            initializers.get(self.recurrent_initializer),
-            regularizer=regularizers.get(self.recurrent_regularizer),
-            constraint=constraints.get(self.recurrent_constraint),
-        )
+        self.kernel = self.param("kernel", (input_shape[-1], self.units))
+        self.recurrent_kernel = self.param("recurrent", (self.units, self.units))
         if self.use_bias:
-            self.bias = Param(
-                (self.units,),
-                initializers.get(self.bias_initializer),
-                regularizer=regularizers.get(self.bias_regularizer),
-                constraint=constraints.get(self.bias_constraint),
-            )
+            self.bias = self.param("bias", (self.units,))
 
     def call(
         self, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False

@@ -39,6 +39,10 @@ widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 3
 error = Error
 error-mend = To mend it
 usage-mend = see `{ $command } --help`
+memory-short = there is not memory enough for this
+    .mend = give a smaller network, smaller batches or a smaller table
+output-full = standard output cannot take any more: its disk is full
+    .mend = make room, or write elsewhere
 interrupted = Interrupted.
 interrupted-saved = Interrupted; the training so far is saved. To go on:
 defect = This is a defect of trasluz, not of what you gave. Please report the lines above.
@@ -92,6 +96,8 @@ predicted =
         [one] { $rows } row
        *[other] { $rows } rows
     } with predictions written to { $file }
+out-is-model = this is the file of the model
+    .mend = give another file with --out
 summary-reads = Reads: { $columns }
 summary-predicts = Predicts: { $targets } ({ $task })
 dataset-facts = { $rows } rows, { $columns } columns; target { $targets } ({ $task })

@@ -104,6 +104,8 @@ split-shares = validation { $validation } and test { $test } leave nothing to tr
 split-not-stratified = some classes have too few rows to keep their share in every part
 preparation-missing = the model was not trained on a table, so it cannot read one
     .mend = use a model made by `trasluz train`
+preparation-wrong = the file's preparation of tables holds what trasluz never writes ({ $reason })
+    .mend = do not trust this file: use an intact copy, or train again
 preparation-newer = the model's preparation was written by a newer version
     .mend = update trasluz
 

@@ -39,6 +39,10 @@ widths-wrong = «{ $value }» no es una lista de números enteros mayores que 0 
 error = Error
 error-mend = Para arreglarlo
 usage-mend = mira `{ $command } --help`
+memory-short = no hay memoria bastante para esto
+    .mend = da una red, unos lotes o una tabla más pequeños
+output-full = la salida estándar no admite más: su disco está lleno
+    .mend = haz sitio, o escribe en otro lugar
 interrupted = Interrumpido.
 interrupted-saved = Interrumpido; lo entrenado hasta ahora está guardado. Para seguir:
 defect = Es un defecto de trasluz, no de lo que has dado. Por favor, informa de las líneas de arriba.
@@ -92,6 +96,8 @@ predicted =
         [one] { $rows } fila con predicción escrita
        *[other] { $rows } filas con predicciones escritas
     } en { $file }
+out-is-model = este es el archivo del modelo
+    .mend = da otro archivo con --out
 summary-reads = Lee: { $columns }
 summary-predicts = Predice: { $targets } ({ $task })
 dataset-facts = { $rows } filas, { $columns } columnas; objetivo { $targets } ({ $task })

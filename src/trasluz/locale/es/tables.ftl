@@ -104,6 +104,8 @@ split-shares = validación { $validation } y prueba { $test } no dejan nada para
 split-not-stratified = algunas clases tienen muy pocas filas para mantener su proporción en cada parte
 preparation-missing = el modelo no se entrenó con una tabla, así que no puede leer una
     .mend = usa un modelo hecho por `trasluz train`
+preparation-wrong = la preparación de tablas del archivo contiene lo que trasluz nunca escribe ({ $reason })
+    .mend = no te fíes de este archivo: usa una copia intacta, o entrena otra vez
 preparation-newer = la preparación del modelo la escribió una versión más nueva
     .mend = actualiza trasluz
 

@@ -1,0 +1,330 @@
+"""Reading a training step aloud: the same tape, with symbols in the places of numbers.
+
+The model runs twice. On numbers, to know what happened and where its landmarks are: what each
+layer gives, and what goes into its activation. On symbols, where each landmark gets a name, so
+that formulas stay short. The backward walk is the one that trains; its derivatives at landmarks
+are named too. Nothing here knows any derivative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trasluz import random
+from trasluz.data import Batch
+from trasluz.entries import Entries, values
+from trasluz.errors import UserError, nearest
+from trasluz.explain.derivation import Derivation
+from trasluz.layer import Layer
+from trasluz.loop import Run
+from trasluz.state import Context, holders
+from trasluz.tape import Box, Scope, Step, Tape
+from trasluz.training import Bound
+from trasluz.tree import leaves, tree_map
+from trasluz.typeset import Symbol, named_by_value
+
+LETTERS = {
+    "kernel": "w", "bias": "b", "recurrent_kernel": "u", "embeddings": "e", "gamma": r"\gamma",
+    "beta": r"\beta", "alpha": r"\alpha", "moving_mean": "m", "moving_variance": "v",
+}  # fmt: skip
+MOST_ENTRIES = 20_000
+
+
+def explain(
+    model: Any,
+    x: Any,
+    y: Any,
+    wrt: str,
+    at: tuple[int, ...] | int,
+    digits: int = 5,
+    training: bool = False,
+) -> Derivation:
+    """Derive the derivative of the loss in one entry of a parameter, step by step.
+
+    Args:
+        model: a compiled model.
+        x: the inputs of some rows.
+        y: their targets.
+        wrt: the path of a parameter, such as "dense/kernel".
+        at: which entry of it.
+        digits: significant digits in print.
+        training: whether layers behave as in training.
+
+    Returns:
+        The tree of steps; its root carries the same number from the backward pass and from a
+        central difference.
+
+    Raises:
+        UserError: for a path or an entry that does not exist, or a step too large to be spelled.
+    """
+    reading = Reading(model, x, y, training)
+    return reading.derive(wrt, (at,) if isinstance(at, int) else tuple(at), digits)
+
+
+class Reading:
+    """One training step of a model on some rows, on numbers and on symbols, in double precision."""
+
+    def __init__(self, model: Any, x: Any, y: Any, training: bool = False) -> None:
+        run = Run(model, "numpy")
+        data = model._arrays(x, y)
+        run._prepare(data.rows(slice(None)))
+        self.model, self.target, self.training = model, run.target, training
+        self.batch = tree_map(_wide, Batch(data.x, data.y))
+        self.bound = Bound(model, run.target)
+        arrays = {v.path: _wide(v.numpy()) for v in model.weights}
+        moved = {v.path for v in model.trainable_weights}
+        self.params = {p: a for p, a in arrays.items() if p in moved}
+        self.fixed = {p: a for p, a in arrays.items() if p not in moved}
+        self.root = random.key(0) if model._root is None else model._root
+        self.tape, self.total = self._record(Tape(), self.params, self.fixed, self.batch)
+
+    def _record(self, tape: Tape, params: Any, fixed: Any, batch: Batch) -> tuple[Tape, Any]:
+        step = self.model.optimizer.iterations
+        context = Context(self.training, self.root, np.asarray(step, np.int32))
+        self.inputs = {path: tape.input(value) for path, value in params.items()}
+        total, _ = self.bound.objective(self.inputs, fixed, batch, context)
+        return tape, total
+
+    # ---------------------------------------------------------------------------- on numbers
+
+    def gradient(self) -> dict[str, Any]:
+        """The derivative of the loss in every parameter, from the backward pass."""
+        tape, total = self._record(Tape(), self.params, self.fixed, self.batch)
+        grads = tape.backward({total.index: np.ones_like(total.value)})
+        found = {path: grads.get(box.index) for path, box in self.inputs.items()}
+        return {p: np.zeros_like(self.params[p]) if g is None else g for p, g in found.items()}
+
+    def loss(self, params: dict[str, Any]) -> float:
+        """The loss at some parameters."""
+        return float(self._record(Tape(), params, self.fixed, self.batch)[1].value)
+
+    def difference(self, path: str, at: tuple[int, ...], step: float = 1e-6) -> float:
+        """The central difference of the loss in one entry."""
+        sides = []
+        for sign in (1, -1):
+            moved = self.params[path].copy()
+            moved[at] += sign * step
+            sides.append(self.loss({**self.params, path: moved}))
+        return (sides[0] - sides[1]) / (2 * step)
+
+    # ---------------------------------------------------------------------------- on symbols
+
+    def derive(self, path: str, at: tuple[int, ...], digits: int) -> Derivation:
+        """Spell the derivative in one entry, and all it rests on."""
+        self._check(path, at)
+        script = Script(self)
+        spelled = script.gradient[path].array[at]
+        symbol = _slope(script.params[path].array[at].latex)
+        root = script.tree(Symbol(symbol, spelled.value), spelled, "backward", path, digits)
+        root.checks = {
+            "derived": root.value,
+            "backward": float(self.gradient()[path][at]),
+            "central difference": self.difference(path, at),
+        }
+        return root
+
+    def _check(self, path: str, at: tuple[int, ...]) -> None:
+        if path not in self.params:
+            raise UserError(f"there is no parameter {path!r}", "wrt", nearest(path, self.params))
+        shape = self.params[path].shape
+        if len(at) != len(shape) or any(not -n <= i < n for i, n in zip(at, shape, strict=True)):
+            raise UserError(f"{path} of shape {shape} has no entry {at}", "at")
+        size = sum(np.size(v) for s in self.tape.steps if s for v in leaves(s.value))
+        products = sum(
+            math.prod(s.args[0].shape) * s.args[1].shape[-1]
+            for s in self.tape.steps
+            if s and s.row.name == "matmul"
+        )
+        if size + products > MOST_ENTRIES:
+            raise UserError(
+                f"the step has {size + products:,} terms, {MOST_ENTRIES:,} can be spelled",
+                "explain",
+                "give fewer rows, or explain a smaller network",
+            )
+        if any(s and s.row.kind == "joint" for s in self.tape.steps):
+            raise UserError("recurrent layers cannot be spelled yet", "explain")
+
+
+class Script(Tape):
+    """A tape of symbols: its landmarks are named as they are written."""
+
+    __slots__ = ("calls", "defined", "gradient", "params", "reading", "signs")
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading
+        self.defined: dict[int, tuple[Symbol, Symbol, str, str]] = {}
+        self.calls = landmarks(reading)
+        self.signs: dict[int, str] = {}
+        numbers = {call.path: call.number for call in reversed(list(self.calls.values()))}
+        batch = reading.batch
+        one = all(len(a) == 1 for a in leaves(batch.x))
+        self.params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
+        fixed = {p: _parameter(p, a, numbers) for p, a in reading.fixed.items()}
+        x = _series("x", batch.x, one)
+        y = _series("t", batch.y, one)
+        _, total = reading._record(self, self.params, fixed, Batch(x, y))
+        self._define(total.index, r"E", total, "loss", "loss")
+        grads = self.backward({total.index: Entries(named_by_value(1))}, visit=self._visit)
+        zero = lambda box: Entries(_mapped(lambda s: named_by_value(0), box.value.array))  # noqa: E731
+        self.gradient = {p: grads.get(b.index, zero(b)) for p, b in reading.inputs.items()}
+
+    def write(self, step: Step) -> Any:
+        """Write a step; name its value if it is a landmark."""
+        index = len(self.steps)
+        result = super().write(step)
+        if index in self.calls and isinstance(result, Box):
+            call = self.calls[index]
+            self._define(index, call.sign(index), result, "forward", call.path)
+            step.value = result.value
+        return result
+
+    def _define(self, index: int, sign: str, box: Any, kind: str, where: str) -> None:
+        self.signs[index] = sign
+        box.value = self._named(sign, box.value, kind, where)
+
+    def _named(self, sign: str, spelled: Entries, kind: str, where: str) -> Entries:
+        one = spelled.ndim > 0 and len(self.reading.batch.x) == 1
+        names = _names(sign, spelled.shape, one)
+        found = values(spelled)
+        for place, name in np.ndenumerate(names):
+            leaf = Symbol(_slope(name) if kind == "backward" else name, found[place])
+            formula: Any = spelled.array[place]
+            self.defined[id(leaf)] = (leaf, formula, kind, where)
+            names[place] = leaf
+        return Entries(names)
+
+    def _visit(self, index: int, g: Entries) -> Entries:
+        """Name the derivative in a landmark."""
+        if index not in self.calls:
+            return g
+        return self._named(self.signs[index], g, "backward", self.calls[index].path)
+
+    def tree(self, leaf: Symbol, spelled: Symbol, kind: str, where: str, digits: int) -> Derivation:
+        """Grow the tree of steps under a formula; what was worked out before is only named."""
+        seen: set[int] = set()
+
+        def grow(leaf: Symbol, spelled: Symbol, kind: str, where: str) -> Derivation:
+            step = Derivation(leaf.latex, spelled, kind, where, digits=digits)
+            for name in _leaves(spelled):
+                if id(name) not in self.defined:
+                    continue
+                if id(name) in seen:
+                    step.reused.append(name.latex)
+                    continue
+                seen.add(id(name))
+                step.children.append(grow(*self.defined[id(name)]))
+            return step
+
+        return grow(leaf, spelled, kind, where)
+
+
+class Call:
+    """One call of a layer on the tape: which lines it wrote."""
+
+    def __init__(self, path: str, number: int, last: bool) -> None:
+        self.path, self.number, self.last = path, number, last
+        self.lines: list[int] = []
+        self.sums: list[int] = []
+
+    def sign(self, index: int) -> str:
+        """Name a landmark: ŷ for what the network gives, a for a layer, z before an activation."""
+        if index != self.lines[-1]:
+            return f"z^{{({self.number})}}"
+        return r"\hat{y}" if self.last else f"a^{{({self.number})}}"
+
+
+def landmarks(reading: Reading) -> dict[int, Call]:
+    """Find the lines worth a name: what layers give, and the sums that go into activations."""
+    model = reading.model
+    paths = {h._path for h in holders(model) if isinstance(h, Layer) and h._path}
+    calls: dict[int, Call] = {}
+    for index, step in enumerate(reading.tape.steps):
+        if step is None:
+            continue
+        scope = _layer_scope(step.scope, paths)
+        if scope is None:
+            continue
+        path = str(scope).split("/", 1)[1]
+        call = calls.setdefault(id(scope), Call(path, len(calls) + 1, False))
+        call.lines.append(index)
+        if step.scope is scope and step.row.name in ("add", "matmul"):
+            call.sums.append(index)
+    if calls:
+        list(calls.values())[-1].last = True
+    found = {}
+    for call in calls.values():
+        before = [i for i in call.sums if i != call.lines[-1]]
+        for index in (*before[-1:], call.lines[-1]):
+            found[index] = call
+    return found
+
+
+def _layer_scope(scope: Scope | None, paths: set[str]) -> Scope | None:
+    """Find the innermost scope around a step that is a layer of the model."""
+    while scope is not None:
+        parts = str(scope).split("/", 1)
+        if len(parts) == 2 and parts[1] in paths:
+            return scope
+        scope = scope.outer
+    return None
+
+
+# ------------------------------------------------------------------------------------- naming
+
+
+def _wide(a: Any) -> Any:
+    return np.asarray(a, "float64") if np.asarray(a).dtype.kind == "f" else a
+
+
+def _slope(name: str) -> str:
+    return rf"\frac{{\partial E}}{{\partial {name}}}"
+
+
+def _names(sign: str, shape: tuple[int, ...], one: bool) -> np.ndarray:
+    """Name entries by their places; a single row's number is left out."""
+    names = np.empty(shape, object)
+    for place in np.ndindex(shape):
+        index = place[1:] if one else place
+        low = ",".join(str(i + 1) for i in index)
+        names[place] = f"{sign}_{{{low}}}" if low else sign
+    return names
+
+
+def _symbols(sign: str, array: Any, one: bool) -> Entries:
+    names = _names(sign, array.shape, one)
+    for place, name in np.ndenumerate(names):
+        names[place] = Symbol(name, array[place])
+    return Entries(names)
+
+
+def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Entries:
+    layer, _, attribute = path.rpartition("/")
+    letter = LETTERS.get(attribute, rf"\mathrm{{{attribute}}}")
+    return _symbols(f"{letter}^{{({numbers.get(layer, 1)})}}", array, False)
+
+
+def _series(sign: str, tree: Any, one: bool) -> Any:
+    """Name inputs or targets; whole numbers, such as labels, stay numbers."""
+    spell = lambda a: _symbols(sign, a, one) if a.dtype.kind == "f" else a  # noqa: E731
+    return tree_map(spell, tree)
+
+
+def _mapped(f: Any, array: np.ndarray) -> np.ndarray:
+    return np.asarray(np.frompyfunc(f, 1, 1)(array), object)
+
+
+def _leaves(spelled: Symbol) -> Iterator[Symbol]:
+    """List the names in a formula."""
+    if spelled.made is None:
+        yield spelled
+        return
+    for part in spelled.made[1]:
+        yield from _leaves(part)
+
+
+__all__ = ["Reading", "explain"]
