@@ -133,6 +133,34 @@ def test_reads_as_the_course_does(unam):
     assert len(symbols) == len(set(symbols))
 
 
+def test_from_the_model(unam):
+    model, x, y = unam
+    assert str(model.explain(x, y, "dense/bias", 1)) == str(explain(*unam, "dense/bias", (1,)))
+    apart = model.check_gradients(x, y)
+    assert set(apart) == {v.path for v in model.weights}
+    assert list(apart.values()) == sorted(apart.values(), reverse=True)
+    assert max(apart.values()) < 1e-7
+
+
+def test_a_wrong_rule_is_caught(unam, monkeypatch):
+    model, x, y = unam
+    monkeypatch.setattr(ops.ROWS["sigmoid"], "rules", (lambda y, x: y * (1.1 - y),))
+    assert max(model.check_gradients(x, y).values()) > 0.01
+
+
+def test_training_mode_repeats_the_step(unam):
+    """Dropout is explained with the mask of the step that comes next."""
+    utils.set_random_seed(3)
+    model = Sequential([Input((2,)), layers.Dropout(0.5), layers.Dense(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = unam[1], np.array([[1.0]])
+    before = model.get_weights()
+    derived = model.explain(x, y, "dense/kernel", (0, 0), training=True).value
+    model.train_on_batch(x, y)
+    moved = (before[0] - model.get_weights()[0]) / 0.01
+    assert derived == pytest.approx(moved[0, 0], rel=1e-9)
+
+
 def test_json_is_exact(unam):
     d = explain(*unam, "dense_1/kernel", (1, 0))
     tree = json.loads(d.json())

@@ -466,6 +466,49 @@ class Model(Layer):
 
         (print_fn or print)(summary(self, line_length, expand_nested))
 
+    def explain(
+        self, x: Any, y: Any, wrt: str, at: Any, digits: int = 5, training: bool = False
+    ) -> Any:
+        """Derive the derivative of the loss in one entry of a parameter, step by step.
+
+        The steps are read off the rules that compute it, in double precision; the last line
+        compares with the backward pass and with a central difference. Small networks for now:
+        what has too many terms to be spelled is refused.
+
+        Args:
+            x: the inputs of one or a few rows.
+            y: their targets.
+            wrt: the path of a parameter, such as "dense/kernel".
+            at: which entry of it, such as `(0, 1)`.
+            digits: significant digits in print.
+            training: whether layers behave as in training (dropout, batch statistics).
+
+        Returns:
+            A `Derivation`: prints itself, and gives `.text() .latex() .markdown() .json()`.
+
+        Raises:
+            UserError: for a path or an entry that does not exist, or too large a network.
+        """
+        from trasluz.explain import explain
+
+        return explain(self, x, y, wrt, at, digits, training)
+
+    def check_gradients(self, x: Any, y: Any, training: bool = False) -> dict[str, float]:
+        """Compare the backward pass with central differences, in double precision.
+
+        Args:
+            x: the inputs of a few rows.
+            y: their targets.
+            training: whether layers behave as in training.
+
+        Returns:
+            For each parameter, the greatest difference over its entries (at most 20 of them,
+            evenly spread), relative to the greatest derivative; the worst first.
+        """
+        from trasluz.explain.reading import Reading
+
+        return Reading(self, x, y, training).differences()
+
     # ------------------------------------------------------------------------------------- files
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:

@@ -62,7 +62,7 @@ def relation(sign: str) -> str:
 # fmt: off
 # -------------------------------------------------------------------------------------- arithmetic
 # name, reads as, derivative in each argument (y is the value)
-add      = elementwise("add", "{0:3} + {1:3}", lambda y, a, b: 1, lambda y, a, b: 1,
+add      = elementwise("add", lambda a, b: plus(a, b), lambda y, a, b: 1, lambda y, a, b: 1,
                        forward=operator.add, level=SUM)
 subtract = elementwise("subtract", "{0:3} - {1:2}", lambda y, a, b: 1, lambda y, a, b: -1,
                        forward=operator.sub, level=SUM)
@@ -172,6 +172,12 @@ def times(a: Any, b: Any) -> str:
         return right if left == "1" else left
     dot = r" \cdot " if right[:1].isdigit() or left[-1:].isdigit() else r"\,"
     return left + dot + right
+
+
+def plus(a: Any, b: Any) -> str:
+    """Spell a sum; a negative number that is added stands in parentheses."""
+    right = f"{b:3}"
+    return f"{a:3} + " + (rf"\left({right}\right)" if right.startswith("-") else right)
 
 
 def over(a: Any, b: Any) -> str:

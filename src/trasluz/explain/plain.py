@@ -20,7 +20,7 @@ def plain(latex: str) -> str:
     >>> plain(r"\frac{\partial E}{\partial w^{(1)}_{1,2}} = x\,\left(1 - y^{2}\right)")
     '∂E/∂w⁽¹⁾₁,₂ = x (1 - y²)'
     """
-    text = latex
+    text = latex.replace(r"\hat{y}", "ŷ")
     while (fraction := _next(text)) is not None:
         text = fraction
     for word, sign in _WORDS.items():

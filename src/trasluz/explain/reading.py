@@ -111,6 +111,18 @@ class Reading:
             sides.append(self.loss({**self.params, path: moved}))
         return (sides[0] - sides[1]) / (2 * step)
 
+    def differences(self, most: int = 20) -> dict[str, float]:
+        """How far backward pass and central differences are apart, by parameter, worst first."""
+        gradient = self.gradient()
+        scale = max([1e-12, *(float(np.abs(g).max()) for g in gradient.values())])
+        worst = {}
+        for path, g in gradient.items():
+            chosen = np.unique(np.linspace(0, g.size - 1, min(most, g.size)).astype(int))
+            places = [tuple(int(i) for i in np.unravel_index(n, g.shape)) for n in chosen]
+            apart = [abs(float(g[at]) - self.difference(path, at)) for at in places]
+            worst[path] = max(apart) / scale
+        return dict(sorted(worst.items(), key=lambda item: -item[1]))
+
     # ---------------------------------------------------------------------------- on symbols
 
     def derive(self, path: str, at: tuple[int, ...], digits: int) -> Derivation:
