@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from trasluz import Input, Model, Sequential, config, layers, ops, utils
+from trasluz import Input, Model, Sequential, config, layers, ops, optimizers, utils
 from trasluz.errors import UserError
 from trasluz.explain import explain
 from trasluz.explain.plain import plain
@@ -159,6 +159,47 @@ def test_training_mode_repeats_the_step(unam):
     model.train_on_batch(x, y)
     moved = (before[0] - model.get_weights()[0]) / 0.01
     assert derived == pytest.approx(moved[0, 0], rel=1e-9)
+
+
+UPDATES = {
+    "sgd": optimizers.SGD(0.6),
+    "momentum": optimizers.SGD(0.6, momentum=0.9),
+    "nesterov": optimizers.SGD(0.6, momentum=0.9, nesterov=True),
+    "rmsprop": optimizers.RMSprop(0.1, centered=True),
+    "adagrad": optimizers.Adagrad(0.1),
+    "adadelta": optimizers.Adadelta(0.1),
+    "adam": optimizers.Adam(0.1, amsgrad=True),
+    "adamw": optimizers.AdamW(0.1, weight_decay=0.01),
+    "adamax": optimizers.Adamax(0.1),
+    "nadam": optimizers.Nadam(0.1),
+    "lion": optimizers.Lion(0.1),
+    "clipvalue": optimizers.SGD(0.1, clipvalue=0.01),
+    "clipnorm": optimizers.SGD(0.1, clipnorm=0.01),
+    "global_clipnorm": optimizers.SGD(0.1, global_clipnorm=0.01),
+}
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates_are_those_of_training(unam, name):
+    """The third update, spelled before it happens, is what training then does."""
+    model, x, y = unam
+    model.compile(UPDATES[name], "half_squared_error")
+    for _ in range(2):
+        model.train_on_batch(x, y)
+    d = model.explain(x, y, "dense_1/kernel", (0, 1), update=True)
+    model.train_on_batch(x, y)
+    assert d.value == pytest.approx(model.get_weights()[2][0, 1], rel=1e-12)
+    assert "\\" not in d.text()
+    assert d.text().splitlines()[-2].startswith("  w⁽²⁾₁,₂′ = w⁽²⁾₁,₂")
+
+
+def test_an_update_by_hand(unam):
+    model, x, y = unam
+    model.compile(optimizers.SGD(0.6), "half_squared_error")
+    d = model.explain(x, y, "dense_1/kernel", (0, 0), update=True)
+    assert d.value == pytest.approx(0.45187813, abs=5e-9)
+    assert d.formula == (r"w^{(2)}_{1,1} - 0.6 \cdot \frac{\partial E}{\partial w^{(2)}_{1,1}}")
+    assert d.numbers == r"0.5 - 0.6 \cdot 0.080203"
 
 
 def test_json_is_exact(unam):

@@ -467,7 +467,14 @@ class Model(Layer):
         (print_fn or print)(summary(self, line_length, expand_nested))
 
     def explain(
-        self, x: Any, y: Any, wrt: str, at: Any, digits: int = 5, training: bool = False
+        self,
+        x: Any,
+        y: Any,
+        wrt: str,
+        at: Any,
+        digits: int = 5,
+        training: bool = False,
+        update: bool = False,
     ) -> Any:
         """Derive the derivative of the loss in one entry of a parameter, step by step.
 
@@ -482,6 +489,7 @@ class Model(Layer):
             at: which entry of it, such as `(0, 1)`.
             digits: significant digits in print.
             training: whether layers behave as in training (dropout, batch statistics).
+            update: whether to go on to the entry's new value, as the optimizer works it out.
 
         Returns:
             A `Derivation`: prints itself, and gives `.text() .latex() .markdown() .json()`.
@@ -491,7 +499,7 @@ class Model(Layer):
         """
         from trasluz.explain import explain
 
-        return explain(self, x, y, wrt, at, digits, training)
+        return explain(self, x, y, wrt, at, digits, training, update)
 
     def check_gradients(self, x: Any, y: Any, training: bool = False) -> dict[str, float]:
         """Compare the backward pass with central differences, in double precision.

@@ -222,7 +222,7 @@ def spread(tree: Any, names: Sequence[str], what: str) -> list[Any]:
         if len(tree) != len(names):
             raise UserError(f"{what}: {len(tree)} were given for the outputs {list(names)}")
         return list(tree)
-    return [tree] + [None] * (len(names) - 1) if len(names) == 1 else [tree] * len(names)
+    return [tree] * len(names)
 
 
 # ------------------------------------------------------------------------------------- the steps

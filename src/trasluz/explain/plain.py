@@ -9,6 +9,7 @@ _WORDS = {
     r"\sigma": "σ", r"\gamma": "γ", r"\beta": "β", r"\alpha": "α", r"\tanh": "tanh", r"\ln": "ln",
     r"\sin": "sin", r"\cos": "cos", r"\max": "max", r"\min": "min", r"\sum": "Σ", r"\top": "T",
     r"\leq": "≤", r"\geq": "≥", r"\neq": "≠", r"\infty": "∞", r"\textstyle": "",
+    r"\prime": "′",
 }  # fmt: skip
 _LOW = str.maketrans("0123456789+-,()", "₀₁₂₃₄₅₆₇₈₉₊₋,₍₎")
 _HIGH = str.maketrans("0123456789+-()Tn", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀⁿ")
@@ -28,7 +29,7 @@ def plain(latex: str) -> str:
     text = text.replace("∂ ", "∂")
     text = re.sub(r"\\(?:operatorname|mathrm|text|hat|mathtt)\{([^{}]*)\}", r"\1", text)
     text = _scripts(text, "_", _LOW, "₀₁₂₃₄₅₆₇₈₉₊₋,₍₎")
-    text = _scripts(text, "^", _HIGH, "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀⁿ")
+    text = _scripts(text, "^", _HIGH, "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀⁿ′")
     return re.sub(r" {2,}", " ", text).strip()
 
 

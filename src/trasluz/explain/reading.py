@@ -31,6 +31,7 @@ LETTERS = {
     "kernel": "w", "bias": "b", "recurrent_kernel": "u", "embeddings": "e", "gamma": r"\gamma",
     "beta": r"\beta", "alpha": r"\alpha", "moving_mean": "m", "moving_variance": "v",
 }  # fmt: skip
+SLOTS = {"momentum": "m", "velocity": "v", "accumulator": "s", "average": r"\bar{w}"}
 MOST_ENTRIES = 20_000
 
 
@@ -42,6 +43,7 @@ def explain(
     at: tuple[int, ...] | int,
     digits: int = 5,
     training: bool = False,
+    update: bool = False,
 ) -> Derivation:
     """Derive the derivative of the loss in one entry of a parameter, step by step.
 
@@ -53,6 +55,7 @@ def explain(
         at: which entry of it.
         digits: significant digits in print.
         training: whether layers behave as in training.
+        update: whether to go on to the entry's new value, as the optimizer works it out.
 
     Returns:
         The tree of steps; its root carries the same number from the backward pass and from a
@@ -62,7 +65,7 @@ def explain(
         UserError: for a path or an entry that does not exist, or a step too large to be spelled.
     """
     reading = Reading(model, x, y, training)
-    return reading.derive(wrt, (at,) if isinstance(at, int) else tuple(at), digits)
+    return reading.derive(wrt, (at,) if isinstance(at, int) else tuple(at), digits, update)
 
 
 class Reading:
@@ -125,18 +128,25 @@ class Reading:
 
     # ---------------------------------------------------------------------------- on symbols
 
-    def derive(self, path: str, at: tuple[int, ...], digits: int) -> Derivation:
-        """Spell the derivative in one entry, and all it rests on."""
+    def derive(
+        self, path: str, at: tuple[int, ...], digits: int, update: bool = False
+    ) -> Derivation:
+        """Spell the derivative in one entry, and all it rests on; or the entry's new value."""
         self._check(path, at)
         script = Script(self)
-        spelled = script.gradient[path].array[at]
-        symbol = _slope(script.params[path].array[at].latex)
-        root = script.tree(Symbol(symbol, spelled.value), spelled, "backward", path, digits)
-        root.checks = {
-            "derived": root.value,
-            "backward": float(self.gradient()[path][at]),
-            "central difference": self.difference(path, at),
+        place = at if self.params[path].ndim else ()
+        entry = script.params[path].array[place]
+        checks = {
+            "derived": float(script.gradient[path].array[place].value),
+            "backward": float(self.gradient()[path][place]),
+            "central difference": self.difference(path, place),
         }
+        if update:
+            name, spelled = entry.latex + r"^{\prime}", script.update(path, place)
+        else:
+            name, spelled = _slope(entry.latex), script.gradient[path].array[place]
+        root = script.tree(Symbol(name, spelled.value), spelled, "backward", path, digits)
+        root.checks = checks
         return root
 
     def _check(self, path: str, at: tuple[int, ...]) -> None:
@@ -164,7 +174,7 @@ class Reading:
 class Script(Tape):
     """A tape of symbols: its landmarks are named as they are written."""
 
-    __slots__ = ("calls", "defined", "gradient", "params", "reading", "signs")
+    __slots__ = ("calls", "defined", "gradient", "one", "params", "reading", "signs")
 
     def __init__(self, reading: Reading) -> None:
         super().__init__()
@@ -174,11 +184,10 @@ class Script(Tape):
         self.signs: dict[int, str] = {}
         numbers = {call.path: call.number for call in reversed(list(self.calls.values()))}
         batch = reading.batch
-        one = all(len(a) == 1 for a in leaves(batch.x))
+        self.one = all(len(a) == 1 for a in leaves(batch.x))
         self.params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
         fixed = {p: _parameter(p, a, numbers) for p, a in reading.fixed.items()}
-        x = _series("x", batch.x, one)
-        y = _series("t", batch.y, one)
+        x, y = _series("x", batch.x, self.one), _series("t", batch.y, self.one)
         _, total = reading._record(self, self.params, fixed, Batch(x, y))
         self._define(total.index, r"E", total, "loss", "loss")
         grads = self.backward({total.index: Entries(named_by_value(1))}, visit=self._visit)
@@ -199,8 +208,10 @@ class Script(Tape):
         self.signs[index] = sign
         box.value = self._named(sign, box.value, kind, where)
 
-    def _named(self, sign: str, spelled: Entries, kind: str, where: str) -> Entries:
-        one = spelled.ndim > 0 and len(self.reading.batch.x) == 1
+    def _named(
+        self, sign: str, spelled: Entries, kind: str, where: str, rows: bool = True
+    ) -> Entries:
+        one = rows and spelled.ndim > 0 and self.one
         names = _names(sign, spelled.shape, one)
         found = values(spelled)
         for place, name in np.ndenumerate(names):
@@ -215,6 +226,23 @@ class Script(Tape):
         if index not in self.calls:
             return g
         return self._named(self.signs[index], g, "backward", self.calls[index].path)
+
+    def update(self, path: str, place: tuple[int, ...]) -> Symbol:
+        """Spell the new value of an entry: the optimizer's own update, run on symbols."""
+        model, reading = self.reading.model, self.reading
+        slots = model._slots or model.optimizer.init(reading.params)
+        named = {
+            p: self._named(_sign(self.params[p]), g, "backward", p, rows=False)
+            for p, g in self.gradient.items()
+        }
+        state = {
+            p: {slot: _symbols(SLOTS.get(slot, rf"\mathrm{{{slot}}}"), _wide(a), False)
+                for slot, a in own.items()}
+            for p, own in slots.items()
+        }  # fmt: skip
+        step = np.asarray(model.optimizer.iterations, np.int32)
+        new, _ = model.optimizer.update(named, state, self.params, step)
+        return new[path].array[place]
 
     def tree(self, leaf: Symbol, spelled: Symbol, kind: str, where: str, digits: int) -> Derivation:
         """Grow the tree of steps under a formula; what was worked out before is only named."""
@@ -295,6 +323,12 @@ def _wide(a: Any) -> Any:
 
 def _slope(name: str) -> str:
     return rf"\frac{{\partial E}}{{\partial {name}}}"
+
+
+def _sign(entries: Entries) -> str:
+    """Give back the name of an array from that of its first entry."""
+    first: Symbol = entries.array.ravel()[0]
+    return first.latex.rsplit("_{", 1)[0]
 
 
 def _names(sign: str, shape: tuple[int, ...], one: bool) -> np.ndarray:
