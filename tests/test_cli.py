@@ -499,3 +499,51 @@ def test_the_command_is_installed():
     )
     assert done.returncode == 0
     assert "0.1.0" in done.stdout
+
+
+# ------------------------------------------------------------------------------------- explaining
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A network small enough to be spelled."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    words = ["train", "penguins", "--target", "species", "--quiet", "--out", str(folder)]
+    assert run([*words, "--hidden", "3", "--engine", "numpy", "--epochs", "5"]) == 0
+    return folder
+
+
+def test_a_row_is_explained(trasluz, small):
+    words = ["explain", small, "penguins", "--row", 17, "--wrt", "dense/kernel[0, 2]"]
+    code, out, _ = trasluz(*words)
+    assert code == 0
+    assert "bill_length_mm" in out
+    assert "∂E/∂w⁽¹⁾₁,₃ = x₁ ∂E/∂z⁽¹⁾₃" in out
+    assert "central difference" in out
+    code, out, _ = trasluz(*words, "--json", "--update", "--lang", "es")
+    document = json.loads(out)
+    assert document["checks"]["derived"] == pytest.approx(document["checks"]["backward"])
+    model = load_model(small / "model.trasluz")
+    assert document["value"] != model.layers[0].kernel[0, 2]
+    for form, sign in (("latex", r"\begin{align*}"), ("markdown", "$$"), ("json", "{")):
+        assert trasluz(*words, "--format", form)[1].lstrip().startswith((sign, "**"))
+
+
+@pytest.mark.parametrize(
+    ("row", "wrt", "said"),
+    [
+        (345, "dense/kernel[0,0]", "no row 345; the table has 344"),
+        (0, "dense/kernel[0,0]", "no row 0"),
+        (1, "dense/kernel", "does not say which entry"),
+        (1, "dense/kernel[a]", "does not say which entry"),
+        (1, "dens/kernel[0,0]", "did you mean 'dense/kernel'"),
+        (1, "dense/kernel[0,9]", r"no entry \(0, 9\)"),
+    ],
+)
+def test_what_cannot_be_explained(trasluz, small, row, wrt, said):
+    import re
+
+    code, out, err = trasluz("explain", small, "penguins", "--row", row, "--wrt", wrt)
+    assert code == 2
+    assert out == ""
+    assert re.search(said, " ".join(err.split()))

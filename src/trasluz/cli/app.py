@@ -189,6 +189,47 @@ def predict(
     predict_table(model, table, out, Face(json_too, quiet))
 
 
+@app.command(
+    cls=Command,
+    examples=(
+        "trasluz explain runs/penguins-species penguins --row 17 --wrt 'dense/kernel[0, 3]'",
+        "trasluz explain runs/prices houses.csv --row 1 --wrt 'dense_1/bias[0]' --update",
+    ),
+)
+@click.argument("model")
+@click.argument("data")
+@option("--row", type=int, default=1, show_default=True)
+@option("--wrt", required=True, metavar="PATH[I, J]")
+@option("--update", is_flag=True)
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "latex", "markdown", "json"]),
+    default="text",
+    show_default=True,
+)
+@reads_tables
+@common
+def explain(
+    model: str,
+    data: str,
+    row: int,
+    wrt: str,
+    update: bool,
+    form: str,
+    delimiter: str | None,
+    encoding: str | None,
+    json_too: bool,
+    quiet: bool,
+) -> None:
+    """Derive the derivative of the loss in one weight, on one row."""
+    from trasluz import datasets
+    from trasluz.cli.explaining import explain_row
+
+    table = datasets.find(data, delimiter=delimiter, encoding=encoding)
+    explain_row(model, table, row, wrt, form, update, Face(json_too, quiet))
+
+
 @app.command(cls=Command, examples=("trasluz summary runs/penguins-species",))
 @click.argument("model")
 @common

@@ -6,6 +6,7 @@ command-evaluate = Measure MODEL (a file, or the folder of a training) on a tabl
 command-predict = Predict the rows of DATA with MODEL (a file, or the folder of a training).
 command-summary = Show the layers of MODEL, what it reads and what it predicts.
 command-datasets = List the tables that come along.
+command-explain = Derive, step by step, the derivative of the loss in one weight of MODEL on one row of DATA.
 examples = Examples
 
 option-lang = Language of the messages.
@@ -33,6 +34,10 @@ option-seed = Of the parts, the first weights and the order of the rows.
 option-engine = What computes; auto compiles with XLA where that is worth it.
 option-out = Where to write.
 option-resume = Go on from the checkpoint of an interrupted training with the same settings.
+option-row = Number of the row, from 1.
+option-wrt = The weight: its path and entry, such as 'dense/kernel[0, 3]'; `trasluz summary` lists the layers.
+option-update = Go on to the weight's new value.
+option-form = How formulas are written.
 number-wrong = “{ $value }” is not a finite number
 widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 32,16
 
@@ -96,6 +101,13 @@ predicted =
         [one] { $rows } row
        *[other] { $rows } rows
     } with predictions written to { $file }
+row-unknown = there is no row { $row }; the table has { $rows }
+    .mend = count from 1, without the header
+entry-wrong = “{ $wrt }” does not say which entry of which weight
+    .mend = give a path and an entry, such as 'dense/kernel[0, 3]'
+inputs-title = The row as the network sees it
+inputs-feature = input
+inputs-value = value
 out-is-model = this is the file of the model
     .mend = give another file with --out
 summary-reads = Reads: { $columns }

@@ -6,6 +6,7 @@ command-evaluate = Mide MODEL (un archivo, o la carpeta de un entrenamiento) con
 command-predict = Predice las filas de DATA con MODEL (un archivo, o la carpeta de un entrenamiento).
 command-summary = Muestra las capas de MODEL, qué lee y qué predice.
 command-datasets = Lista las tablas que vienen incluidas.
+command-explain = Deriva, paso a paso, la derivada de la pérdida respecto de un peso de MODEL en una fila de DATA.
 examples = Ejemplos
 
 option-lang = Idioma de los mensajes.
@@ -33,6 +34,10 @@ option-seed = De las partes, los primeros pesos y el orden de las filas.
 option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
 option-out = Dónde escribir.
 option-resume = Sigue desde el punto guardado de un entrenamiento interrumpido con los mismos ajustes.
+option-row = Número de la fila, desde 1.
+option-wrt = El peso: su ruta y su entrada, como 'dense/kernel[0, 3]'; `trasluz summary` lista las capas.
+option-update = Sigue hasta el nuevo valor del peso.
+option-form = Cómo se escriben las fórmulas.
 number-wrong = «{ $value }» no es un número finito
 widths-wrong = «{ $value }» no es una lista de números enteros mayores que 0 como 32,16
 
@@ -96,6 +101,13 @@ predicted =
         [one] { $rows } fila con predicción escrita
        *[other] { $rows } filas con predicciones escritas
     } en { $file }
+row-unknown = no hay fila { $row }; la tabla tiene { $rows }
+    .mend = cuenta desde 1, sin la cabecera
+entry-wrong = «{ $wrt }» no dice qué entrada de qué peso
+    .mend = da una ruta y una entrada, como 'dense/kernel[0, 3]'
+inputs-title = La fila tal como la ve la red
+inputs-feature = entrada
+inputs-value = valor
 out-is-model = este es el archivo del modelo
     .mend = da otro archivo con --out
 summary-reads = Lee: { $columns }
