@@ -9,7 +9,7 @@ _WORDS = {
     r"\sigma": "σ", r"\gamma": "γ", r"\beta": "β", r"\alpha": "α", r"\tanh": "tanh", r"\ln": "ln",
     r"\sin": "sin", r"\cos": "cos", r"\max": "max", r"\min": "min", r"\sum": "Σ", r"\top": "T",
     r"\leq": "≤", r"\geq": "≥", r"\neq": "≠", r"\infty": "∞", r"\textstyle": "",
-    r"\prime": "′",
+    r"\prime": "′", r"\ell": "ℓ", r"\mu": "μ",
 }  # fmt: skip
 _LOW = str.maketrans("0123456789+-,()", "₀₁₂₃₄₅₆₇₈₉₊₋,₍₎")
 _HIGH = str.maketrans("0123456789+-()Tn", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀⁿ")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -174,15 +174,15 @@ class Reading:
 class Script(Tape):
     """A tape of symbols: its landmarks are named as they are written."""
 
-    __slots__ = ("calls", "defined", "gradient", "one", "params", "reading", "signs")
+    __slots__ = ("defined", "gradient", "marks", "one", "params", "reading", "signs")
 
     def __init__(self, reading: Reading) -> None:
         super().__init__()
         self.reading = reading
         self.defined: dict[int, tuple[Symbol, Symbol, str, str]] = {}
-        self.calls = landmarks(reading)
+        self.marks = landmarks(reading)
         self.signs: dict[int, str] = {}
-        numbers = {call.path: call.number for call in reversed(list(self.calls.values()))}
+        numbers = {mark.where: mark.number for mark in reversed(list(self.marks.values()))}
         batch = reading.batch
         self.one = all(len(a) == 1 for a in leaves(batch.x))
         self.params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
@@ -198,9 +198,9 @@ class Script(Tape):
         """Write a step; name its value if it is a landmark."""
         index = len(self.steps)
         result = super().write(step)
-        if index in self.calls and isinstance(result, Box):
-            call = self.calls[index]
-            self._define(index, call.sign(index), result, "forward", call.path)
+        if index in self.marks and isinstance(result, Box):
+            mark = self.marks[index]
+            self._define(index, mark.sign, result, "forward", mark.where)
             step.value = result.value
         return result
 
@@ -223,9 +223,9 @@ class Script(Tape):
 
     def _visit(self, index: int, g: Entries) -> Entries:
         """Name the derivative in a landmark."""
-        if index not in self.calls:
+        if index not in self.marks:
             return g
-        return self._named(self.signs[index], g, "backward", self.calls[index].path)
+        return self._named(self.signs[index], g, "backward", self.marks[index].where)
 
     def update(self, path: str, place: tuple[int, ...]) -> Symbol:
         """Spell the new value of an entry: the optimizer's own update, run on symbols."""
@@ -263,44 +263,42 @@ class Script(Tape):
         return grow(leaf, spelled, kind, where)
 
 
-class Call:
-    """One call of a layer on the tape: which lines it wrote."""
+class Landmark(NamedTuple):
+    """A line of the tape that is worth a name: the name, where it is, and the layer's number."""
 
-    def __init__(self, path: str, number: int, last: bool) -> None:
-        self.path, self.number, self.last = path, number, last
-        self.lines: list[int] = []
-        self.sums: list[int] = []
-
-    def sign(self, index: int) -> str:
-        """Name a landmark: ŷ for what the network gives, a for a layer, z before an activation."""
-        if index != self.lines[-1]:
-            return f"z^{{({self.number})}}"
-        return r"\hat{y}" if self.last else f"a^{{({self.number})}}"
+    sign: str
+    where: str
+    number: int
 
 
-def landmarks(reading: Reading) -> dict[int, Call]:
+# Lines of the loss that get a name, by row: they keep the formulas of cross-entropies short.
+OF_THE_LOSS = {"logsumexp": r"\ell", "stop_gradient": r"\mu"}
+
+
+def landmarks(reading: Reading) -> dict[int, Landmark]:
     """Find the lines worth a name: what layers give, and the sums that go into activations."""
-    model = reading.model
-    paths = {h._path for h in holders(model) if isinstance(h, Layer) and h._path}
-    calls: dict[int, Call] = {}
+    paths = {h._path for h in holders(reading.model) if isinstance(h, Layer) and h._path}
+    calls: dict[int, tuple[str, list[int], list[int]]] = {}
+    found: dict[int, Landmark] = {}
     for index, step in enumerate(reading.tape.steps):
         if step is None:
             continue
         scope = _layer_scope(step.scope, paths)
         if scope is None:
+            if step.row.name in OF_THE_LOSS:
+                found[index] = Landmark(OF_THE_LOSS[step.row.name], "loss", 0)
             continue
         path = str(scope).split("/", 1)[1]
-        call = calls.setdefault(id(scope), Call(path, len(calls) + 1, False))
-        call.lines.append(index)
+        _, lines, sums = calls.setdefault(id(scope), (path, [], []))
+        lines.append(index)
         if step.scope is scope and step.row.name in ("add", "matmul"):
-            call.sums.append(index)
-    if calls:
-        list(calls.values())[-1].last = True
-    found = {}
-    for call in calls.values():
-        before = [i for i in call.sums if i != call.lines[-1]]
-        for index in (*before[-1:], call.lines[-1]):
-            found[index] = call
+            sums.append(index)
+    for number, (path, lines, sums) in enumerate(calls.values(), 1):
+        before = [i for i in sums if i != lines[-1]]
+        if before:
+            found[before[-1]] = Landmark(f"z^{{({number})}}", path, number)
+        output = r"\hat{y}" if number == len(calls) else f"a^{{({number})}}"
+        found[lines[-1]] = Landmark(output, path, number)
     return found
 
 
