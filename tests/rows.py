@@ -103,6 +103,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "take": [
         Sample((A, INDEX), {"axis": 1}),
         Sample((_draw(4, 3), INDEX), {"axis": 0}),
+        Sample((_draw(4, 3), INDEX), {"axis": -1}),
     ],
     "scatter_add": [Sample((_draw(2, 2, 3), INDEX), {"axis": 0, "size": 4})],
     "astype": [Sample((A,), {"dtype": np.dtype("float64")})],

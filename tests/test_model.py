@@ -362,6 +362,169 @@ def test_sample_and_class_weights():
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+def test_an_iterable_that_is_used_up_ends_training():
+    x, y = blobs(40)
+    model = classifier()
+    batches = ((x[i : i + 10], y[i : i + 10]) for i in range(0, 40, 10))
+    with pytest.warns(UserWarning, match="used up: training ends before epoch 2"):
+        history = model.fit(batches, epochs=3, verbose=0)
+    assert len(history.history["loss"]) == 1
+    once = iter([(x, y)])
+    with pytest.raises(UserError, match="gave no batch"):
+        model.fit(x, y, epochs=2, validation_data=once, verbose=0)
+
+
+def test_steps_limit_arrays_too():
+    x, y = blobs(40)
+    model = classifier()
+    model.fit(x, y, batch_size=10, epochs=3, steps_per_epoch=2, verbose=0)
+    assert model.optimizer.iterations == 6
+    assert model.predict(x, batch_size=10, steps=3).shape == (30, 3)
+
+
+def test_class_weights_are_not_for_validation():
+    x, y = blobs(60)
+    model = classifier(optimizer=optimizers.SGD(0.0))
+    table = {0: 100.0, 1: 100.0, 2: 100.0}
+    logs = model.fit(x, y, class_weight=table, validation_split=0.5, verbose=0).history
+    assert logs["val_loss"][0] == pytest.approx(model.evaluate(x[30:], y[30:], verbose=0)[0])
+    assert logs["loss"][0] == pytest.approx(100 * model.evaluate(x[:30], y[:30], verbose=0)[0])
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.5])
+def test_class_numbers_are_whole(bad):
+    x, y = blobs(20)
+    with pytest.raises(UserError, match="missing or have decimals"):
+        classifier().fit(x, np.where(np.arange(20) == 3, bad, y), verbose=0)
+
+
+def test_what_was_learnt_before_an_interrupt_stays():
+    x, y = blobs(100)
+    for engine in ("numpy", "xla"):
+        model = classifier(engine=engine)
+
+        def batches():
+            for i in range(0, 100, 10):
+                if i == 50:
+                    raise KeyboardInterrupt
+                yield x[i : i + 10], y[i : i + 10]
+
+        class Source:
+            def __iter__(self):
+                return batches()
+
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(Source(), epochs=1, verbose=0)
+        assert model.optimizer.iterations == 5
+
+
+def test_layers_in_nested_containers_are_found():
+    class Deep(Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [[layers.Dense(4), layers.Dense(4)], {"last": (layers.Dense(1),)}]
+
+        def call(self, x):
+            for layer in self.blocks[0]:
+                x = layer(x)
+            assert isinstance(self.blocks[1]["last"], tuple)
+            return self.blocks[1]["last"][0](x)
+
+    model = Deep()
+    model.compile("sgd", "mse")
+    x, y = blobs(20)
+    model.fit(x, y, verbose=0)
+    assert model.count_params() == 20 + 20 + 5
+    assert list(read(model))[::2] == ["dense/kernel", "dense_1/kernel", "dense_2/kernel"]
+
+
+def test_freezing_goes_for_all_below():
+    base = Sequential([Input((4,)), layers.Dense(3), layers.BatchNormalization()])
+    base.trainable = False
+    model = Sequential([Input((4,)), base, layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = [w.copy() for w in base.get_weights()]
+    model.fit(*blobs(40), verbose=0)
+    assert all((a == b).all() for a, b in zip(before, base.get_weights(), strict=True))
+    base.trainable = True
+    assert base.layers[1].trainable
+
+
+def test_drawing_does_not_move_state():
+    layer = layers.BatchNormalization()
+    layer(Input((3,)), training=True)
+    assert (layer.moving_variance == 1).all()
+
+
+def test_a_constant_of_another_type_does_not_widen_the_weights():
+    class Shift(layers.Layer):
+        def call(self, x):
+            return x * np.array([1.0, 2.0, 3.0])
+
+    model = Sequential([Input((4,)), layers.Dense(3), Shift()])
+    model.compile("adam", "mse", engine="numpy")
+    model.fit(blobs(20)[0], np.ones((20, 3)), verbose=0)
+    assert {w.dtype for w in model.get_weights()} == {np.dtype("float32")}
+
+
+def test_no_compilation_for_a_changed_rate():
+    x, y = blobs(64)
+    model = classifier(optimizer=optimizers.Adam(0.1), engine="xla")
+    schedule = callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+    model.fit(x, y, epochs=4, validation_data=(x, y), callbacks=[schedule], verbose=0)
+    assert len(model._programs) == 2  # one to train, one to measure
+
+
+def test_changed_layers_are_compiled_again():
+    class Scale(layers.Layer):
+        def __init__(self, factor=1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+    model = Sequential([Input((2,)), Scale(), layers.Activation(lambda x: x + 1.0)])
+    model.compile("sgd", "mse", engine="xla")
+    x = np.ones((1, 2), "float32")
+    assert model.predict(x).tolist() == [[2, 2]]
+    model.layers[0].factor = 5.0
+    assert model.predict(x).tolist() == [[6, 6]]
+    model.layers[1].activation = lambda x: x - 1.0
+    assert model.predict(x).tolist() == [[4, 4]]
+
+
+def test_several_inputs_in_a_subclass(tmp_path):
+    class Pair(Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.head = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.head(inputs["a"] * inputs["b"])
+
+    model = Pair()
+    model.compile("sgd", "mse", engine="xla")
+    x = {"a": np.ones((4, 3), "float32"), "b": np.ones((4, 3), "float32")}
+    model.fit(x, np.ones((4, 2)), verbose=0)
+    assert model.input_shape == {"a": (None, 3), "b": (None, 3)}
+    model.save(tmp_path / "pair")
+    from trasluz.saving import load_model
+
+    again = load_model(tmp_path / "pair", custom_objects={"Pair": Pair})
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_ops_on_symbolic_tensors():
+    x = Input((3,))
+    y = ops.expand_dims(x, 1)
+    assert y.shape == (None, 1, 3)
+    assert ops.squeeze(y, 1).shape == (None, 3)
+    assert ops.reshape(x, (x.shape[0], 3, 1)).shape == (None, 3, 1)
+    model = Model(x, layers.Flatten()(ops.stack([x, x * 2.0], 1)))
+    assert model.predict(np.ones((2, 3))).shape == (2, 6)
+
+
 def test_training_goes_on_where_it_stopped():
     """Two fits of one epoch are one fit of two: slots and step stay with the model."""
     x, y = blobs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from trasluz import (
     Input,
     Model,
     Sequential,
+    activations,
     callbacks,
     layers,
     losses,
@@ -131,14 +133,94 @@ def test_own_classes_and_functions(tmp_path):
     class Opaque(layers.Layer):
         def __init__(self, factor):
             super().__init__()
-            self.factor = factor
+            self.hidden = factor
 
         def call(self, x):
-            return x * self.factor
+            return x * self.hidden
 
     with pytest.raises(UserError, match=r"factor.*get_config"):
         Sequential([Input((4,)), Opaque(3)]).save(tmp_path / "no.trasluz")
     assert not (tmp_path / "no.trasluz").exists()
+
+
+@pytest.mark.parametrize("kind", [layers.LeakyReLU, layers.PReLU])
+def test_a_layer_as_activation(tmp_path, kind):
+    model = Sequential([Input((4,)), layers.Dense(3, activation=kind()), layers.Dense(1)])
+    model.compile("adam", "mse", engine="numpy")
+    x, y = data()
+    model.fit(x, y, epochs=1, verbose=0)
+    model.save(tmp_path / "m.trasluz")
+    again = load_model(tmp_path / "m.trasluz")
+    assert type(again.layers[0].activation) is kind
+    assert (again.predict(x) == model.predict(x)).all()
+    for one in (model, again):
+        one.fit(x, y, epochs=1, verbose=0, shuffle=False)
+    assert (again.predict(x) == model.predict(x)).all()
+
+
+def test_what_a_file_cannot_hold_is_named(tmp_path):
+    leaky = functools.partial(activations.leaky_relu, negative_slope=0.3)
+    model = Sequential([Input((4,)), layers.Dense(1, activation=leaky)])
+    path = tmp_path / "m.trasluz"
+    with pytest.raises(UserError, match=r"partial\(.*leaky_relu.*function with a name"):
+        model.save(path)
+    model = Sequential([Input((4,)), layers.Dense(1)])
+    model.compile("sgd", functools.partial(losses.huber, delta=2.0))
+    with pytest.raises(UserError, match=r"partial\(.*huber"):
+        model.save(path)
+    assert not path.exists()
+
+
+def test_what_does_not_move_and_does_not_decay_comes_back(tmp_path):
+    model = Sequential([Input((4,)), layers.Dense(3), layers.BatchNormalization(), layers.Dense(1)])
+    kernel, bias = model.layers[0].weights
+    bias.trainable = False
+    optimizer = optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay([kernel], ["gamma", "beta"])
+    model.compile(optimizer, "mse", engine="numpy")
+    x, y = data()
+    model.fit(x, y, epochs=2, verbose=0)
+    model.save(tmp_path / "m.trasluz")
+    again = load_model(tmp_path / "m.trasluz")
+    flags = {v.path: v.trainable for v in model.weights}
+    assert {v.path: v.trainable for v in again.weights} == flags
+    assert not flags[bias.path]
+    assert flags[kernel.path]
+    for path in flags:
+        assert again.optimizer._spares(path) == model.optimizer._spares(path)
+    assert again.optimizer._spares(kernel.path)
+    for one in (model, again):
+        one.fit(x, y, epochs=2, verbose=0, shuffle=False)
+    for path, array in read(model).items():
+        assert (read(again)[path] == array).all(), path
+    again.save(tmp_path / "again.trasluz")
+    once_more = load_model(tmp_path / "again.trasluz")
+    assert once_more.optimizer._spares("batch_normalization/gamma")
+    assert not once_more.optimizer._spares("dense_1/kernel")
+
+
+def test_arguments_kept_in_attributes_are_written(tmp_path):
+    class Leak(layers.Layer):
+        def __init__(self, alpha=0.1):
+            super().__init__()
+            self.alpha = alpha
+
+        def call(self, x):
+            return x * self.alpha
+
+    class Loses(Leak):
+        def __init__(self, slope=0.1):
+            super().__init__(slope * 2)
+
+    x = np.ones((1, 2), "float32")
+    model = Sequential([Input((2,)), Leak(0.9)])
+    model.save(tmp_path / "leak")
+    with pytest.raises(UserError, match=r"unknown layer 'Leak'.*custom_objects"):
+        load_model(tmp_path / "leak")
+    again = load_model(tmp_path / "leak", custom_objects={"Leak": Leak})
+    assert (again.predict(x) == model.predict(x)).all()
+    with pytest.raises(UserError, match=r"lacks arguments.*slope"):
+        Sequential([Input((2,)), Loses()]).save(tmp_path / "no")
 
 
 def test_subclassed_model(tmp_path):

@@ -195,13 +195,8 @@ class CallbackList(Callback):
         self._hearers = {hook: [c for c in self.callbacks if c.hears(hook)] for hook in BATCH_HOOKS}
 
     @property
-    def wants_batches(self) -> bool:
-        """Whether any callback has a hook for batches."""
-        return any(self._hearers.values())
-
-    @property
     def wants_every_batch(self) -> bool:
-        """Whether any callback has one besides the progress line, which can do with a few."""
+        """Whether any has a hook for batches besides the progress line, which can do with a few."""
         return any(not isinstance(c, ProgbarLogger) for cs in self._hearers.values() for c in cs)
 
     def _batch(self, hook: str, batch: int, logs: Any) -> None:
@@ -1002,7 +997,7 @@ class BackupAndRestore(Callback):
     keyboard interrupt one is written where training stood.
 
     Args:
-        backup_dir: the file of the checkpoint.
+        backup_dir: the file of the checkpoint, or a folder for it.
         save_freq: "epoch", or after how many batches to write one too.
         delete_checkpoint: whether to remove it when training has come to its end.
 
@@ -1014,13 +1009,19 @@ class BackupAndRestore(Callback):
     save_freq: str | int = "epoch"
     delete_checkpoint: bool = True
 
+    @property
+    def file(self) -> Path:
+        """The file of the checkpoint; in a folder that exists it is given a name."""
+        path = Path(self.backup_dir)
+        return path / "checkpoint.trasluz" if path.is_dir() else path
+
     def resume(self, run: Any) -> bool:
         """Put a run where the checkpoint was, if there is one."""
         from trasluz import saving
 
-        if not Path(self.backup_dir).exists():
+        if not self.file.exists():
             return False
-        run.go_to(*saving.load_checkpoint(run.model, self.backup_dir))
+        run.go_to(*saving.load_checkpoint(run.model, self.file))
         return True
 
     def keep(self, run: Any, when: str) -> None:
@@ -1030,7 +1031,7 @@ class BackupAndRestore(Callback):
         if when == "batch" and (self.save_freq == "epoch" or run.batch % int(self.save_freq)):
             return
         if when == "end" and self.delete_checkpoint:
-            Path(self.backup_dir).unlink(missing_ok=True)
+            self.file.unlink(missing_ok=True)
             return
         run.store()
-        saving.save_checkpoint(run.model, self.backup_dir, *run.position())
+        saving.save_checkpoint(run.model, self.file, *run.position())

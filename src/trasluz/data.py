@@ -147,6 +147,10 @@ class Arrays:
             part = slice(start, start + size)
             yield self.rows(part if order is None else order[part])
 
+    def first(self, steps: int | None, size: int | None) -> Arrays:
+        """Keep the rows of the first so many batches; all, where nothing limits them."""
+        return self if steps is None or size is None else self._part(slice(0, steps * size))
+
     def split(self, fraction: float) -> tuple[Arrays, Arrays]:
         """Set the last part of the rows aside, as Keras's `validation_split` does."""
         if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:

@@ -8,11 +8,11 @@ import numpy as np
 
 from trasluz import ops
 from trasluz.errors import UserError
-from trasluz.layer import Layer, _Shape
+from trasluz.layer import Layer
 from trasluz.model import Model
 from trasluz.registry import serialize
 from trasluz.state import assign_paths, unique
-from trasluz.symbolic import Input, Node, SymbolicTensor
+from trasluz.symbolic import Input, Node, SymbolicTensor, shapes_of
 from trasluz.tape import Row
 from trasluz.tree import leaves, tree_map
 
@@ -87,7 +87,7 @@ class Functional(Model):
             tensor.name = tensor.name or unique("input_layer", taken)
         self._input_symbols = inputs
         self._drawn = (inputs, outputs)
-        self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
+        self._output_shape = shapes_of(outputs)
         for layer in self._layers:
             layer._path = ""
         assign_paths(self, self._path)

@@ -13,7 +13,7 @@ import numpy as np
 
 from trasluz import config, initializers, random
 from trasluz.errors import UserError, unknown
-from trasluz.registry import Configurable, Registry
+from trasluz.registry import Configurable, Registry, plain
 from trasluz.state import (
     Context,
     Holder,
@@ -26,7 +26,15 @@ from trasluz.state import (
     snake,
     write,
 )
-from trasluz.symbolic import Shape, SymbolicTensor, apply, is_symbolic, symbol
+from trasluz.symbolic import (
+    SymbolicTensor,
+    apply,
+    example,
+    is_symbolic,
+    rows_of,
+    shapes_of,
+    symbol,
+)
 from trasluz.tape import Box, Traced, scope
 from trasluz.tree import leaves, tree_map
 
@@ -85,7 +93,7 @@ class Layer(Holder, Configurable, _Fields):
             cls.build = _drawing(cls.build)  # type: ignore[method-assign]
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("trasluz."):
-            registry.add(cls)
+            registry.add(cls, *([cls.__name__] if cls.__name__[0] != "_" else []))
 
     def build(self, input_shape: Any) -> None:
         """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
@@ -134,11 +142,15 @@ class Layer(Holder, Configurable, _Fields):
         if not self.built:
             assign_paths(self, self._path)
         before = read(self)
+        if not self.built:
+            quiet = {k: v for k, v in options.items() if k != "training"}
+            self(*example(inputs, 0), **example(quiet, 0))
+            before = {**read(self), **before}
         outputs = apply(self, inputs, options)
         write(self, before)  # examples are not data: what they moved goes back
         if self._drawn is None:
             self._drawn = (inputs[0] if len(inputs) == 1 else list(inputs), outputs)
-        self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
+        self._output_shape = shapes_of(outputs)
         for tensor in leaves(outputs):
             tensor.name = tensor.name or self.name
         return outputs
@@ -151,9 +163,8 @@ class Layer(Holder, Configurable, _Fields):
         return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
 
     def _build_for(self, inputs: tuple[Any, ...]) -> None:
-        shapes = tree_map(lambda x: _Shape((None, *x.shape[1:])), inputs)
-        shapes = shapes[0] if len(inputs) == 1 else shapes
-        self.build(tree_map(lambda s: s.full, shapes))
+        shapes = shapes_of(inputs, rows_of)
+        self.build(shapes[0] if len(inputs) == 1 else shapes)
         self.built = True
 
     def _penalise(self, outputs: Any, context: Context) -> None:
@@ -242,7 +253,7 @@ class Layer(Holder, Configurable, _Fields):
         twin = type(self).from_config(self.get_config())
         several = isinstance(input_shape, list)
         inputs = [symbol(tuple(s)) for s in input_shape] if several else symbol(tuple(input_shape))
-        return tree_map(lambda s: s.full, tree_map(lambda t: _Shape(t.shape), twin(inputs)))
+        return shapes_of(twin(inputs))
 
     # -------------------------------------------------------------------------- for those who look
 
@@ -273,9 +284,7 @@ class Layer(Holder, Configurable, _Fields):
     @property
     def output_shape(self) -> Any:
         """The shape of the output, once the layer has been called on a symbolic tensor."""
-        return (
-            None if self._output_shape is None else tree_map(lambda s: s.full, self._output_shape)
-        )
+        return self._output_shape
 
     def count_params(self) -> int:
         """How many numbers the arrays hold.
@@ -292,31 +301,31 @@ class Layer(Holder, Configurable, _Fields):
         return super().count_params()
 
     def get_config(self) -> dict[str, Any]:
-        """List the constructor's arguments as plain data."""
+        """List the constructor's arguments as plain data.
+
+        A constructor of your own is taken to keep its arguments in attributes of their names.
+        """
         full = super().get_config()
         optional = {f.name for f in dataclasses.fields(Layer)} - {"name", "trainable"}
-        return {k: v for k, v in full.items() if not (k in optional and v is None)}
+        config = {k: v for k, v in full.items() if not (k in optional and v is None)}
+        parameters = inspect.signature(type(self)).parameters
+        for name in arguments_of(type(self)):
+            if name not in full and hasattr(self, name):
+                config[name] = plain(getattr(self, name))
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return config
+        return {k: v for k, v in config.items() if k in parameters}
 
     def __repr__(self) -> str:
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in dataclasses.fields(self)
-            if f.init and getattr(self, f.name) != f.default
+            if f.init and not _same(getattr(self, f.name), f.default)
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
 _NUMBERS = (Box, np.ndarray)  # what a running step hands over: no need to look any further
-
-
-class _Shape:
-    """A shape as one leaf of a tree."""
-
-    def __init__(self, full: Shape) -> None:
-        self.full = full
-
-    def __repr__(self) -> str:
-        return str(self.full)
 
 
 def _drawing(build: Callable[..., None]) -> Callable[..., None]:
@@ -339,6 +348,16 @@ def _drawing(build: Callable[..., None]) -> Callable[..., None]:
         return None
 
     return whole
+
+
+def arguments_of(kind: Any) -> list[str]:
+    """Name the arguments of a class's constructor."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in inspect.signature(kind).parameters.values() if p.kind in named]
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (not hasattr(value, "shape") and value == default)
 
 
 def _is_numpy(x: Any) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 from trasluz import backend, callbacks, random, training
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
-from trasluz.registry import serialize
-from trasluz.state import assign_paths, handles, read, unique, write
+from trasluz.registry import Configurable
+from trasluz.state import assign_paths, handles, holders, read, unique, write
 from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
@@ -22,6 +22,8 @@ from trasluz.tree import leaves, tree_map
 _WORTH_COMPILING = 8.0
 _SECONDS_A_STEP = 300e-6
 _FLOPS_A_SECOND = 2e10
+# Attributes of a model that a compiled step does not depend on.
+_MOVING = ("optimizer", "history", "stop_training", "built")
 _CALMER = "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs"
 
 
@@ -44,6 +46,7 @@ class Run:
         self.listed: Any = None
         self.epoch, self.batch = 0, 0
         self.begun: int | None = None  # the step at which the epoch began
+        self.limit: int | None = None  # how many batches an epoch has at most
         self.state: State = {}
 
     # ------------------------------------------------------------------------------------- pieces
@@ -60,26 +63,48 @@ class Run:
         if self.engine == "numpy":
             return make()
         programs = self.model._programs
-        key = (kind, self._fingerprint())
-        if key not in programs:
-            programs[key] = backend.compiled(make(), self.engine)
-        return programs[key]
+        key, functions = self._fingerprint(kind)
+        if (kind, key) not in programs:
+            programs[kind, key] = backend.compiled(make(), self.engine), functions
+        return programs[kind, key][0]
 
-    def _fingerprint(self) -> str:
-        """Everything a compiled step depends on, beside the arrays."""
-        model = self.model
+    def _fingerprint(self, kind: str) -> tuple[str, list[Any]]:
+        """Everything a compiled step depends on beside arrays, and the functions among it.
+
+        Functions are told apart by their identity, so they have to be kept alive.
+        """
+        model, functions = self.model, []
+
+        def mark(value: Any) -> str:
+            if isinstance(value, Configurable):
+                own = {k: v for k, v in vars(value).items() if k[:1] != "_"}
+                plain = {k: mark(v) for k, v in own.items() if not hasattr(v, "shape")}
+                return f"{type(value).__name__} {plain}"
+            if callable(value):
+                functions.append(value)
+                return f"{value!r} {id(value)}"
+            return repr(value)
+
+        parts = [
+            [
+                type(h).__qualname__,
+                {
+                    name: [mark(v) for v in leaves(value)]
+                    for name, value in vars(h).items()
+                    if name[:1] != "_" and not hasattr(value, "shape") and name not in _MOVING
+                },
+            ]
+            for h in holders(model)
+        ]
         frozen = [(v.path, v.trainable) for v in handles(model)]
-        try:
-            config = serialize(model)
-        except UserError:
-            config = id(model)
-        how = {k: repr(serialize(v)) for k, v in model._compiled_with.items()}
-        optimizer = serialize(model.optimizer) if model.optimizer else None
-        if isinstance(optimizer, dict) and not isinstance(
-            optimizer["config"]["learning_rate"], dict
-        ):
-            optimizer["config"].pop("learning_rate")  # handed in at each step
-        return json.dumps([config, frozen, how, optimizer], default=repr, sort_keys=True)
+        how = {k: v for k, v in model._compiled_with.items() if k != "optimizer"}
+        goal = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
+        rule: Any = None
+        if kind == "train":
+            rule = {k: v for k, v in vars(model.optimizer).items() if k[:1] != "_"}
+            rule.pop("iterations", None)
+            rule["schedule"] = mark(model.optimizer._learning_rate) if self._rate() is None else ""
+        return repr([parts, frozen, goal, type(model.optimizer).__name__, rule]), functions
 
     def _prepare(self, batch: Batch) -> None:
         """Build and resolve what depends on the shapes of data."""
@@ -109,6 +134,12 @@ class Run:
                 numbers = np.asarray(target)
                 skip = loss.ignore_class
                 numbers = numbers if skip is None else numbers[numbers != skip]
+                if numbers.dtype.kind == "f" and not np.all(numbers == np.floor(numbers)):
+                    raise UserError(
+                        "some class numbers are missing or have decimals",
+                        name,
+                        "leave rows without a class out, and number classes 0, 1, 2, …",
+                    )
                 if numbers.size and (numbers.min() < 0 or numbers.max() >= classes):
                     raise UserError(
                         f"class numbers go from {numbers.min()} to {numbers.max()}, "
@@ -175,15 +206,18 @@ class Run:
         initial_epoch: int,
         validation_batch_size: int | None,
         validation_freq: int,
+        steps_per_epoch: int | None = None,
     ) -> Any:
         """Train; see `Model.fit`."""
         model = self.model
         size = _batch_size(batch_size, data)
+        self.limit = steps_per_epoch
         if isinstance(data, Stream):
             first, data = _peeked(data)
             steps = data.steps
         else:
             first, steps = data.rows(slice(None)), math.ceil(len(data) / size)
+            steps = min(steps, steps_per_epoch or steps)
             self._choose(len(data), steps, epochs - initial_epoch)
         self._prepare(first)
         listed = callbacks.CallbackList(
@@ -207,18 +241,23 @@ class Run:
                 self._keep_checkpoints("epoch")
                 listed.on_epoch_begin(self.epoch)
                 try:
-                    logs = self._epoch(program, data, size, shuffle)
+                    found = self._epoch(program, data, size, shuffle)
+                    if found is None:
+                        break
+                    logs = found
                     self.store()
                     if held_out is not None and (self.epoch + 1) % validation_freq == 0:
                         logs |= self._measured(held_out, validation_batch_size or batch_size)
-                except KeyboardInterrupt:
-                    self._keep_checkpoints("interrupt")
+                except BaseException as error:
+                    self.store()  # what was learnt so far stays with the model
+                    if isinstance(error, KeyboardInterrupt):
+                        self._keep_checkpoints("interrupt")
                     raise
                 self.epoch, self.batch, self.begun = self.epoch + 1, 0, None
                 listed.on_epoch_end(self.epoch - 1, logs)
                 self.load()
-            self._average()
             self._keep_checkpoints("end")
+            self._average()
             listed.on_train_end(logs)
         return model.history
 
@@ -249,7 +288,8 @@ class Run:
         remembered, arrays = {}, {}
         for name, callback in self._by_name():
             remembered[name], arrays[name] = callback.remembered()
-        place = {"epoch": self.epoch, "batch": self.batch, "begun": self.begun}
+        done = 0 if self.begun is None else int(self.state["step"]) - self.begun
+        place = {"epoch": self.epoch, "batch": done, "begun": self.begun}
         metrics = backend.to_numpy(self.state["metrics"])
         return {**place, "callbacks": remembered}, {"metrics": metrics, "callbacks": arrays}
 
@@ -280,14 +320,14 @@ class Run:
 
     def _epoch(
         self, program: Any, data: Arrays | Stream, size: int, shuffle: bool
-    ) -> dict[str, Any]:
-        """Take one pass over the training set, or the rest of one."""
+    ) -> dict[str, Any] | None:
+        """Take one pass over the training set, or the rest of one; `None` if there is nothing."""
         listed = self.listed
         if self.begun is None:
             self.state["metrics"] = self._fresh()
             self.begun = int(self.state["step"])
         order = self._order(data, self.begun, shuffle)
-        batches = itertools.islice(self._batches(data, size, order), self.batch, None)
+        batches = itertools.islice(self._batches(data, size, order), self.batch, self.limit)
         broken = False
         for batch in batches:
             listed.on_train_batch_begin(self.batch)
@@ -310,6 +350,13 @@ class Run:
             several = self._batches(data, size, order)
             self._broken(bad, next(itertools.islice(several, bad - self.begun, None)))
             broken = True
+        if self.batch == 0 and not broken:
+            warnings.warn(
+                f"the iterable is used up: training ends before epoch {self.epoch + 1}; give one "
+                "that can start anew, or steps_per_epoch",
+                stacklevel=4,
+            )
+            return None
         logs = self.target.results(self.state["metrics"])
         return {**logs, "loss": math.nan} if broken else logs
 
@@ -420,11 +467,16 @@ class Run:
         arrays = backend.to_engine(read(self.model), self.engine)
         program = self._program("test", lambda: training.test_step(self.model, self.target))
         listed.on_test_begin()
-        tracked = self._fresh()
+        tracked, number = self._fresh(), -1
         for number, batch in enumerate(self._batches(data, _batch_size(batch_size, data), None)):
             listed.on_test_batch_begin(number)
             tracked = program(arrays, tracked, batch)
             listed.on_test_batch_end(number, lambda t=tracked: self.target.results(t))
+        if number < 0:
+            raise UserError(
+                "the iterable to measure on gave no batch",
+                mend="give one that can start anew, or steps",
+            )
         logs = self.target.results(tracked)
         listed.on_test_end(logs)
         return logs

@@ -21,7 +21,7 @@ from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable, Registry
 from trasluz.registry import serialize as serialize
 from trasluz.state import snake
-from trasluz.tape import Box, Traced, composite, made_by
+from trasluz.tape import Box, composite, made_by
 
 EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -30,17 +30,6 @@ registry = Registry("loss")
 
 
 # ------------------------------------------------------------------------------ shapes and dtypes
-
-
-def as_array(x: Any) -> Any:
-    """Take in what a person hands over: lists and numbers become arrays.
-
-    >>> as_array([1, 2])
-    array([1, 2])
-    """
-    if isinstance(x, Traced) or hasattr(x, "__array_namespace__"):
-        return x
-    return np.asarray(x)
 
 
 def as_float(x: Any, dtype: Any = None) -> Any:
@@ -52,7 +41,7 @@ def as_float(x: Any, dtype: Any = None) -> Any:
     if isinstance(x, (Box, np.ndarray)) and x.dtype.kind == "f" and dtype in (None, x.dtype):
         return x
     listed = not hasattr(x, "dtype")
-    x = as_array(x)
+    x = ops.convert_to_tensor(x)
     keeps = dtype is None and not listed and np.dtype(x.dtype).kind not in "biuO"
     dtype = x.dtype if keeps else np.dtype(dtype or config.floatx())
     return x if x.dtype == dtype else ops.astype(x, dtype=dtype)
@@ -213,7 +202,7 @@ class Loss(Configurable):
             sample_weight: a number, `(n,)`, `(n, 1)` or `(n, t)`.
         """
         y_pred = as_float(y_pred, self.dtype)
-        y_true = as_array(y_true) if self.numbered else as_float(y_true, y_pred.dtype)
+        y_true = ops.convert_to_tensor(y_true) if self.numbered else as_float(y_true, y_pred.dtype)
         values, mask = self.call(y_true, y_pred), self.mask(y_true, y_pred)
         return reduced(values, sample_weight, mask, self.reduction)
 
@@ -906,7 +895,7 @@ def sparse_categorical_crossentropy(
 
 def class_numbers(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """Bring targets that number classes to the shape of the predictions without the class axis."""
-    y = as_array(y_true)
+    y = ops.convert_to_tensor(y_true)
     if len(y.shape) == len(y_pred.shape) and y.shape[axis] == 1:
         y = ops.squeeze(y, axis)
     axis = axis % len(y_pred.shape)

@@ -16,7 +16,7 @@ import numpy as np
 
 from trasluz import config, initializers, losses, ops
 from trasluz.errors import UserError, unknown
-from trasluz.losses import EPSILON, aligned, as_array, as_float, class_numbers, pair, ratio
+from trasluz.losses import EPSILON, aligned, as_float, class_numbers, pair, ratio
 from trasluz.registry import Configurable, Registry
 from trasluz.registry import serialize as serialize
 from trasluz.state import Buffer, Holder, Param, Variable, snake
@@ -246,7 +246,7 @@ class MeanMetricWrapper(_Averaged):
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         """Give the values of a batch."""
-        return self.fn(as_array(y_true), as_array(y_pred), **self.kwargs)
+        return self.fn(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred), **self.kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data."""
@@ -619,7 +619,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     >>> sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]])
     array([1., 0.], dtype=float32)
     """
-    y_pred = as_array(y_pred)
+    y_pred = ops.convert_to_tensor(y_pred)
     called = ops.astype(ops.argmax(y_pred, axis=-1), dtype=np.dtype(np.int32))
     return as_float(class_numbers(y_true, y_pred) == called)
 
@@ -1309,7 +1309,7 @@ class ConfusionMatrix(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
-        y, p = as_array(y_true), as_array(y_pred)
+        y, p = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         by_class = p.shape[-1] == self.num_classes and len(p.shape) > 1
         if by_class and tuple(y.shape) == tuple(p.shape):
             y = ops.argmax(y, axis=-1)
@@ -1354,7 +1354,7 @@ class _Overlap(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
-        y, p = as_array(y_true), as_array(y_pred)
+        y, p = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         y = whole(y if self.sparse_y_true else ops.argmax(y, axis=self.axis))
         p = whole(p if self.sparse_y_pred else ops.argmax(p, axis=self.axis))
         weight = as_float(1 if sample_weight is None else sample_weight, self.dtype)
@@ -1410,7 +1410,7 @@ class BinaryIoU(_Overlap):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
-        super().update_state(y_true, as_array(y_pred) >= self.threshold, sample_weight)
+        super().update_state(y_true, ops.convert_to_tensor(y_pred) >= self.threshold, sample_weight)
 
 
 class MeanIoU(_Overlap):

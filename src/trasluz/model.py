@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from trasluz import backend, optimizers, random
 from trasluz.data import Arrays, Stream, is_stream, weights_of_classes
 from trasluz.errors import UserError, unknown
-from trasluz.layer import Layer, _Shape
+from trasluz.layer import Layer
 from trasluz.state import Context, assign_paths, handles, holders
-from trasluz.symbolic import SymbolicTensor, symbol
+from trasluz.symbolic import SymbolicTensor, rows_of, shapes_of, symbol
 from trasluz.training import Objective, State
-from trasluz.tree import leaves, tree_map
+from trasluz.tree import leaves
 
 ENGINES = ("auto", *backend.ENGINES)
 
@@ -27,6 +27,8 @@ class Model(Layer):
     Three ways to make one: `Sequential([...])`; `Model(inputs, outputs)` from symbolic tensors
     that layers were called on; a subclass that keeps layers in attributes and writes `call`.
     """
+
+    _apart: ClassVar[tuple[str, ...]] = ("_compiled_with",)
 
     optimizer: Any = field(default=None, init=False)
     stop_training: bool = field(default=False, init=False)
@@ -63,20 +65,19 @@ class Model(Layer):
         assign_paths(self, self._path)
         outputs = self.call(tensors)
         self._drawn = (tensors, outputs)
-        self._output_shape = tree_map(lambda t: _Shape(t.shape), outputs)
+        self._output_shape = shapes_of(outputs)
         assign_paths(self, self._path)
         self.built = True
 
     def _require_built(self, x: Any) -> None:
         """Build for data whose shapes are seen now for the first time."""
         if not self.built:
-            shapes = tree_map(lambda a: _Shape((None, *a.shape[1:])), x)
-            full = tree_map(lambda s: s.full, shapes)
-            if isinstance(full, dict):
+            shapes = shapes_of(x, rows_of)
+            if isinstance(shapes, dict):
                 with Context():
-                    self._build_on({k: symbol(s, self.compute_dtype) for k, s in full.items()})
+                    self._build_on({k: symbol(s, self.compute_dtype) for k, s in shapes.items()})
             else:
-                self.build(full)
+                self.build(shapes)
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -118,7 +119,7 @@ class Model(Layer):
         """The shape of the input, batch axis first, once it is known."""
         if self._input_symbols is None:
             return None
-        return tree_map(lambda t: _Shape(t.shape), self._input_symbols).full
+        return shapes_of(self._input_symbols)
 
     @input_shape.setter
     def input_shape(self, value: Any) -> None:
@@ -129,7 +130,7 @@ class Model(Layer):
     def output_names(self) -> list[str]:
         """One name an output."""
         shapes = self._output_shape
-        n = len(leaves(shapes)) if shapes is not None else 1
+        n = len(shapes) if isinstance(shapes, list) else 1
         if isinstance(shapes, dict):
             return list(shapes)
         return ["output"] if n == 1 else [f"output_{i + 1}" for i in range(n)]
@@ -288,13 +289,16 @@ class Model(Layer):
                 raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
         run = Run(self, engine)
         if is_stream(x, y):
-            data: Any = Stream(x, self.compute_dtype, steps_per_epoch)
+            data: Any = Stream(x, self._dtype(), steps_per_epoch)
         else:
             self._check_given(x, y)
-            data = self._arrays(x, y, sample_weight, class_weight)
+            data = self._arrays(x, y, sample_weight)
             if validation_split and validation_data is None:
                 data, validation_data = data.split(validation_split)
+            self._weigh(data, class_weight)
         held_out = self._held_out(validation_data, validation_steps)
+        if isinstance(held_out, Arrays):
+            held_out = held_out.first(validation_steps, validation_batch_size or batch_size)
         return run.fit(
             data,
             held_out,
@@ -306,6 +310,7 @@ class Model(Layer):
             initial_epoch=initial_epoch,
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
+            steps_per_epoch=steps_per_epoch,
         )
 
     def _check_given(self, x: Any, y: Any) -> None:
@@ -314,18 +319,22 @@ class Model(Layer):
         if y is None:
             raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
 
-    def _arrays(self, x: Any, y: Any, weights: Any = None, classes: Any = None) -> Arrays:
+    def _arrays(self, x: Any, y: Any, weights: Any = None) -> Arrays:
         declared = [t.dtype for t in leaves(self._input_symbols)] if self.built else None
         data = Arrays(x, y, weights, self._dtype(), declared)
-        if classes is not None:
-            if data.w is not None:
-                raise UserError("class_weight and sample_weight exclude each other")
-            if isinstance(data.y, (list, dict)):
-                raise UserError("class_weight needs a single output", mend="use sample_weight")
-            data.w = weights_of_classes(data.y, classes, self._dtype())
         self._require_built(data.x)
         self._check_shape(data.x)
         return data
+
+    def _weigh(self, data: Arrays, classes: dict[int, float] | None) -> None:
+        """Turn weights of classes into weights of rows."""
+        if classes is None:
+            return
+        if data.w is not None:
+            raise UserError("class_weight and sample_weight exclude each other")
+        if isinstance(data.y, (list, dict)):
+            raise UserError("class_weight needs a single output", mend="use sample_weight")
+        data.w = weights_of_classes(data.y, classes, self._dtype())
 
     def _held_out(self, given: Any, steps: int | None) -> Any:
         if given is None or isinstance(given, Arrays):
@@ -384,7 +393,8 @@ class Model(Layer):
         from trasluz.loop import Run
 
         self._check_given(x, y)
-        data = self._arrays(x, y, sample_weight, class_weight)
+        data = self._arrays(x, y, sample_weight)
+        self._weigh(data, class_weight)
         logs = Run(self, None).one(data)
         return logs if return_dict else _unpacked(logs)
 
@@ -410,7 +420,7 @@ class Model(Layer):
         data = (
             Stream(x, self._dtype(), steps)
             if is_stream(x, y)
-            else self._arrays(x, y, sample_weight)
+            else self._arrays(x, y, sample_weight).first(steps, batch_size)
         )
         logs = Run(self, None).evaluate(data, batch_size, callbacks, verbose)
         return logs if return_dict else _unpacked(logs)
@@ -443,7 +453,10 @@ class Model(Layer):
         """
         from trasluz.loop import Run
 
-        data = Stream(x, self._dtype(), steps) if is_stream(x, None) else self._arrays(x, None)
+        if is_stream(x, None):
+            data: Any = Stream(x, self._dtype(), steps)
+        else:
+            data = self._arrays(x, None).first(steps, batch_size)
         return Run(self, None).predict(data, batch_size, callbacks, verbose)
 
     def reset_metrics(self) -> None:

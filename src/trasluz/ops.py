@@ -71,7 +71,7 @@ multiply = elementwise("multiply", lambda a, b: times(a, b), lambda y, a, b: b, 
 divide   = elementwise("divide", lambda a, b: over(a, b), lambda y, a, b: 1 / b,
                        lambda y, a, b: -y / b, forward=operator.truediv)
 negative = elementwise("negative", "-{0:2}", lambda y, x: -1, forward=operator.neg, level=SUM)
-power    = elementwise("power", lambda x, n: raised(x, n), lambda y, x, n: n * x ** (n - 1),
+power    = elementwise("power", lambda x, n: raised(x, n), lambda y, x, n: slope_of_power(x, n),
                        lambda y, x, n: y * log(x), forward=operator.pow, level=POWER)
 absolute = elementwise("absolute", r"\left|{0}\right|", lambda y, x: sign(x))
 sign     = elementwise("sign", function(r"\operatorname{{sign}}"), None)
@@ -151,12 +151,13 @@ place = structural("place", function(r"\operatorname{{place}}"),
                    lambda g, y, x, index, shape: getitem(g, index=index),
                    forward=lambda x, index, shape: _place(x, index, shape))
 take = structural("take", r"{0:0}_{{[{1}]}}",
-                  lambda g, y, x, i, axis: scatter_add(g, i, axis=axis, size=x.shape[axis]), None,
+                  lambda g, y, x, i, axis: scatter_add(g, i, axis=axis % x.ndim,
+                                                       size=x.shape[axis]), None,
                   forward=lambda x, i, axis: namespace(x, i).take(x, i, axis=axis), level=POWER)
 scatter_add = structural("scatter_add", r"\operatorname{{scatter}}_{{{1}}}\left({0}\right)",
                          lambda g, y, x, i, axis, size: take(g, i, axis=axis), None,
                          forward=lambda x, i, axis, size: _scatter_add(x, i, axis, size))
-astype = structural("astype", "{0:0}", lambda g, y, x, dtype: astype(g, dtype=x.dtype),
+astype = structural("astype", "{0:0}", lambda g, y, x, dtype: cast_back(g, x.dtype, dtype),
                     forward=lambda x, dtype: x.astype(dtype))
 stop_gradient = structural("stop_gradient", "{0:0}", None, forward=lambda x: x)
 # fmt: on
@@ -236,6 +237,17 @@ def share(wins: Any, ties: Any, y: Any) -> Any:
     return astype(wins, dtype=y.dtype) + 0.5 * astype(ties, dtype=y.dtype)
 
 
+def slope_of_power(x: Any, n: Any) -> Any:
+    """Derivative of a power in its base; of a constant power 0 it is 0, at the origin too."""
+    return 0 if isinstance(n, (int, float)) and n == 0 else n * x ** (n - 1)
+
+
+def cast_back(g: Any, source: Any, dtype: Any) -> Any:
+    """Pull a derivative back through a cast: through whole numbers and truths none passes."""
+    smooth = np.dtype(source).kind not in "iub" and np.dtype(dtype).kind not in "iub"
+    return astype(g if smooth else zero(g) * g, dtype=source)
+
+
 def among(ties: Any, g: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Share a derivative equally among the entries that reach the extreme."""
     ties = astype(ties, dtype=g.dtype)
@@ -280,7 +292,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 
 def reshape(x: Any, shape: Sequence[int]) -> Any:
     """Arrange the same entries in another shape; one length may be −1."""
-    return reshape_row(x, shape=tuple(shape))
+    return reshape_row(x, shape=tuple(-1 if n is None else n for n in shape))
 
 
 def swapaxes(x: Any, a: int, b: int) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from trasluz.errors import UserError, unknown
 from trasluz.state import snake
+from trasluz.tape import Row
 
 
 class Configurable:
@@ -51,8 +52,10 @@ def plain(value: Any) -> Any:
     """Turn a field's value into plain data: numbers, strings, lists, dicts."""
     if isinstance(value, Configurable):
         return serialize(value)
-    if isinstance(value, types.FunctionType) or type(value).__name__ == "Row":
-        return getattr(value, "__name__", None) or value.name
+    if isinstance(value, types.FunctionType):
+        return value.__name__
+    if isinstance(value, Row):
+        return value.name
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -138,8 +141,9 @@ class Registry:
             found = self.find(identifier)
             return found() if isinstance(found, type) else found
         if isinstance(identifier, dict) and "class_name" in identifier:
-            config = identifier.get("config", {})
-            return self.find(identifier["class_name"]).from_config(named(config))
+            config = named(identifier.get("config", {}))
+            made = {k: self._activation(v) if _activates(k) else v for k, v in config.items()}
+            return self.find(identifier["class_name"]).from_config(made)
         if isinstance(identifier, type):
             return identifier()
         if identifier is None or callable(identifier) or isinstance(identifier, Configurable):
@@ -149,6 +153,16 @@ class Registry:
             mend=f"give a name, an object or a function; known: {', '.join(sorted(self.shown))}",
         )
 
+    def _activation(self, value: Any) -> Any:
+        """Make the layer that stands in the place of an activation; what is none stays."""
+        known = isinstance(value, dict) and value.get("class_name") in self.known
+        return self.get(value) if known else value
+
     def names(self) -> Iterable[str]:
         """List the known names, each thing once."""
         return sorted(self.shown)
+
+
+def _activates(field: str) -> bool:
+    """Tell the fields that hold an activation: a function, or a layer with fields of its own."""
+    return field.endswith("activation")

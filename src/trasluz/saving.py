@@ -7,21 +7,22 @@ No pickle: nothing in a file is ever run.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import inspect
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from trasluz.errors import UserError
 from trasluz.files import write_atomically
 from trasluz.registry import custom, named, plain, serialize
-from trasluz.state import Context, assign_paths, read, weights_up_to, write
+from trasluz.state import Context, assign_paths, handles, read, weights_up_to, write
 
 FORMAT = 1
 
@@ -30,12 +31,24 @@ FORMAT = 1
 
 
 def pack(arrays: dict[str, np.ndarray], document: dict[str, Any]) -> bytes:
-    """Put arrays and a JSON document into the bytes of one file, with a checksum."""
+    """Put arrays and a JSON document into the bytes of one file, with a checksum.
+
+    Raises:
+        UserError: if there is something in the document that JSON cannot write.
+    """
     from safetensors.numpy import save
 
     arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
-    text = json.dumps({"format": FORMAT, **document})
+    text = json.dumps({"format": FORMAT, **document}, default=_cannot_be_written)
     return save(arrays, {"trasluz": text, "sha256": _checksum(arrays, text)})
+
+
+def _cannot_be_written(thing: Any) -> NoReturn:
+    raise UserError(
+        f"a file cannot hold {thing!r}",
+        type(thing).__name__,
+        "use a function with a name, or a class whose get_config() gives plain data",
+    )
 
 
 def unpack(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -160,10 +173,12 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "version": __version__,
         "model": serialize(model),
         "inputs": _input_shapes(model),
+        "fixed": [v.path for v in handles(model) if not v.spec.trainable],
     }
     if model.compiled:
         how = {**model._compiled_with, "optimizer": model.optimizer}
         document["compile"] = {"engine": model._engine, **{k: plain(v) for k, v in how.items()}}
+        document["decays_not"] = _spared_from_decay(model.optimizer)
         document["iterations"] = int(model.optimizer.iterations)
         if model._slots is not None:
             arrays |= flat(model._slots, "slots")
@@ -172,32 +187,48 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, document
 
 
-def _input_shapes(model: Any) -> Any:
-    from trasluz.tree import leaves
+def _spared_from_decay(optimizer: Any) -> dict[str, list[str]]:
+    """Write down what `exclude_from_weight_decay` was given, weights by their paths."""
+    pattern = optimizer._decays_not_pattern
+    names = [pattern.pattern] if pattern else []
+    return {"paths": sorted(optimizer._decays_not), "names": names}
 
-    return [[list(t.shape), str(t.dtype)] for t in leaves(model._input_symbols)]
+
+def _input_shapes(model: Any) -> Any:
+    """Write down what a model was drawn on: a tensor, or a list or dict of them."""
+    from trasluz.symbolic import shapes_of
+
+    described = lambda t: {"shape": list(t.shape), "dtype": str(t.dtype)}  # noqa: E731
+    return shapes_of(model._input_symbols, described)
+
+
+def _drawn_again(inputs: Any) -> Any:
+    """Make the tensors that `_input_shapes` wrote down."""
+    from trasluz.symbolic import symbol
+
+    if isinstance(inputs, list):
+        return [_drawn_again(one) for one in inputs]
+    if isinstance(inputs.get("shape"), list):
+        return symbol(tuple(inputs["shape"]), inputs["dtype"])
+    return {name: _drawn_again(one) for name, one in inputs.items()}
 
 
 def _check_config(model: Any) -> None:
     """Find constructors that the config would not satisfy, before anything is written."""
-    from trasluz.layer import Layer
+    from trasluz.layer import Layer, arguments_of
     from trasluz.state import holders
 
     for layer in holders(model):
         if not isinstance(layer, Layer) or type(layer).__module__.startswith("trasluz."):
             continue
         config = layer.get_config()
-        needed = [
-            p.name
-            for p in inspect.signature(type(layer)).parameters.values()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        missing = [name for name in needed if name not in config]
+        given_up = {f.name for f in dataclasses.fields(Layer)}
+        missing = [n for n in arguments_of(type(layer)) if n not in config and n not in given_up]
         if missing:
             raise UserError(
-                f"its config lacks what its constructor needs: {missing}",
+                f"its config lacks arguments of its constructor: {missing}",
                 type(layer).__name__,
-                "write get_config() that adds them to super().get_config(), or make them fields",
+                "keep them in attributes of these names, or write get_config() that adds them",
             )
 
 
@@ -246,11 +277,14 @@ def _read_carefully(where: str) -> Iterator[None]:
     """Turn what a document that makes no sense leads to into an error about the file."""
     try:
         yield
-    except UserError:
+    except UserError as error:
+        if error.what.startswith("unknown layer"):
+            own = "a class of your own goes into custom_objects={'Name': Name}, or is made known "
+            raise UserError(error.what, where, f"{own}by saving.register; {error.mend}") from error
         raise
     except (
         ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError,
-        TypeError, ValueError,
+        TypeError, ValueError, re.error,
     ) as error:  # fmt: skip
         raise UserError(
             f"the file does not describe a model ({type(error).__name__}: {error})",
@@ -263,16 +297,21 @@ def _restored(
     arrays: dict[str, np.ndarray], document: dict[str, Any], compile: bool, where: str
 ) -> Any:
     from trasluz.layer import registry
-    from trasluz.symbolic import symbol
 
     model = registry.get(document["model"])
     if not model.built:
-        tensors = [symbol(tuple(s), d) for s, d in document["inputs"]]
         with Context():
-            model._build_on(tensors[0] if len(tensors) == 1 else tensors)
+            model._build_on(_drawn_again(document["inputs"]))
     _write_weights(model, nested(arrays, "weights"), where)
+    weights = handles(model)
+    for weight in weights:
+        weight.trainable = weight.path not in document["fixed"]
     if compile and "compile" in document:
         model.compile(**named(document["compile"]))
+        spared = document["decays_not"]
+        model.optimizer.exclude_from_weight_decay(
+            [v for v in weights if v.path in spared["paths"]], spared["names"]
+        )
         model.optimizer.iterations = int(document["iterations"])
         model._target()
         model._slots = nested(arrays, "slots") or None

@@ -14,13 +14,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from trasluz import config, ops, random
 from trasluz.errors import UserError, nearest
 from trasluz.tape import Row, Traced
+from trasluz.tree import leaves, tree_map
 
 _most_numbers: ContextVar[int] = ContextVar("most_numbers", default=2**32)
 
@@ -133,6 +134,7 @@ class Holder:
     name: str | None
     trainable: bool = True
     _path: str = ""
+    _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the holder's own
 
     @property
     def _specs(self) -> dict[str, Param]:
@@ -140,6 +142,11 @@ class Holder:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; an array set where a variable is goes into the variable."""
+        if name == "trainable":
+            for below in holders(self):
+                if isinstance(below, Variable):
+                    continue
+                below.__dict__["trainable"] = bool(value)  # as in Keras, it goes for all below
         held = self.__dict__.get(name)
         if type(held) is not Variable or type(value) is Variable or not hasattr(value, "shape"):
             object.__setattr__(self, name, value)
@@ -147,14 +154,9 @@ class Holder:
             held.assign(value)
 
     def children(self) -> Iterator[Holder]:
-        """List the holders kept in attributes, in lists and in dicts; variables come first."""
-        found = []
-        for value in list(self.__dict__.values()):
-            if isinstance(value, Holder):
-                found.append(value)
-            elif isinstance(value, (list, tuple, dict)):
-                items = value.values() if isinstance(value, dict) else value
-                found += [item for item in items if isinstance(item, Holder)]
+        """List the holders kept in attributes, in lists and dicts too; variables come first."""
+        kept = [value for name, value in self.__dict__.items() if name not in self._apart]
+        found = [held for value in kept for held in leaves(value) if isinstance(held, Holder)]
         yield from sorted(found, key=_turn)
 
     @property
@@ -501,7 +503,7 @@ class Binding:
             inside = [
                 (attribute, _numbered(value, numbers))
                 for attribute, value in one.__dict__.items()
-                if _holds(value)
+                if attribute not in one._apart and _holds(value)
             ]
             self.parts.append((one, arrays, inside))
 
@@ -534,31 +536,16 @@ class _Place(int):
 
 
 def _holds(value: Any) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return any(isinstance(v, Holder) for v in value)
-    return isinstance(value, Holder)
+    return any(isinstance(held, Holder) for held in leaves(value))
 
 
 def _numbered(value: Any, numbers: dict[int, int]) -> Any:
-    if isinstance(value, Holder):
-        return _Place(numbers[id(value)])
-    if isinstance(value, dict):
-        return {k: _numbered(v, numbers) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_numbered(v, numbers) for v in value]
-    return value
+    number = lambda v: _Place(numbers[id(v)]) if isinstance(v, Holder) else v  # noqa: E731
+    return tree_map(number, value)
 
 
 def _filled(value: Any, made: list[Any]) -> Any:
-    if type(value) is _Place:
-        return made[value]
-    if isinstance(value, dict):
-        return {k: _filled(v, made) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_filled(v, made) for v in value]
-    return value
+    return tree_map(lambda v: made[v] if type(v) is _Place else v, value)
 
 
 def bind(holder: Any, arrays: dict[str, Any]) -> Any:

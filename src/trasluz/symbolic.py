@@ -8,6 +8,7 @@ and an axis is unknown in the result where the two examples differ.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,24 @@ def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
     node.outputs = tree_map(lambda a, b: SymbolicTensor((a, b), node), *both)
     return node.outputs
+
+
+def shapes_of(tree: Any, shape: Callable[[Any], Any] = lambda x: tuple(x.shape)) -> Any:
+    """Give the shapes of a tree of tensors: lists for lists, dicts for dicts.
+
+    >>> shapes_of([np.ones(2), {"a": np.ones((1, 3))}])
+    [(2,), {'a': (1, 3)}]
+    """
+    if isinstance(tree, dict):
+        return {name: shapes_of(branch, shape) for name, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [shapes_of(branch, shape) for branch in tree]
+    return shape(tree)
+
+
+def rows_of(x: Any) -> Shape:
+    """Give the shape of an array with any number of rows."""
+    return (None, *x.shape[1:])
 
 
 def symbol(shape: Shape, dtype: Any = "float32", name: str | None = None) -> SymbolicTensor:

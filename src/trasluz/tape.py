@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from trasluz.errors import UserError
 from trasluz.tree import fill, leaves, leaves_like, tree_map
 
@@ -134,7 +136,9 @@ class Row:
                 given = rule(g, step.value, *step.args, **step.params, position=position)
             else:
                 given = rule(g, step.value, *step.args, **step.params)
-            yield parent, unbroadcast(given, step.args[position].shape)
+            given = unbroadcast(given, step.args[position].shape)
+            dtype = step.args[position].dtype
+            yield parent, given if given.dtype == dtype else given.astype(dtype)
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -302,13 +306,17 @@ def composite(f: Callable[..., Any]) -> Callable[..., Any]:
         if (
             isinstance(result, Box)
             and len(args) == 1
-            and all(usual[k] == v for k, v in kwargs.items())
+            and all(v is usual[k] or (_is_plain(v) and v == usual[k]) for k, v in kwargs.items())
         ):
             result.made_by = (call, args[0])
         return result
 
     usual = {k: p.default for k, p in inspect.signature(f).parameters.items()}
     return call
+
+
+def _is_plain(x: Any) -> bool:
+    return isinstance(x, (int, float, str))
 
 
 def made_by(x: Any, function: Any) -> Any:
@@ -349,13 +357,12 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         The value, and `pullback(g)`: one derivative for each primal, a tree of the same shape.
         With `has_aux` what was kept comes third.
 
-    >>> import numpy as np
     >>> value, pullback = vjp(lambda x: x * x, np.array([1.0, 3.0]))
     >>> pullback(np.array([1.0, 10.0]))[0]
     array([ 2., 60.])
     """
     tape = Tape()
-    inputs = leaves(primals)
+    inputs = [np.asarray(x, float) if isinstance(x, (int, float)) else x for x in leaves(primals)]
     boxes = [tape.input(x) for x in inputs]
     result = f(*fill(primals, boxes))
     result, aux = result if has_aux else (result, None)
@@ -387,7 +394,6 @@ def value_and_grad(f: Callable[..., Any], has_aux: bool = False) -> Callable[...
     Raises:
         UserError: if the result is not a scalar.
 
-    >>> import numpy as np
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 3.0]))
     (np.float64(10.0), array([2., 6.]))
     """
@@ -408,7 +414,6 @@ def value_and_grad(f: Callable[..., Any], has_aux: bool = False) -> Callable[...
 def grad(f: Callable[..., Any]) -> Callable[..., Any]:
     """Make the gradient of a scalar function in its first argument.
 
-    >>> import numpy as np
     >>> grad(grad(lambda x: x * x * x))(np.array(2.0))
     np.float64(12.0)
     """
@@ -419,7 +424,6 @@ def grad(f: Callable[..., Any]) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
     """Multiply the Hessian of a scalar function with a vector: `∇(∇f · v)`.
 
-    >>> import numpy as np
     >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([ 6., 12.])
     """

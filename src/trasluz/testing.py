@@ -14,7 +14,8 @@ import numpy as np
 
 from trasluz import backend, ops, random, tape
 from trasluz.state import Context, bind, handles, read
-from trasluz.tree import leaves, tree_map
+from trasluz.symbolic import rows_of, shapes_of
+from trasluz.tree import fill, leaves, leaves_like, tree_map
 
 STEP = 1e-6
 
@@ -51,16 +52,11 @@ def _check_config(layer: Any) -> None:
 
 
 def _check_shape(layer: Any, inputs: Any, output: Any) -> None:
-    shape = tree_map(lambda x: _Leaf((None, *x.shape[1:])), inputs)
-    shapes = tree_map(lambda s: s.value, shape)
+    shapes = shapes_of(inputs, rows_of)
     told = layer.compute_output_shape(shapes)
-    for one, y in zip(told if isinstance(output, tuple) else [told], leaves(output), strict=True):
+    several = told if isinstance(output, (tuple, list)) else [told]
+    for one, y in zip(several, leaves(output), strict=True):
         assert tuple(one[1:]) == y.shape[1:], f"shape {one} was told, {y.shape} came"
-
-
-class _Leaf:
-    def __init__(self, value: Any) -> None:
-        self.value = value
 
 
 def scalar_of(layer: Any, training: bool) -> Any:
@@ -125,8 +121,6 @@ def _check_derivatives(
         full = list(leaves(point))
         for i, value in zip(floats, values, strict=True):
             full[i] = value
-        from trasluz.tree import fill
-
         return f(fill(point, full))
 
     v = [leaves(direction)[i] for i in floats]
@@ -149,14 +143,10 @@ def _check_engines(layer: Any, inputs: Any, training: bool) -> None:
     point = _point(layer, inputs, "float64")
     here = f(point)
     there = backend.compiled(f, "xla")(point)
-    for a, b in zip(leaves(here), leaves(_in_order(here, there)), strict=True):
+    for a, b in zip(leaves(here), leaves_like(here, there), strict=True):
         np.testing.assert_allclose(
             np.asarray(b), a, rtol=1e-6, atol=1e-8, err_msg=f"engines differ (training={training})"
         )
-
-
-def _in_order(like: Any, other: Any) -> Any:
-    return tree_map(lambda _, x: x, like, other)
 
 
 def _check_clean(layer: Any, inputs: Any) -> None:

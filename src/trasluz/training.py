@@ -91,8 +91,6 @@ class Objective:
                     mend="give one an output, None for an output without",
                 )
             return list(given)
-        if nested and given is not None:
-            return [given] * len(self.names)
         return [given] * len(self.names)
 
     def prepare(self, y: list[Any], p: list[Any]) -> None:
@@ -387,7 +385,8 @@ def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
         for step in book.steps:
             if step is not None and not all_finite(step.value):
                 return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"
-        grads = book.backward({total.index: np.ones_like(total.value)}, keep=True)
+        seeds = {total.index: np.ones_like(total.value)} if isinstance(total, tape.Box) else {}
+        grads = book.backward(seeds, keep=True)
         for index in range(len(book.steps) - 1, -1, -1):
             at = book.steps[index]
             if at is not None and index in grads and not all_finite(grads[index]):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.ops import ATOM, SUM
+from trasluz.ops import ATOM, PRODUCT, SUM
 from trasluz.tape import Row, Traced
 
 
@@ -92,7 +92,8 @@ def named_by_value(value: Any, digits: int = 4) -> Symbol:
         shape = r" \times ".join(map(str, array.shape))
         return Symbol(rf"\left[{shape}\right]", array)
     text = number(array.item(), digits)
-    return Symbol(text, array, SUM if text.startswith("-") else ATOM)
+    loose = SUM if text.startswith("-") else PRODUCT if r"\times" in text else ATOM
+    return Symbol(text, array, loose)
 
 
 def number(value: Any, digits: int = 4) -> str:
