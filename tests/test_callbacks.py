@@ -256,11 +256,10 @@ def test_batches_are_wanted_only_where_somebody_listens():
 
     heard: list = []
     quiet = [callbacks.EarlyStopping(), callbacks.History(), callbacks.TensorBoard()]
-    assert not CallbackList([*quiet, callbacks.ModelCheckpoint("m")]).wants_batches
+    assert not CallbackList([*quiet, callbacks.ModelCheckpoint("m")]).wants_every_batch
     assert CallbackList(callbacks.ModelCheckpoint("m", save_freq=2)).wants_every_batch
-    assert not CallbackList([], add_progbar=True, verbose=2).wants_batches
-    bar = CallbackList([], add_progbar=True, verbose=1)
-    assert (bar.wants_batches, bar.wants_every_batch) == (True, False)
+    assert not CallbackList([], add_progbar=True, verbose=2).wants_every_batch
+    assert not CallbackList([], add_progbar=True, verbose=1).wants_every_batch
     set_later = callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)
     assert CallbackList(set_later).wants_every_batch
     listed = CallbackList([[Old()]])

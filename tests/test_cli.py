@@ -85,15 +85,26 @@ def test_training_says_what_it_found(trasluz, tmp_path):
         "Confusion matrix (test)",
         "Some predictions (test)",
         "trasluz predict",
+        "penguins includes the rows of the training",
     ):
         assert said in out
+
+
+def test_what_to_try_next_works_as_typed(trasluz, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", [".venv/bin/trasluz", "train"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ["train", "iris", *QUICK, "--out", tmp_path / "run"]
+    assert f"  .venv/bin/trasluz evaluate {tmp_path / 'run'} iris\n" in trasluz(*words)[1]
+    there = tmp_path / "trasluz"
+    there.touch(mode=0o755)
+    assert f"  trasluz evaluate {tmp_path / 'run'} iris\n" in trasluz(*words)[1]
 
 
 def test_training_speaks_spanish(trasluz, tmp_path):
     code, out, _ = trasluz("train", "linnerud", *QUICK, "--out", tmp_path, "--lang", "es")
     assert code == 0
     assert "Se predice Weight, Waist, Pulse: regresión, a partir de 3 columnas" in out
-    assert "Residuos, verdad menos predicción (prueba)" in out
+    assert "Residuos, valor real menos predicción (prueba)" in out
     assert "Métricas" in out
 
 
@@ -315,6 +326,17 @@ def test_resuming_with_other_settings_is_refused(trasluz, tmp_path):
     assert "had dropout 0.0, and now it is 0.5" in err
 
 
+def test_resuming_for_fewer_epochs_than_were_done_is_refused(trasluz, tmp_path):
+    words = ["train", "iris", *QUICK, "--out", tmp_path, "--quiet"]
+    assert trasluz(*words)[0] == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    code, _, err = trasluz(*words, "--resume", "--epochs", "4")
+    assert code == 2
+    assert "the training has 15 epochs behind it, and --epochs asks for 4" in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert trasluz(*words, "--resume")[0] == 0
+
+
 def test_resuming_nothing_is_refused(trasluz, tmp_path):
     code, _, err = trasluz("train", "iris", *QUICK, "--out", tmp_path / "none", "--resume")
     assert code == 2
@@ -342,6 +364,7 @@ def test_control_c_saves_and_says_how_to_go_on(trasluz, tmp_path):
     code, out, err = interrupted(tmp_path / "run", signal.SIGINT)
     assert code == 130
     assert "Traceback" not in err
+    assert err.count("Interrupted") == 1
     said = err[err.index("trasluz train iris") :].splitlines()[0].split()
     assert said[-1] == "--resume"
     assert not (tmp_path / "run" / "model.trasluz").exists()
@@ -462,6 +485,37 @@ def test_tables_that_do_not_fit_the_model_are_refused(trasluz, penguins):
     code, _, err = trasluz("predict", penguins, "iris")
     assert code == 2
     assert "no column “bill_length_mm”, which the model reads" in err
+
+
+@pytest.mark.parametrize(
+    "command", [["evaluate"], ["predict"], ["explain", "--wrt", "dense/kernel[0, 0]"]]
+)
+def test_numbers_that_cannot_be_read_are_said(trasluz, penguins, tmp_path, command):
+    frame = datasets.load("penguins").frame
+    mass = frame["body_mass_g"].cast(pl.String)
+    path = tmp_path / "given.csv"
+    name, *options = command
+    words = [name, penguins, path, *options]
+    spoilt = pl.Series(mass.name, ["heavy", *mass[1:]])
+    frame.with_columns(spoilt).write_csv(path)
+    code, out, err = trasluz(*words)
+    assert code == 0, err
+    assert "1 cell is not one (“heavy” in row 1)" in (err if name == "predict" else out)
+    for spoilt in (mass.str.replace("$", ",5"), pl.Series(mass.name, ["abc"] * len(mass))):
+        frame.with_columns(spoilt).write_csv(path)
+        code, out, err = trasluz(*words, "--lang", "es")
+        assert (code, out) == (2, "")
+        assert "el modelo lee «body_mass_g» como números, y ninguna celda puede leerse así" in err
+
+
+def test_notes_are_kept_out_of_formulas(trasluz, small, tmp_path):
+    path = tmp_path / "given.csv"
+    datasets.load("penguins").frame.write_csv(path, separator=";")
+    words = ["--wrt", "dense/kernel[0, 0]", "--format", "json"]
+    code, out, err = trasluz("explain", small, path, *words)
+    assert code == 0, err
+    assert json.loads(out)
+    assert "delimiter found: “;”" in err
 
 
 def test_a_defect_ends_with_1_and_is_told_from_a_mistake(trasluz, monkeypatch):

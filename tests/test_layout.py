@@ -32,7 +32,7 @@ FLOORS = [
     ["loop", "summary", "saving"],
     ["model"],
     ["functional"],
-    ["models", "testing", "utils"],
+    ["models", "testing", "utils", "linear"],
 ]
 FACES = [
     "explain",
@@ -41,6 +41,7 @@ FACES = [
     "preparation",
     "datasets",
     "plots",
+    "examples",
     "cli",
     "lab",
     "interop",

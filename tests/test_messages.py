@@ -14,7 +14,7 @@ import trasluz
 from trasluz.cli.app import app
 from trasluz.cli.options import Option, message_of
 from trasluz.errors import UserError
-from trasluz.messages import LANGUAGES, language, problem, say, speak
+from trasluz.messages import LANGUAGES, language, problem, say, speak, suggest
 
 SOURCES = sorted(Path(trasluz.__file__).parent.rglob("*.py"))
 
@@ -77,7 +77,7 @@ def test_everything_said_is_in_the_catalogues():
 def test_every_message_is_said_somewhere():
     said = {message for _, message, _, _ in calls()}
     options = {message_of(p) for c in commands() for p in c.params if isinstance(p, Option)}
-    composed = ("command-", "task-", "part-", "dataset-")
+    composed = ("command-", "task-", "part-", "dataset-", "example-")
     for message in catalogue("en"):
         assert message in said | options or message.startswith(composed), message
 
@@ -118,6 +118,21 @@ def test_a_problem_has_its_mend_in_the_same_language():
     assert error.where == "a.csv"
     assert error.what == "la línea 7 tiene 1 celda y la primera tiene 3"
     assert error.mend.startswith("da a cada línea")
+
+
+def test_thousands_are_never_parted_by_a_point():
+    assert say("predicted", rows=1_234_567, file="p.csv").startswith("1,234,567 rows")
+    speak("es")
+    assert say("predicted", rows=1_234_567, file="p.csv").startswith("1234567 filas")
+
+
+def test_known_names_go_on_with_the_sentence():
+    assert suggest("zzz", ["a"]) == "known: a"
+    assert suggest("zzz", ["a"], columns=True) == "the columns are a"
+    assert suggest("specie", ["species"], columns=True).endswith("? The columns are species")
+    speak("es")
+    assert suggest("zzz", ["a"], columns=True) == "las columnas son a"
+    assert suggest("specie", ["species"], columns=True).endswith("? Las columnas son species")
 
 
 def test_a_message_without_its_value_is_a_defect():

@@ -151,8 +151,24 @@ def test_a_few_words_among_numbers_are_missing_values():
     x = ["unknown" if i == 4 else str(i) for i in range(ROWS)]
     ready = prepare(table(x=x, y=reals()), ["y"])
     assert ready.preparation.numbers == ("x",)
-    assert any("1 cell is not one (the first: “unknown” in row 5)" in n for n in ready.notes)
+    assert any("1 cell is not one (“unknown” in row 5): taken as missing" in n for n in ready.notes)
     assert np.isfinite(ready.preparation.transform(ready.parts["train"])).all()
+
+
+def test_what_cannot_be_read_is_said_or_refused_of_later_tables_too():
+    given = table(x=[str(i) for i in range(ROWS)], flag=cycled(True, False), y=reals())
+    preparation = prepare(given, ["y"]).preparation
+    assert preparation.unreadable(given) == []
+    few = {"x": ["1,5", *cycled("2")[1:]], "flag": ["yes", "no", *cycled("true", "")[2:]]}
+    notes = preparation.unreadable(table(**few, y=None))
+    assert "“x” holds numbers, but 1 cell is not one (“1,5” in row 1)" in notes[0]
+    assert "“flag” holds truth values, but 31 cells are not (the first: “yes” in row 1)" in notes[1]
+    with pytest.raises(UserError, match=r"no cell.*“1,5” in row 3.*decimal point"):
+        preparation.unreadable(table(x=[None, None, *cycled("1,5")[2:]], flag=cycled(True)))
+    with pytest.raises(UserError, match="reads “flag” as true or false"):
+        preparation.unreadable(table(flag=cycled("maybe")))
+    missing = table(x=[float("nan")] * ROWS, flag=pl.Series([None] * ROWS, dtype=pl.String))
+    assert preparation.unreadable(missing) == []
 
 
 def test_rows_without_target_are_left_out():
@@ -231,9 +247,9 @@ def test_a_preparation_builds_no_unknown_types():
         ({"y": [2.5] * ROWS}, ["y"], {}, "2.5 in every row"),
         ({"y": ["oops", *map(str, reals()[1:])]}, ["y"], {}, "row 1 of the numeric .* “oops”"),
         ({"y": cycled("a", "b")}, ["y"], {"task": "regression"}, "row 1 .* holds “a”"),
-        ({"y": cycled("a", "b"), "z": reals()}, ["z", "y"], {}, "numeric target “y” holds “a”"),
+        ({"y": cycled("a", "b"), "z": reals()}, ["z", "y"], {}, "several targets can only be"),
         ({"y": [f"n{i}" for i in range(ROWS)]}, ["y"], {}, "60 classes in 60 rows"),
-        ({"y": cycled(*"abc")}, ["y"], {"task": "binary"}, "3 classes, not two"),
+        ({"y": cycled(*"abc")}, ["y"], {"task": "binary"}, "3 different values, not two"),
         ({"y": reals(), "z": reals()}, ["y", "z"], {"task": "binary"}, "as numbers, not as binary"),
         ({"y": reals()}, ["y"], {"task": "regresion"}, "did you mean 'regression'"),
         ({"y": reals(), "x": [1.0, np.inf] * 30}, ["y"], {}, "row 2 of the column “x” holds inf"),
@@ -279,7 +295,7 @@ def test_tables_to_measure_on_are_checked_by_their_own_rows():
     assert len(notes) == 1
     with pytest.raises(UserError, match="row 3 of “y” holds “q”, which the training never met"):
         preparation.labelled(Table(pl.DataFrame({**columns, "y": ["a", None, "q", "b"]}), "t", "t"))
-    with pytest.raises(UserError, match="no column “y” to predict"):
+    with pytest.raises(UserError, match="no column “y”, which predictions"):
         preparation.labelled(Table(pl.DataFrame(columns), "t", "t"))
 
 

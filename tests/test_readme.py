@@ -158,7 +158,7 @@ def test_the_box_is_shown_in_full(name):
         *(kind.__name__ for kind in optimizers.registry.known.values()),
     }
     untold = everything - told - {"Identity", "Input", "InputLayer", "Layer", "swish"}
-    assert not untold, untold
+    assert not untold, f"add to the table after “| | |” in {name}: {untold}"
 
 
 def check_by_reading(command: str) -> bool:

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers",
-    "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "saving",
-    "tape", "utils",
+    "activations", "callbacks", "config", "constraints", "datasets", "examples", "initializers",
+    "layers", "linear", "losses", "metrics", "models", "ops", "optimizers", "random",
+    "regularizers", "saving", "tape", "utils",
 )  # fmt: skip
 _NAMES = {
     "Input": "trasluz.symbolic",

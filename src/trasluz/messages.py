@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -41,6 +42,21 @@ def speak(name: str | None) -> None:
     _chosen.set(name and _known(name))
 
 
+@contextmanager
+def speaking(name: str | None) -> Iterator[None]:
+    """Speak a language for a while; None keeps the one that is spoken.
+
+    >>> with speaking("es"):
+    ...     print(say("table-empty"))
+    el archivo está vacío
+    """
+    token = _chosen.set(_known(name) if name else _chosen.get())
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
 def say(message: str, **values: object) -> str:
     """Spell the message of that id with its values, in the user's language."""
     bundle = _catalogue(language())
@@ -63,16 +79,19 @@ def problem(message: str, where: str = "", **values: object) -> UserError:
     )
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Spell the known names, after the one that was probably meant.
+def suggest(name: str, known: Iterable[str], *, columns: bool = False) -> str:
+    """Spell the known names, or columns, after the one that was probably meant.
 
     >>> suggest("specie", ["island", "species"])
     'did you mean “species”? Known: island, species'
     """
     known = sorted(known)
-    listed = say("suggest-known", names=enumerated(known))
+    names = enumerated(known)
+    listed = say("suggest-columns", names=names) if columns else say("suggest-known", names=names)
     close = closest(name, known)
-    return f"{say('suggest-nearest', name=close)} {listed}" if close else listed
+    if not close:
+        return listed
+    return f"{say('suggest-nearest', name=close)} {listed[0].upper()}{listed[1:]}"
 
 
 def enumerated(names: Sequence[str]) -> str:
@@ -110,15 +129,22 @@ def _catalogue(name: str) -> FluentBundle:
 
 
 def _spelled(bundle: FluentBundle, pattern: object, message: str, values: dict[str, object]) -> str:
-    short = {name: _shortened(value) for name, value in values.items()}
+    short = {name: _plain(value) for name, value in values.items()}
     text, errors = bundle.format_pattern(pattern, short)  # type: ignore[arg-type]
     if errors:
         raise LookupError(f"message {message!r}: {errors}")
     return str(text)
 
 
-def _shortened(value: object) -> object:
-    """Cut text that nobody would read to its end (Fluent takes no more than 1000 characters)."""
-    return (
-        value[: _LONGEST - 1] + "…" if isinstance(value, str) and len(value) > _LONGEST else value
-    )
+def _plain(value: object) -> object:
+    """Cut text that nobody would read to its end (Fluent takes no more than 1000 characters).
+
+    Only English parts thousands: the point that Spanish would put there is the decimal point here.
+    """
+    from fluent.runtime.types import fluent_number
+
+    if isinstance(value, int) and not isinstance(value, bool):
+        return fluent_number(value, useGrouping=language() == "en")
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return value[: _LONGEST - 1] + "…"
+    return value

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from trasluz.messages import say
+
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
 
 def learning_curve(history: Mapping[str, Sequence[float]], *, title: str = "") -> bytes:
@@ -18,25 +23,170 @@ def learning_curve(history: Mapping[str, Sequence[float]], *, title: str = "") -
     >>> learning_curve({"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})[1:4]
     b'PNG'
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     names = [name for name in history if not name.startswith("val_") and name != "learning_rate"]
-    figure = Figure(figsize=(5.5 * len(names), 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    row = figure.subplots(1, len(names), squeeze=False)[0]
+    figure, row = _figure(len(names))
     for axes, name in zip(row, names, strict=True):
         epochs = range(1, len(history[name]) + 1)
-        axes.plot(epochs, history[name], label=say("part-train"), color="#0072b2")
+        axes.plot(epochs, history[name], label=say("part-train"), color=BLUE)
         if validation := history.get(f"val_{name}"):
             label = say("part-validation")
-            axes.plot(epochs, validation, label=label, color="#d55e00", linestyle="--")
+            axes.plot(epochs, validation, label=label, color=ORANGE, linestyle="--")
         axes.set(xlabel=say("curve-epoch"), ylabel=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
+    return _png(figure, title)
+
+
+def _figure(panels: int) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.5 * panels, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def _png(figure: Any, title: str) -> bytes:
     figure.suptitle(title)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
+
+
+# ------------------------------------------------------------------- the pictures of the examples
+
+Panel = Callable[[Any], None]
+
+
+def drawn(*panels: Panel, title: str = "") -> bytes:
+    """Draw panels side by side.
+
+    Args:
+        panels: what `tangent`, `summed`, `parted` and `descent` give.
+        title: what stands above.
+
+    >>> drawn(summed([0, 1], {"a": [1, 2]}, [1, 2], ([0], [1])))[1:4]
+    b'PNG'
+    """
+    figure, row = _figure(len(panels))
+    for axes, panel in zip(row, panels, strict=True):
+        panel(axes)
+        axes.grid(alpha=0.3)
+    return _png(figure, title)
+
+
+def tangent(
+    x: Any, y: Any, touched: Sequence[tuple[float, float, float]], bottom: float, labels: Any
+) -> Panel:
+    """Make the panel of a curve with tangents, and where it is lowest.
+
+    Args:
+        x: places.
+        y: the curve there.
+        touched: place, value and slope of each tangent.
+        bottom: where the curve is lowest.
+        labels: the names of the axes.
+    """
+
+    def panel(axes: Any) -> None:
+        axes.plot(x, y, color=BLUE)
+        reach = (max(x) - min(x)) / 8
+        for (place, value, slope), colour in zip(touched, (ORANGE, GREEN), strict=False):
+            ends = np.array([place - reach, place + reach])
+            label = f"{say('curve-slope')} {slope:.4g}"
+            axes.plot(ends, value + slope * (ends - place), "--", color=colour, label=label)
+            axes.plot(place, value, "o", color=colour)
+        axes.axvline(bottom, color="grey", linestyle=":", label=f"{labels[0]} = {bottom:.6g}")
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.set_ylim(min(y) - 0.1 * (max(y) - min(y)), max(y) * 1.05)
+        axes.legend(loc="upper center")
+
+    return panel
+
+
+def summed(x: Any, parts: Mapping[str, Any], total: Any, rows: Any, shift: float = 0.0) -> Panel:
+    """Make the panel of curves that add up to a prediction, over the rows that were observed.
+
+    Args:
+        x: places.
+        parts: the curves by name.
+        total: their sum, and the shift's.
+        rows: places and values of what was observed.
+        shift: what is added to the curves.
+    """
+
+    def panel(axes: Any) -> None:
+        for (name, part), colour in zip(parts.items(), (BLUE, ORANGE), strict=False):
+            axes.plot(x, part, "--", color=colour, label=name)
+        if shift:
+            axes.axhline(shift, color="grey", linestyle=":", label=f"b₃ = {shift:.4g}")
+        axes.plot(x, total, color=GREEN, linewidth=2.5, label=say("curve-sum"))
+        axes.plot(*rows, "o", color="black", label=say("curve-observed"))
+        axes.set(xlabel=say("curve-dose"), ylabel=say("curve-effect"))
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.35 * (high - low))
+        axes.legend(loc="upper center", ncols=2)
+
+    return panel
+
+
+def parted(
+    x: Any, y: Any, lines: Sequence[tuple[Any, float, str]], predict: Any, title: str = ""
+) -> Panel:
+    """Make the panel of two classes in the plane, how it is parted, and the lines that part it.
+
+    Args:
+        x: the rows, two columns.
+        y: their labels, −1 or 1.
+        lines: weights, bias and name of each line `w·x + w0 = 0`.
+        predict: gives the label of rows.
+        title: what stands above the panel.
+    """
+
+    def panel(axes: Any) -> None:
+        side = np.linspace(-2, 2, 161)
+        grid = np.stack(np.meshgrid(side, side), axis=-1)
+        said = np.asarray(predict(grid.reshape(-1, 2)), float).reshape(grid.shape[:2])
+        axes.contourf(side, side, said, levels=[-2, 0, 2], colors=["#fbe3d6", "#d6e8f5"])
+        for (w, w0, name), style in zip(lines, ("-", "--"), strict=False):
+            if np.any(w):
+                foot, along = -w0 * w / (w @ w), np.array([-w[1], w[0]])
+                axes.plot(*np.stack([foot - 9 * along, foot + 9 * along], 1), "k" + style,
+                          label=name or say("curve-line"))  # fmt: skip
+        for label, mark, colour in ((1, "o", BLUE), (-1, "X", ORANGE)):
+            rows = x[np.asarray(y) == label]
+            axes.plot(*rows.T, mark, color=colour, markersize=11, label=f"y = {label}")
+        axes.set(xlim=(-2, 2), ylim=(-2, 2), xlabel="x₁", ylabel="x₂", title=title, aspect="equal")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+
+    return panel
+
+
+def descent(f: Callable[[Any], Any], places: Sequence[Any], title: str) -> Panel:
+    """Make the panel of a descent on a curve, or on a surface seen from above.
+
+    Args:
+        f: the function that is descended.
+        places: the places passed: numbers, or pairs.
+        title: what stands above the panel.
+    """
+
+    def panel(axes: Any) -> None:
+        path = np.array(places)
+        reach = 1.2 * np.abs(path).max(axis=0) + 0.3
+        if path.ndim == 1:
+            w = np.linspace(2 - reach, 2 + reach, 201)
+            axes.plot(w, [f(one) for one in w], color=BLUE)
+            axes.plot(path, [f(one) for one in path], "o-", color=ORANGE, alpha=0.8, markersize=4)
+            axes.set(xlabel="w", ylabel="f(w)", title=title)
+            return
+        w1, w2 = (np.linspace(-one, one, 101) for one in reach)
+        heights = f(np.stack(np.meshgrid(w1, w2)))
+        axes.contour(w1, w2, heights, levels=15, cmap="viridis", alpha=0.7)
+        axes.plot(*path.T, "o-", color=ORANGE, alpha=0.8, markersize=4)
+        axes.set(xlabel="w₁", ylabel="w₂", title=title)
+
+    return panel

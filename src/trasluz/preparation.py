@@ -110,6 +110,22 @@ class Preparation:
             _check_near(table, self.numbers, made["numbers"])
         return np.concatenate(list(made.values()), axis=1).astype(np.float32)
 
+    def unreadable(self, table: Table) -> list[str]:
+        """Say which cells are taken as missing since they are not of the kind of their column.
+
+        Raises:
+            UserError: a column is missing, or nothing that stands in it can be read.
+        """
+        self._check_columns(table)
+        notes = []
+        for name in self.numbers:
+            column = table.frame[name]
+            notes += _unreadable(column, _numbers(column), "number", table.source)
+        for name in self.booleans:
+            column = table.frame[name]
+            notes += _unreadable(column, _booleans(column), "boolean", table.source)
+        return notes
+
     def check_range(self, table: Table) -> None:
         """Refuse numbers that lie so far from those of the training that float32 cannot hold them.
 
@@ -136,7 +152,15 @@ class Preparation:
             UserError: a target is not a column, is missing in every row, is not a number, or is
                 not a class of the training; the message says the row of the table as given.
         """
-        _known_targets(table, self.targets)
+        have = table.frame.columns
+        for name in self.targets:
+            if name not in have:
+                raise problem(
+                    "table-lacks-target",
+                    table.source,
+                    column=name,
+                    nearest=suggest(name, have, columns=True),
+                )
         self._check_truths(table)
         return with_targets(table, self.targets)
 
@@ -228,7 +252,9 @@ class Preparation:
     def _check_truths(self, table: Table) -> None:
         columns = [table.frame[name] for name in self.targets]
         if self.task is Task.REGRESSION:
-            _check_finite({c.name: _refuse_words(c, table.source) for c in columns}, table.source)
+            several = len(columns) > 1
+            numbers = {c.name: _refuse_words(c, table.source, several) for c in columns}
+            _check_finite(numbers, table.source)
             return
         for row, label in enumerate(class_labels(columns[0]), start=1):
             if label is not None and label not in self.classes:
@@ -246,7 +272,10 @@ class Preparation:
         for name in self.columns:
             if name not in have:
                 raise problem(
-                    "table-lacks-column", table.source, column=name, nearest=suggest(name, have)
+                    "table-lacks-column",
+                    table.source,
+                    column=name,
+                    nearest=suggest(name, have, columns=True),
                 )
 
 
@@ -312,7 +341,7 @@ def prepare(
         raise problem("table-no-features", table.source, reasons=reasons)
     preparation = _fit(parts["train"], table, targets, found, constant)
     preparation.check_range(given)
-    notes += left_out + _unreadable_numbers(table, preparation.numbers)
+    notes += left_out + preparation.unreadable(table)
     return Prepared(preparation, parts, (*table.notes, *notes, *split_notes))
 
 
@@ -371,7 +400,10 @@ def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
     for place, name in enumerate(targets):
         if name not in columns:
             raise problem(
-                "target-unknown", table.source, column=name, nearest=suggest(name, columns)
+                "target-unknown",
+                table.source,
+                column=name,
+                nearest=suggest(name, columns, columns=True),
             )
         if name in targets[:place]:
             raise problem("target-twice", table.source, column=name)
@@ -423,7 +455,7 @@ def _is_whole(column: pl.Series) -> bool:
 def _check_targets(table: Table, targets: Sequence[str], task: Task) -> None:
     for column in (table.frame[name] for name in targets):
         if task is Task.REGRESSION:
-            _check_numeric_target(column, table.source)
+            _check_numeric_target(column, table.source, len(targets) > 1)
         else:
             _check_classes(class_labels(column.drop_nulls()), table.source)
 
@@ -438,22 +470,23 @@ def _check_classes(labels: pl.Series, source: str) -> None:
         )
 
 
-def _check_numeric_target(column: pl.Series, source: str) -> None:
-    numbers = _refuse_words(column, source)
+def _check_numeric_target(column: pl.Series, source: str, several: bool) -> None:
+    numbers = _refuse_words(column, source, several)
     if np.nanmin(numbers) == np.nanmax(numbers):
         value = f"{np.nanmin(numbers):g}"
         raise problem("target-constant", source, column=column.name, value=value)
 
 
-def _refuse_words(column: pl.Series, source: str) -> NDArray[np.float64]:
+def _refuse_words(column: pl.Series, source: str, several: bool) -> NDArray[np.float64]:
     """Read a numeric target, NaN where missing, and refuse the first cell that is not a number."""
     numbers = _numbers(column)
     wrong = _words(column, numbers)
     if wrong.size:
-        row = int(wrong[0])
-        raise problem(
-            "target-text", source, column=column.name, row=row + 1, value=str(column[row])
-        )
+        place = int(wrong[0])
+        name, row, value = column.name, place + 1, str(column[place])
+        if several:
+            raise problem("target-text-among-several", source, column=name, row=row, value=value)
+        raise problem("target-text", source, column=name, row=row, value=value)
     return numbers
 
 
@@ -531,22 +564,19 @@ def _check_near(table: Table, names: Sequence[str], scaled: NDArray[Any]) -> Non
         )
 
 
-def _unreadable_numbers(table: Table, numbers: Sequence[str]) -> list[str]:
-    notes = []
-    for column in (table.frame[name] for name in numbers):
-        wrong = _words(column, _numbers(column))
-        if wrong.size:
-            row = int(wrong[0])
-            notes.append(
-                say(
-                    "column-few-words",
-                    column=column.name,
-                    cells=int(wrong.size),
-                    row=row + 1,
-                    value=str(column[row]),
-                )
-            )
-    return notes
+def _unreadable(
+    column: pl.Series, values: NDArray[np.float64], kind: str, source: str
+) -> list[str]:
+    """Note the cells that are taken as missing, and refuse a column that has no others."""
+    wrong = _words(column, values)
+    if not wrong.size or column.dtype.is_numeric():  # a NaN among numbers is a missing value
+        return []
+    row = int(wrong[0])
+    name, value = column.name, str(column[row])
+    if np.isnan(values).all():
+        raise problem("column-unreadable", source, column=name, kind=kind, row=row + 1, value=value)
+    cells = int(wrong.size)
+    return [say("column-few-words", column=name, kind=kind, cells=cells, row=row + 1, value=value)]
 
 
 def _split(

@@ -49,8 +49,9 @@ def run(arguments: Sequence[str]) -> int:
         mend = say("usage-mend", command=hint) if hint else ""
         show_error(UserError(error.format_message(), mend=mend), json_too)
         return MISTAKE
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write(say("interrupted") + "\n")
+    except (KeyboardInterrupt, click.Abort) as error:
+        news = str(error.__cause__ or error)  # click makes an Abort of a KeyboardInterrupt
+        sys.stderr.write(f"{news or say('interrupted')}\n")
         return INTERRUPTED
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -186,7 +187,7 @@ def predict(
     from trasluz.cli.using import predict_table
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
-    predict_table(model, table, out, Face(json_too, quiet))
+    predict_table(model, table, out, Face(json_too, quiet, aside=out is None))
 
 
 @app.command(
@@ -227,7 +228,8 @@ def explain(
     from trasluz.cli.explaining import explain_row
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
-    explain_row(model, table, row, wrt, form, update, Face(json_too, quiet))
+    face = Face(json_too, quiet, aside=form != "text")
+    explain_row(model, table, row, wrt, form, update, face)
 
 
 @app.command(cls=Command, examples=("trasluz summary runs/penguins-species",))
@@ -247,3 +249,25 @@ def datasets(json_too: bool, quiet: bool) -> None:
     from trasluz.cli.using import list_datasets
 
     list_datasets(Face(json_too, quiet))
+
+
+@app.command(
+    cls=Command,
+    examples=(
+        "trasluz example",
+        "trasluz example unam-2-2-2",
+        "trasluz example aisc-dose --plot dose.png --lang es",
+    ),
+)
+@click.argument("name", required=False)
+@option("--plot", type=click.Path(dir_okay=False), metavar="FILE")
+@common
+def example(name: str | None, plot: str | None, json_too: bool, quiet: bool) -> None:
+    """Work an example out."""
+    from trasluz.cli.worked import list_examples, work_out
+
+    face = Face(json_too, quiet)
+    if name:
+        work_out(name, plot, face)
+    else:
+        list_examples(face)

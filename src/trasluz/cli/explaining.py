@@ -37,7 +37,7 @@ def explain_row(
     if not 1 <= row <= table.frame.height:
         raise problem("row-unknown", table.source, row=row, rows=table.frame.height)
     model, preparation = open_model(place)
-    face.note(table.notes)
+    face.note([*table.notes, *preparation.unreadable(table)])
     one, _ = preparation.labelled(replace(table, frame=table.frame[row - 1 : row]))
     x, y = preparation.transform(one), preparation.transform_targets(one)
     derivation = model.explain(x, y, path, at, update=update)

@@ -18,17 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass
 class Face:
-    """What a command shows: `json` keeps standard output for one document, `quiet` says little."""
+    """What a command shows: `json` keeps standard output for one document, `quiet` says little.
+
+    With `aside`, standard output is for what the command makes (rows, formulas), too.
+    """
 
     json: bool = False
     quiet: bool = False
+    aside: bool = False
 
     @cached_property
     def console(self) -> Console:
         """The console for people, which is standard error where output is for programs."""
         from rich.console import Console
 
-        return Console(stderr=self.json, quiet=self.quiet, highlight=False, soft_wrap=True)
+        return Console(
+            stderr=self.json or self.aside, quiet=self.quiet, highlight=False, soft_wrap=True
+        )
 
     def tell(self, text: str, style: str = "") -> None:
         """Print a line as it is: brackets in data are not markup."""

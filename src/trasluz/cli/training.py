@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -206,6 +207,9 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
                 option = name.replace("_", "-")
                 was = str(before.get(name))
                 raise problem("resume-differs", str(folder), option=option, was=was, now=str(value))
+        done = Checkpoint(folder / CHECKPOINT, None).begun()
+        if done > settings.epochs:
+            raise problem("resume-fewer", str(folder), done=done, epochs=settings.epochs)
     else:
         (folder / CHECKPOINT).unlink(missing_ok=True)
     write_atomically(file, json_text(now).encode())
@@ -243,11 +247,10 @@ def _fit(
             verbose=0,
         )
     except KeyboardInterrupt:
-        progress.stop()
-        if checkpoint.path.exists():
-            command = _command(settings, folder)
-            sys.stderr.write(f"{say('interrupted-saved')} {command}\n")
-        raise
+        if not checkpoint.path.exists():
+            raise
+        news = f"{say('interrupted-saved')} {_command(settings, folder)}"
+        raise KeyboardInterrupt(news) from None
     finally:
         progress.stop()
     if stopping and stopping.stopped_epoch:
@@ -270,7 +273,7 @@ def _early_stopping(settings: Settings, has_validation: bool) -> Any:
 
 def _command(settings: Settings, folder: Path) -> str:
     """Spell the command line that goes on with a training of these settings."""
-    words = ["trasluz", "train", settings.data]
+    words = [_program(), "train", settings.data]
     plain = asdict(Settings(settings.data))
     for name, value in asdict(settings).items():
         if name == "data" or value == plain[name]:
@@ -279,6 +282,12 @@ def _command(settings: Settings, folder: Path) -> str:
         if value is not True:
             words.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
     return shlex.join([*words, "--out", str(folder), "--resume"])
+
+
+def _program() -> str:
+    """Spell the program so that it can be typed: by its path where PATH does not lead to it."""
+    called = Path(sys.argv[0])
+    return str(called) if called.stem == "trasluz" and not shutil.which("trasluz") else "trasluz"
 
 
 def _report(
@@ -363,10 +372,11 @@ def _say_what_next(folder: Path, settings: Settings, face: Face) -> None:
     face.tell(say("what-next"), style="bold")
     data = shlex.quote(settings.data)
     place = shlex.quote(str(folder))
-    for line in (
-        f"trasluz predict {place} {data} --out predictions.csv",
-        f"trasluz evaluate {place} {data}",
-        f"trasluz summary {place}",
-        "trasluz train --help",
+    for words in (
+        f"predict {place} {data} --out predictions.csv",
+        f"evaluate {place} {data}",
+        f"summary {place}",
+        "train --help",
     ):
-        face.tell(f"  {line}")
+        face.tell(f"  {shlex.quote(_program())} {words}")
+    face.note([say("what-next-rows", data=settings.data)])

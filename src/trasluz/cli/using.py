@@ -19,6 +19,8 @@ from trasluz.tables import Table
 if TYPE_CHECKING:
     import polars as pl
 
+_ENDINGS = (".csv", ".tsv", ".parquet")
+
 
 def open_model(place: str) -> tuple[Any, Preparation]:
     """Read a model and its preparation from a file, or from the folder of a training.
@@ -46,8 +48,9 @@ def evaluate_on_table(place: str, table: Table, face: Face) -> None:
         UserError: the table lacks a column, or holds what the training never met.
     """
     model, preparation = open_model(place)
+    unreadable = preparation.unreadable(table)
     table, notes = preparation.labelled(table)
-    face.note([*table.notes, *notes])
+    face.note([*table.notes, *notes, *unreadable])
     outputs = model.predict(preparation.transform(table))
     measures = {"all": measure(preparation, preparation.truths(table), outputs)}
     show_measures(preparation, measures, face)
@@ -58,11 +61,11 @@ def predict_table(place: str, table: Table, out: str | None, face: Face) -> None
     """Write the rows of a table with their predictions, as CSV or Parquet, or on standard output.
 
     Raises:
-        UserError: the table lacks a column, or the file cannot be written.
+        UserError: the table lacks a column, one cannot be read, or the file cannot be written.
     """
+    _check_out(out, place, table)
     model, preparation = open_model(place)
-    if out and Path(out).exists() and Path(out).samefile(model_file(place)):
-        raise problem("out-is-model", out)
+    face.note(preparation.unreadable(table))
     predictions = preparation.predictions(model.predict(preparation.transform(table)))
     kept = table.frame.drop([n for n in predictions.columns if n in table.frame.columns])
     frame = kept.hstack(predictions)
@@ -76,12 +79,25 @@ def predict_table(place: str, table: Table, out: str | None, face: Face) -> None
         sys.stdout.write(frame.write_csv())
 
 
+def _check_out(out: str | None, place: str, table: Table) -> None:
+    """Refuse a file whose ending says no format, and files that are read."""
+    if not out:
+        return
+    path = Path(out)
+    if path.exists() and model_file(place).exists() and path.samefile(model_file(place)):
+        raise problem("out-is-model", out)
+    if path.exists() and Path(table.source).exists() and path.samefile(table.source):
+        raise problem("out-is-data", out)
+    if path.suffix.lower() not in _ENDINGS:
+        raise problem("out-ending", out, ending=path.suffix or path.name)
+
+
 def _file_of(frame: pl.DataFrame, name: str) -> bytes:
-    if Path(name).suffix == ".parquet":
+    if Path(name).suffix.lower() == ".parquet":
         file = io.BytesIO()
         frame.write_parquet(file)
         return file.getvalue()
-    separator = "\t" if Path(name).suffix == ".tsv" else ","
+    separator = "\t" if Path(name).suffix.lower() == ".tsv" else ","
     return frame.write_csv(separator=separator).encode()
 
 

@@ -6,6 +6,7 @@ command-evaluate = Measure MODEL (a file, or the folder of a training) on a tabl
 command-predict = Predict the rows of DATA with MODEL (a file, or the folder of a training).
 command-summary = Show the layers of MODEL, what it reads and what it predicts.
 command-datasets = List the tables that come along.
+command-example = Work out the example NAME step by step, or list the examples.
 command-explain = Derive, step by step, the derivative of the loss in one weight of MODEL on one row of DATA.
 examples = Examples
 
@@ -24,15 +25,16 @@ option-batch-size = Rows that each step looks at.
 option-epochs = Passes over the training part, at most.
 option-dropout = Share of hidden units silenced at each step.
 option-batch-norm = Normalise each hidden layer over the batch.
-option-l1 = Weight of the sum of the weights' sizes in the loss.
+option-l1 = Weight of the sum of the weights' absolute values in the loss.
 option-l2 = Weight of the sum of the weights' squares in the loss.
 option-label-smoothing = Share of certainty given to all classes alike.
-option-validation = Share of the rows that watches the training.
+option-validation = Share of the rows used to watch the training.
 option-test = Share of the rows kept for the last metrics.
 option-patience = Stop after so many epochs without progress, and keep the best weights; 0 never stops.
-option-seed = Of the parts, the first weights and the order of the rows.
+option-seed = Seed of the split, the initial weights and the order of the rows.
 option-engine = What computes; auto compiles with XLA where that is worth it.
 option-out = Where to write.
+option-plot = Also draw its picture, as a PNG file.
 option-resume = Go on from the checkpoint of an interrupted training with the same settings.
 option-row = Number of the row, from 1.
 option-wrt = The weight: its path and entry, such as 'dense/kernel[0, 3]'; `trasluz summary` lists the layers.
@@ -44,7 +46,7 @@ widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 3
 error = Error
 error-mend = To mend it
 usage-mend = see `{ $command } --help`
-memory-short = there is not memory enough for this
+memory-short = not enough memory for this
     .mend = give a smaller network, smaller batches or a smaller table
 output-full = standard output cannot take any more: its disk is full
     .mend = make room, or write elsewhere
@@ -79,6 +81,12 @@ resume-nothing = there is no interrupted training here
     .mend = leave --resume out, or give the folder of one with --out
 folder-busy = another training is running in this folder
     .mend = wait for it, or give another folder with --out
+resume-fewer =
+    the training has { $done ->
+        [one] { $done } epoch
+       *[other] { $done } epochs
+    } behind it, and --epochs asks for { $epochs }
+    .mend = give --epochs { $done } or more, or start again without --resume
 resume-differs = the interrupted training had { $option } { $was }, and now it is { $now }
     .mend = give the same settings, or start again without --resume
 metrics-title = Metrics
@@ -92,6 +100,7 @@ samples-probability = probability
 samples-title = Some predictions ({ $part })
 written = Written to { $folder }: the model, its metrics, and the learning curve (PNG and CSV)
 what-next = What to try next
+what-next-rows = { $data } includes the rows of the training: give new rows to see how good the model is on them
 curve-epoch = epoch
 
 # Other commands
@@ -110,6 +119,10 @@ inputs-feature = input
 inputs-value = value
 out-is-model = this is the file of the model
     .mend = give another file with --out
+out-is-data = this is the file of the data
+    .mend = give another file with --out
+out-ending = “{ $ending }” does not say a format that is written
+    .mend = give --out a name that ends in .csv, .tsv or .parquet
 summary-reads = Reads: { $columns }
 summary-predicts = Predicts: { $targets } ({ $task })
 dataset-facts = { $rows } rows, { $columns } columns; target { $targets } ({ $task })

@@ -43,6 +43,8 @@ table-duplicate = the columns { $first } and { $second } have the same name, “
     .mend = rename one of them
 table-lacks-column = there is no column “{ $column }”, which the model reads; { $nearest }
     .mend = give a table with the columns of the training
+table-lacks-target = there is no column “{ $column }”, which predictions are compared with; { $nearest }
+    .mend = give a table that has it, or use `trasluz predict`, which does not need it
 table-few-rows =
     { $rows ->
         [one] { $rows } row is
@@ -73,10 +75,12 @@ target-constant = the target “{ $column }” is { $value } in every row
     .mend = give rows in which it varies
 target-text = row { $row } of the numeric target “{ $column }” holds “{ $value }”
     .mend = correct the cell, or say that it is a class with --task multi-class
+target-text-among-several = row { $row } of the target “{ $column }” holds “{ $value }”, and several targets can only be predicted as numbers
+    .mend = correct the cell, or, if the column is text, leave it out or give it as the only target
 target-too-many-classes = the target “{ $column }” has { $classes } classes in { $rows } rows: there is nothing to learn a class from
-    .mend = choose another target, or say that it is a number with --task regression
-target-not-binary = the target “{ $column }” has { $classes } classes, not two
-    .mend = leave --task out, or give --task multi-class
+    .mend = choose another target, or, if it holds numbers, give --task regression
+target-not-binary = the target “{ $column }” has { $classes } different values, not two
+    .mend = leave --task out to have it found out
 target-several-classes = several targets can only be predicted as numbers, not as { $task }
     .mend = give one target, or leave --task out
 target-new-class = row { $row } of “{ $column }” holds “{ $value }”, which the training never met; { $nearest }
@@ -86,10 +90,22 @@ column-infinite = row { $row } of the column “{ $column }” holds { $value }
 column-far = row { $row } of the column “{ $column }” holds { $value }, immensely far from the rows of the training
     .mend = correct the cell, or leave it empty
 column-few-words =
-    “{ $column }” holds numbers, but { $cells ->
-        [one] { $cells } cell is not one
-       *[other] { $cells } cells are not
-    } (the first: “{ $value }” in row { $row }): taken as missing
+    “{ $column }” holds { $kind ->
+        [boolean] truth values
+       *[number] numbers
+    }, but { $cells ->
+        [one] { $cells } cell is not one (“{ $value }” in row { $row }): taken as missing
+       *[other] { $cells } cells are not (the first: “{ $value }” in row { $row }): taken as missing
+    }
+column-unreadable =
+    the model reads “{ $column }” as { $kind ->
+        [boolean] true or false
+       *[number] numbers
+    }, and no cell of it can be read so (the first: “{ $value }” in row { $row })
+    .mend = { $kind ->
+        [boolean] write true or false
+       *[number] write numbers with a decimal point and no unit
+    }, or leave the cells empty
 column-unused = “{ $column }” is not used: { $reason }
 column-constant = “{ $column }” is not used: it never changes in the training part
 reason-empty = it has no values
@@ -112,4 +128,5 @@ preparation-newer = the model's preparation was written by a newer version
 # Names
 
 suggest-nearest = did you mean “{ $name }”?
-suggest-known = Known: { $names }
+suggest-known = known: { $names }
+suggest-columns = the columns are { $names }

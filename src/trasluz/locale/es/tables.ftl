@@ -43,6 +43,8 @@ table-duplicate = las columnas { $first } y { $second } se llaman igual, «{ $co
     .mend = cambia el nombre de una de ellas
 table-lacks-column = falta la columna «{ $column }», que el modelo lee; { $nearest }
     .mend = da una tabla con las columnas del entrenamiento
+table-lacks-target = falta la columna «{ $column }», con la que se comparan las predicciones; { $nearest }
+    .mend = da una tabla que la tenga, o usa `trasluz predict`, que no la necesita
 table-few-rows =
     { $rows ->
         [one] { $rows } fila es demasiado poco
@@ -56,7 +58,7 @@ table-no-features = no queda ninguna columna de la que aprender{ $reasons }
 
 target-not-given = falta el objetivo; las columnas son { $columns }
     .mend = di cuál predecir con --target COLUMNA
-target-unknown = no hay una columna «{ $column }» que predecir; { $nearest }
+target-unknown = no hay ninguna columna «{ $column }» que predecir; { $nearest }
     .mend = da el nombre de una columna
 target-twice = el objetivo «{ $column }» está dos veces
     .mend = dalo una vez
@@ -73,10 +75,12 @@ target-constant = el objetivo «{ $column }» vale { $value } en todas las filas
     .mend = da filas en las que varíe
 target-text = la fila { $row } del objetivo numérico «{ $column }» contiene «{ $value }»
     .mend = corrige la celda, o di que es una clase con --task multi-class
+target-text-among-several = la fila { $row } del objetivo «{ $column }» contiene «{ $value }», y varios objetivos solo se pueden predecir como números
+    .mend = corrige la celda o, si la columna es de texto, quítala o dala como único objetivo
 target-too-many-classes = el objetivo «{ $column }» tiene { $classes } clases en { $rows } filas: no hay de qué aprender una clase
-    .mend = elige otro objetivo, o di que es un número con --task regression
-target-not-binary = el objetivo «{ $column }» tiene { $classes } clases, no dos
-    .mend = quita --task, o da --task multi-class
+    .mend = elige otro objetivo o, si contiene números, da --task regression
+target-not-binary = el objetivo «{ $column }» tiene { $classes } valores distintos, no dos
+    .mend = quita --task para que se averigüe
 target-several-classes = varios objetivos solo se pueden predecir como números, no como { $task }
     .mend = da un objetivo, o quita --task
 target-new-class = la fila { $row } de «{ $column }» contiene «{ $value }», que el entrenamiento no vio; { $nearest }
@@ -86,10 +90,22 @@ column-infinite = la fila { $row } de la columna «{ $column }» contiene { $val
 column-far = la fila { $row } de la columna «{ $column }» contiene { $value }, inmensamente lejos de las filas del entrenamiento
     .mend = corrige la celda, o déjala vacía
 column-few-words =
-    «{ $column }» contiene números, pero { $cells ->
-        [one] { $cells } celda no lo es
-       *[other] { $cells } celdas no lo son
-    } (la primera: «{ $value }» en la fila { $row }): se toman como faltantes
+    «{ $column }» contiene { $kind ->
+        [boolean] valores lógicos
+       *[number] números
+    }, pero { $cells ->
+        [one] { $cells } celda no lo es («{ $value }» en la fila { $row }): se toma como faltante
+       *[other] { $cells } celdas no lo son (la primera: «{ $value }» en la fila { $row }): se toman como faltantes
+    }
+column-unreadable =
+    el modelo lee «{ $column }» como { $kind ->
+        [boolean] verdadero o falso
+       *[number] números
+    }, y ninguna celda puede leerse así (la primera: «{ $value }» en la fila { $row })
+    .mend = escribe { $kind ->
+        [boolean] true o false
+       *[number] números con punto decimal y sin unidad
+    }, o deja las celdas vacías
 column-unused = «{ $column }» no se usa: { $reason }
 column-constant = «{ $column }» no se usa: no cambia en la parte de entrenamiento
 reason-empty = no tiene valores
@@ -112,4 +128,5 @@ preparation-newer = la preparación del modelo la escribió una versión más nu
 # Nombres
 
 suggest-nearest = ¿querías decir «{ $name }»?
-suggest-known = Conocidos: { $names }
+suggest-known = se conocen: { $names }
+suggest-columns = las columnas son { $names }

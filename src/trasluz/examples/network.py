@@ -1,0 +1,257 @@
+"""A small network whose every entry has a name of its own, run by the training step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trasluz import activations, initializers, ops, tape
+from trasluz.data import Batch
+from trasluz.examples.page import Step, Word
+from trasluz.explain import Derivation
+from trasluz.explain.plain import plain
+from trasluz.explain.reading import LETTERS, Reading, landmarks
+from trasluz.layer import Layer
+from trasluz.model import Sequential
+from trasluz.optimizers import SGD
+from trasluz.state import Context, Param
+
+Params = dict[str, np.ndarray]
+
+
+class SharedBias(Layer):
+    """A dense layer whose units share one bias: `activation(x W + b)`.
+
+    Shapes: `(n, d) → (n, units)`; W `(d, units)`, b `()`.
+
+    Args:
+        units: how many outputs.
+        activation: name or function; `None` is the identity.
+    """
+
+    units: int
+    activation: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = Param((input_shape[-1], self.units), initializers.Zeros())
+        self.bias = Param((), initializers.Zeros())
+
+    def call(self, x: Any) -> Any:
+        z = ops.matmul(x, self.kernel) + self.bias
+        activation = activations.get(self.activation)
+        return z if activation is None else activation(z)
+
+
+class Point(NamedTuple):
+    """Where a descent stands: the parameters, the loss there, and its gradient."""
+
+    params: Params
+    loss: float
+    gradient: Params
+
+
+def descend(
+    loss: Callable[[Params], Any],
+    start: Params,
+    rate: float,
+    most: int,
+    tolerance: float = 0.0,
+    moves: Params | None = None,
+) -> list[Point]:
+    """Go down a function by gradient descent: `θ ← θ − ηg`.
+
+    Args:
+        loss: the function, made of operators and `ops`.
+        start: where to begin.
+        rate: η.
+        most: how many steps at most.
+        tolerance: stop once no entry moves by more.
+        moves: ones for the entries that move and zeros for the rest; all move unless given.
+
+    Returns:
+        The points passed, the first included.
+
+    >>> path = descend(lambda p: p["w"] ** 2, {"w": np.array(1.0)}, rate=0.25, most=2)
+    >>> [float(point.params["w"]) for point in path]
+    [1.0, 0.5, 0.25]
+    """
+    both, sgd = tape.value_and_grad(loss), SGD(rate)
+    points = [Point(start, *both(start))]
+    while len(points) <= most:
+        params, _, g = points[-1]
+        g = {path: g[path] * moves[path] for path in g} if moves else g
+        new, _ = sgd.update(g, sgd.init(params), params, len(points) - 1)
+        points.append(Point(new, *both(new)))
+        if max(float(np.abs(new[path] - params[path]).max()) for path in new) <= tolerance:
+            break
+    return points
+
+
+def milestones(points: Sequence[Any]) -> list[int]:
+    """Choose the steps to print: the first ones, powers of ten, the last.
+
+    >>> milestones(range(236))
+    [0, 1, 2, 3, 4, 5, 10, 100, 235]
+    """
+    last = len(points) - 1
+    chosen = {0, 1, 2, 3, 4, 5, *(10**k for k in range(1, 9)), last}
+    return sorted(n for n in chosen if n <= last)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in double precision, its data, and the names that a course gives its parameters.
+
+    Args:
+        layers: makes the layers.
+        params: the parameters by path.
+        loss: the name of the loss.
+        x: the inputs.
+        y: the targets.
+        rate: the learning rate.
+        names: path and place of each named parameter.
+        letters: what the course writes where an explanation has a name of its own, in LaTeX.
+    """
+
+    layers: Callable[[], Sequence[Layer]]
+    params: Params
+    loss: str
+    x: np.ndarray
+    y: np.ndarray
+    rate: float
+    names: dict[str, tuple[str, tuple[int, ...]]]
+    letters: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> Sequential:
+        """The compiled model."""
+        model = Sequential([*self.layers()], dtype="float64")
+        model.build((None, self.x.shape[1]))
+        model.set_weights([self.params[v.path] for v in model.weights])
+        model.compile(SGD(self.rate), self.loss)
+        return model
+
+    @cached_property
+    def reading(self) -> Reading:
+        """One training step of it."""
+        return Reading(self.model, self.x, self.y)
+
+    def objective(self, params: Params) -> Any:
+        """The loss as a function of the parameters."""
+        batch = Batch(self.x, self.y)
+        return self.reading.bound.objective(params, {}, batch, Context(False, self.reading.root))[0]
+
+    def pick(self, params: Params, name: str) -> float:
+        """Give the entry of that name."""
+        path, at = self.names[name]
+        return float(params[path][at])
+
+    def at(self, **entries: float) -> Network:
+        """Give the network with some named entries changed."""
+        params = {path: array.copy() for path, array in self.params.items()}
+        for name, value in entries.items():
+            path, at = self.names[name]
+            params[path][at] = value
+        return replace(self, params=params)
+
+    def moving(self, names: Iterable[str]) -> Params:
+        """Give ones where the named entries are, and zeros elsewhere."""
+        masks = {path: np.zeros_like(array) for path, array in self.params.items()}
+        for path, at in (self.names[name] for name in names):
+            masks[path][at] = 1
+        return masks
+
+    def descend(self, names: Iterable[str], most: int, tolerance: float = 0) -> list[Point]:
+        """Train the named entries alone, all rows in each step."""
+        moves = self.moving(names)
+        return descend(self.objective, self.params, self.rate, most, tolerance, moves)
+
+    @property
+    def total(self) -> float:
+        """The loss."""
+        return self.reading.loss(self.params)
+
+    def gradient(self) -> dict[str, float]:
+        """The derivative of the loss in each named entry, from the backward pass."""
+        found = self.reading.gradient()
+        return {name: self.pick(found, name) for name in self.names}
+
+    def forward(self) -> dict[str, np.ndarray]:
+        """Give what an explanation names: sums, activations and predictions, rows by units."""
+        found = landmarks(self.reading)
+        return {
+            landmark.sign: self.reading.tape.steps[line].value  # type: ignore[union-attr]
+            for line, landmark in found.items()
+            if landmark.number
+        }
+
+    def one_output(self, k: int) -> Network:
+        """Give the network with the error of one output alone: the others are on target."""
+        only = np.arange(self.y.shape[1]) == k
+        return replace(self, y=np.where(only, self.y, self.forward()[r"\hat{y}"]))
+
+    def rows(self) -> list[Network]:
+        """Give the network on each row alone."""
+        return [replace(self, x=self.x[i : i + 1], y=self.y[i : i + 1]) for i in range(len(self.x))]
+
+    def derive(self, name: str, update: bool = False) -> Derivation:
+        """Derive the derivative in a named entry, or its new value."""
+        path, at = self.names[name]
+        return self.reading.derive(path, at, 6, update)
+
+    def checks(self) -> Step:
+        """Compare the derivatives in all named entries: derived, backward, central difference."""
+        found = {name: self.derive(name).checks.values() for name in self.names}
+        header = [Word("name"), Word("derived"), Word("backward"), Word("difference")]
+        return Step("checks", header, [(shown(name), *three) for name, three in found.items()])
+
+    def lines(self, *names: str, after: str | None = None) -> list[str]:
+        """Spell updates with the course's names; what was said, `after` too, is not said again."""
+        said = set(self.lines(after) if after else [])
+        found: dict[str, None] = {}
+        for name in names:
+            derivation = self.derive(name, update=True)
+            found |= {self.spelled(derivation.line(step)): None for step in derivation.steps()}
+        return [line for line in found if line not in said]
+
+    def spelled(self, latex: str) -> str:
+        """Write a formula of an explanation with the course's names."""
+        numbers = {layer._path: n for n, layer in enumerate(self.model.layers, 1)}
+        known = dict(self.letters)
+        for name, (path, at) in self.names.items():
+            layer, attribute = path.split("/")
+            low = ",".join(str(i + 1) for i in at)
+            known[f"{LETTERS[attribute]}^{{({numbers[layer]})}}" + (low and f"_{{{low}}}")] = (
+                lowered(name)
+            )
+        for one in sorted(known, key=len, reverse=True):
+            latex = latex.replace(one, known[one])
+        return plain(latex)
+
+
+def lowered(name: str) -> str:
+    """Write the number in a name as an index, in LaTeX.
+
+    >>> lowered("w10")
+    'w_{10}'
+    """
+    return re.sub(r"(\d+)$", r"_{\1}", name)
+
+
+def shown(name: str) -> str:
+    """Write a name as it stands in a derivation.
+
+    >>> shown("w10")
+    'w₁₀'
+    """
+    return plain(lowered(name))
+
+
+def named(sign: str, units: int) -> list[str]:
+    """Name the units of a layer, in LaTeX."""
+    return [f"{sign}_{{{k + 1}}}" for k in range(units)]
