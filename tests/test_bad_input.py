@@ -33,18 +33,6 @@ X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 Y = (X.sum(1, keepdims=True) > 0).astype("float32")
 
 
-@pytest.fixture
-def trasluz(capsys):
-    """Run a command line in this process: its exit code, output and errors."""
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        caught = capsys.readouterr()
-        return code, caught.out, caught.err
-
-    return call
-
-
 def table(row, rows=40, header="a,b,y"):
     return "\n".join([header, *(row(i) for i in range(rows))]) + "\n"
 

@@ -19,18 +19,6 @@ from trasluz.saving import load_model
 QUICK = ["--hidden", "8", "--engine", "numpy", "--epochs", "15"]
 
 
-@pytest.fixture
-def trasluz(capsys):
-    """Run a command line in this process: its exit code, output and errors."""
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        caught = capsys.readouterr()
-        return code, caught.out, caught.err
-
-    return call
-
-
 def process(*arguments, **settings):
     """Start a command line as a process of its own."""
     return subprocess.Popen(

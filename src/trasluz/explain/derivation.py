@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,23 +70,21 @@ class Derivation:
 
     def markdown(self) -> str:
         """Spell the whole derivation as Markdown with formulas, layer by layer."""
-        text, where = [], None
-        for step in self.steps():
-            if step.where != where:
-                where = step.where
-                text.append(f"\n**{where}**\n")
-            text.append(f"$${self.line(step)}$$")
-        return "\n".join([*text, "", self._checked()])
+        return self._by_layer("\n**{}**\n", lambda line: f"$${line}$$") + f"\n\n{self._checked()}"
 
     def text(self) -> str:
         """Spell the whole derivation for a terminal."""
+        return self._by_layer("[{}]", lambda line: f"  {plain(line)}") + f"\n{self._checked()}"
+
+    def _by_layer(self, heading: str, write: Callable[[str], str]) -> str:
+        """Write the steps a line each, with a heading wherever another layer begins."""
         text, where = [], None
         for step in self.steps():
             if step.where != where:
                 where = step.where
-                text.append(f"[{where}]")
-            text.append(f"  {plain(self.line(step))}")
-        return "\n".join([*text, self._checked()])
+                text.append(heading.format(where))
+            text.append(write(self.line(step)))
+        return "\n".join(text)
 
     def _checked(self) -> str:
         return ", ".join(f"{name}: {value:.12g}" for name, value in self.checks.items())

@@ -83,27 +83,30 @@ class Reading:
         self.params = {p: a for p, a in arrays.items() if p in moved}
         self.fixed = {p: a for p, a in arrays.items() if p not in moved}
         self.root = random.key(0) if model._root is None else model._root
-        self.tape, self.total = self._record(Tape(), self.params, self.fixed, self.batch)
+        self.tape = Tape()
+        self.total, self.inputs = self.record(self.tape, self.params, self.fixed, self.batch)
 
-    def _record(self, tape: Tape, params: Any, fixed: Any, batch: Batch) -> tuple[Tape, Any]:
+    def record(
+        self, tape: Tape, params: Any, fixed: Any, batch: Batch
+    ) -> tuple[Any, dict[str, Box]]:
+        """Run the step on a tape: the loss, and the parameters as they went in."""
         step = self.model.optimizer.iterations
         context = Context(self.training, self.root, np.asarray(step, np.int32))
-        self.inputs = {path: tape.input(value) for path, value in params.items()}
-        total, _ = self.bound.objective(self.inputs, fixed, batch, context)
-        return tape, total
+        inputs = {path: tape.input(value) for path, value in params.items()}
+        total, _ = self.bound.objective(inputs, fixed, batch, context)
+        return total, inputs
 
     # ---------------------------------------------------------------------------- on numbers
 
     def gradient(self) -> dict[str, Any]:
         """The derivative of the loss in every parameter, from the backward pass."""
-        tape, total = self._record(Tape(), self.params, self.fixed, self.batch)
-        grads = tape.backward({total.index: np.ones_like(total.value)})
+        grads = self.tape.backward({self.total.index: np.ones_like(self.total.value)})
         found = {path: grads.get(box.index) for path, box in self.inputs.items()}
         return {p: np.zeros_like(self.params[p]) if g is None else g for p, g in found.items()}
 
     def loss(self, params: dict[str, Any]) -> float:
         """The loss at some parameters."""
-        return float(self._record(Tape(), params, self.fixed, self.batch)[1].value)
+        return float(self.record(Tape(), params, self.fixed, self.batch)[0].value)
 
     def difference(self, path: str, at: tuple[int, ...], step: float = 1e-6) -> float:
         """The central difference of the loss in one entry."""
@@ -188,11 +191,11 @@ class Script(Tape):
         self.params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
         fixed = {p: _parameter(p, a, numbers) for p, a in reading.fixed.items()}
         x, y = _series("x", batch.x, self.one), _series("t", batch.y, self.one)
-        _, total = reading._record(self, self.params, fixed, Batch(x, y))
+        total, inputs = reading.record(self, self.params, fixed, Batch(x, y))
         self._define(total.index, r"E", total, "loss", "loss")
         grads = self.backward({total.index: Entries(named_by_value(1))}, visit=self._visit)
         zero = lambda box: Entries(_mapped(lambda s: named_by_value(0), box.value.array))  # noqa: E731
-        self.gradient = {p: grads.get(b.index, zero(b)) for p, b in reading.inputs.items()}
+        self.gradient = {p: grads.get(b.index, zero(b)) for p, b in inputs.items()}
 
     def write(self, step: Step) -> Any:
         """Write a step; name its value if it is a landmark."""
