@@ -5,21 +5,30 @@ SOURCES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint browser bench clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.ready ## install, and train on a real table
 	@$(BIN)/trasluz train penguins --target species --out runs/demo
 
-test: .venv/.ready-dev lint ## install, and check everything: style, types, tests
+test: .venv/.ready-dev lint browser ## install, and check everything: style, types, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.ready-dev ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+browser: ## install Chromium, for the tests in a browser
+	@if { command -v chromium || command -v google-chrome; } >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Chromium is missing: apt-get installs it, and a font for formulas"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq --yes --no-install-recommends chromium fonts-lmodern >/dev/null || \
+	    echo "it could not be installed: the tests in a browser are left out"; \
+	else echo "Chromium is missing: the tests in a browser are left out"; fi
 
 bench: .venv/.ready-dev ## measure against other libraries
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -560,15 +560,32 @@ def test_a_row_is_explained(trasluz, small):
     code, out, _ = trasluz(*words)
     assert code == 0
     assert "bill_length_mm" in out
-    assert "∂E/∂w⁽¹⁾₁,₃ = x₁ ∂E/∂z⁽¹⁾₃" in out
+    assert "x₁ = (bill_length_mm - " in out
+    assert "[island = " in out
+    assert "∂E/∂w⁽¹⁾₁,₃ = " in out
     assert "central difference" in out
     code, out, _ = trasluz(*words, "--json", "--update", "--lang", "es")
     document = json.loads(out)
     assert document["checks"]["derived"] == pytest.approx(document["checks"]["backward"])
     model = load_model(small / "model.trasluz")
     assert document["value"] != model.layers[0].kernel[0, 2]
-    for form, sign in (("latex", r"\begin{align*}"), ("markdown", "$$"), ("json", "{")):
-        assert trasluz(*words, "--format", form)[1].lstrip().startswith((sign, "**"))
+    for form, sign in (
+        ("latex", r"\section"), ("markdown", "#"), ("json", "{"), ("html", "<!DOCTYPE html>"),
+    ):  # fmt: skip
+        assert trasluz(*words, "--format", form)[1].startswith(sign)
+
+
+def test_a_derivation_goes_to_a_file(trasluz, small, tmp_path):
+    words = ["explain", small, "penguins", "--row", "3,5", "--wrt", "dense/kernel"]
+    code, out, _ = trasluz(*words, "--out", tmp_path / "a.pdf", "--lang", "es")
+    assert code == 0
+    assert "La derivación está en" in out
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
+    assert trasluz(*words, "--out", tmp_path / "a.html")[0] == 0
+    assert "<math" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    code, _, err = trasluz(*words, "--out", tmp_path / "a.docx")
+    assert code == 2
+    assert "end it in one of .txt, .tex, .md" in " ".join(err.split())
 
 
 @pytest.mark.parametrize(
@@ -576,7 +593,8 @@ def test_a_row_is_explained(trasluz, small):
     [
         (345, "dense/kernel[0,0]", "no row 345; the table has 344"),
         (0, "dense/kernel[0,0]", "no row 0"),
-        (1, "dense/kernel", "does not say which entry"),
+        (1, "[0]", "does not say which entry"),
+        ("1,b", "dense/kernel[0,0]", "is not a row"),
         (1, "dense/kernel[a]", "does not say which entry"),
         (1, "dens/kernel[0,0]", "did you mean 'dense/kernel'"),
         (1, "dense/kernel[0,9]", r"no entry \(0, 9\)"),

@@ -1,15 +1,28 @@
-"""The worked examples against every number of the course, to its printed digits."""
+"""The worked examples against every number of the course, to its printed digits.
 
+python tests/test_examples.py     writes the golden pages anew
+"""
+
+import ast
 import json
+import re
+from itertools import pairwise
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from tinyhtml5.parser import HTMLParser
 
 from trasluz import examples
 from trasluz.cli.app import run
 from trasluz.errors import UserError
 from trasluz.examples.page import Word
+from trasluz.explain.plain import plain
 from trasluz.messages import LANGUAGES, speak
+
+GOLDEN = Path(__file__).parent / "golden" / "examples"
+NOTEBOOKS = Path(__file__).parent.parent / "examples" / "notebooks"
 
 
 @pytest.fixture(autouse=True)
@@ -106,12 +119,31 @@ def test_unam_again_and_to_convergence(page):
         assert row[1] == pytest.approx(row[2], rel=1e-9) == pytest.approx(row[3], rel=1e-6)
 
 
+LAYERS = ("output", "hidden")
+PATH = ("ŷ₁", "sum_(ŷ₁)")
+
+
 def test_unam_derivation_reads_as_in_the_course(page):
-    lines = page("unam-2-2-2").step("output-weight").lines
-    assert "∂E/∂w₅ = n₁ ∂E/∂sum⁽²⁾₁ = 0.601088 · 0.13343 = 0.0802031" in lines
-    hidden = page("unam-2-2-2").step("hidden-weight").lines
-    assert any(line.startswith("∂E/∂n₁ = ∂E/∂sum⁽²⁾₁ w₅ + ∂E/∂sum⁽²⁾₂ w₇") for line in hidden)
-    assert not set(lines) & set(hidden)
+    example = page("unam-2-2-2")
+    outer, inner = (list(example.step(f"{n}-weights").derivation.steps()) for n in LAYERS)
+    found = {plain(step.symbol): step for step in outer + inner}
+    factors = [found[f"∂{over}/∂{under}"] for over, under in pairwise(["E₁", *PATH, "w₅"])]
+    assert [one.value for one in factors] == full([0.68492861, 0.19480855, 0.60108788])
+    assert found["∂E₁/∂w₅"].formula == r"\,".join(rf"\boxed{{{one.symbol}}}" for one in factors)
+    assert found["∂E/∂w₅"].value == full(0.08020312)
+    hidden = ["∂E₁/∂ŷ₁", "∂ŷ₁/∂sum_(ŷ₁)", "∂sum_(ŷ₁)/∂n₁", "∂n₁/∂sum_(n₁)", "∂sum_(n₁)/∂w₁"]
+    assert found["∂E₁/∂w₁"].formula.count("boxed") == 5
+    assert found["∂E₁/∂w₁"].value == pytest.approx(np.prod([found[one].value for one in hidden]))
+    assert found["∂E₁/∂w₁"].reused == [found[one] for one in hidden[:2]]  # of the output layer
+    again = found["∂E₂/∂w₁"].reused
+    assert again == [found[one] for one in ("∂n₁/∂sum_(n₁)", "∂sum_(n₁)/∂w₁")] + [
+        found[one] for one in ("∂E₂/∂ŷ₂", "∂ŷ₂/∂sum_(ŷ₂)")
+    ]
+    assert plain(found["∂E/∂w₁"].formula) == "∂E₁/∂w₁ + ∂E₂/∂w₁"
+    for k, derivative in enumerate(example.step("derivatives").column("∂E/∂")[:8]):
+        assert found[f"∂E/∂w{'₁₂₃₄₅₆₇₈'[k]}"].value == pytest.approx(derivative)
+    assert [step.number for step in outer + inner] == list(range(1, len(outer + inner) + 1))
+    assert not {plain(step.line()) for step in outer} & {plain(step.line()) for step in inner}
 
 
 def test_unam_errata(page):
@@ -126,7 +158,8 @@ def test_unam_errata(page):
     assert smoothed.printed == pytest.approx([0.0025, 0.0025, 0.99, 0.0025, 0.0025])
     assert smoothed.right == pytest.approx([0.002, 0.002, 0.992, 0.002, 0.002])
     norms = erratum(example, "unam-penalties")
-    assert (norms.printed, norms.right) == pytest.approx((1.8, 3.6))
+    assert norms.printed == pytest.approx([3.6 / 2, 2.04 / 2])
+    assert norms.right == pytest.approx([3.6, 2.04 / 2])
     g = 0.0802031247
     root = erratum(example, "unam-rmsprop")
     assert root.printed == pytest.approx(g / ((0.1 * g**2) ** 0.5 + 1e-7) ** 0.5, rel=1e-6)
@@ -176,10 +209,11 @@ def test_aisc_all_six_and_the_unit_curves(page):
     assert trained.column("SSR")[-1] < 0.505448
     assert trained.rows[0][1:-1] == (1.43, -0.61, 2.63, -0.27, 0, 1.35)
     curves = example.step("unit-curves")
-    upper, lower, total = (curves.column(n) for n in ("y_U·w₃", "y_L·w₄", "sum"))
+    upper, lower, total = (curves.column(n) for n in ("y_U · w₃", "y_L · w₄", "sum"))
     assert np.add(upper, lower) == pytest.approx(total)
     assert example.step("count").column("parameters")[-1] == 6
-    assert any("[x_U > 0]" in line for line in example.step("hidden-chain-rule").lines)
+    told = example.step("hidden-chain-rule").derivation.steps()
+    assert any(plain(step.formula) == "[x_U > 0]" for step in told)
 
 
 def test_aisc_errata(page):
@@ -291,8 +325,44 @@ def test_every_example_reads_in_every_language(page, name):
     assert texts["en"] != texts["es"]
     for text in texts.values():
         assert "\\" not in text and "nan" not in text.split()
+    assert not re.search(r"\d\.\d", texts["es"])
     document = json.loads(json.dumps(example.as_dict(), default=lambda a: a.tolist()))
     assert [s["name"] for s in document["steps"]] == [s.name for s in example.steps]
+
+
+@pytest.mark.parametrize("name", examples.names())
+def test_pages_of_markdown_and_html(page, name):
+    example = page(name)
+    written = example.markdown("es")
+    assert written.startswith("# ") and written.count("\n## ") >= len(example.steps)
+    assert written.count("$$") % 2 == 0
+    document = example.html("es")
+    assert '<html lang="es">' in document and "\\" not in document
+    parser = HTMLParser()
+    parser.parse(document)
+    assert not parser.errors
+    targets = set(re.findall(r'id="([^"]+)"', document))
+    assert set(re.findall(r'href="#([^"]+)"', document)) <= targets
+    assert len(targets) == document.count(' id="')
+    assert example._repr_html_().startswith("<style>")
+
+
+NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?")
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹,", "-0123456789.")
+
+
+def numbers(text):
+    found = NUMBER.findall(text)
+    return [float(n.replace(" × 10", "e").translate(RAISED)) for n in found]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", examples.names())
+def test_pages_against_the_golden_ones(page, name, lang):
+    written = page(name).text(lang)
+    golden = (GOLDEN / f"{name}.{lang}.txt").read_text(encoding="utf-8")
+    assert NUMBER.sub("#", written).split() == NUMBER.sub("#", golden).split()
+    assert numbers(written) == pytest.approx(numbers(golden), rel=1e-5, abs=1e-8)
 
 
 def test_words_are_known():
@@ -321,9 +391,9 @@ def test_the_terminal(capsys, tmp_path):
     picture = tmp_path / "dose.png"
     code, out, _ = call("example", "aisc-dose", "--lang", "es", "--plot", picture)
     assert code == 0
-    assert "Dónde se equivocan los apuntes" in out and "13.0450065" in out
+    assert "Dónde se equivocan los apuntes" in out and "13,0450065" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
-    code, out, _ = call("example", "unam-2-2-2", "--json")
+    code, out, _ = call("example", "unam-2-2-2", "--json", "--lang", "es")
     document = json.loads(out)
     assert document["steps"][0]["rows"][2] == ["n₁", pytest.approx(0.60108788)]
     assert document["errata"][0]["right"] == pytest.approx(1.01977419)
@@ -332,3 +402,53 @@ def test_the_terminal(capsys, tmp_path):
     assert code == 2 and "has no picture" in err
     code, _, err = call("example", "unam", "--lang", "es")
     assert code == 2 and "no hay un ejemplo «unam»" in err
+
+
+def test_the_terminal_writes_markdown_and_html(capsys):
+    assert run(["example", "t8-matrix", "--format", "markdown", "--lang", "en"]) == 0
+    assert capsys.readouterr().out.startswith("# Backpropagation with matrices\n")
+    assert run(["example", "t8-matrix", "--format", "html", "--lang", "es"]) == 0
+    assert capsys.readouterr().out.startswith('<!DOCTYPE html>\n<html lang="es">')
+
+
+# --------------------------------------------------------------------------------- the notebooks
+
+
+def test_every_example_has_a_notebook():
+    assert sorted(p.stem for p in NOTEBOOKS.glob("*.ipynb")) == sorted(examples.names())
+    listed = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    assert all(f"notebooks/{name}.ipynb" in listed for name in examples.names())
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", examples.names())
+def test_notebooks_run(name, lang):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4)
+    nbformat.validate(notebook)
+    space, shown = {}, []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        assert cell["outputs"] == [] and cell["execution_count"] is None
+        source = "".join(cell["source"]).replace('speak("en")', f'speak("{lang}")')
+        *body, last = ast.parse(source).body
+        if isinstance(last, ast.Expr):
+            exec(compile(ast.Module(body, []), name, "exec"), space)
+            shown.append(eval(compile(ast.Expression(last.value), name, "eval"), space))
+        else:
+            exec(compile(ast.parse(source), name, "exec"), space)
+    spoken = space["example"].title
+    assert spoken in shown[0]._repr_html_()
+    assert len([one for one in shown if one is not None]) >= 3
+
+
+def write_golden_pages():
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for name in examples.names():
+        example = examples.load(name)
+        for lang in LANGUAGES:
+            (GOLDEN / f"{name}.{lang}.txt").write_text(example.text(lang) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_golden_pages()

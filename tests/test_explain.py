@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import numpy as np
 import pytest
@@ -10,23 +12,45 @@ import pytest
 from trasluz import Input, Model, Sequential, config, layers, ops, optimizers, utils
 from trasluz.errors import UserError
 from trasluz.explain import explain
+from trasluz.explain.formula import evaluate
 from trasluz.explain.plain import plain
+from trasluz.explain.reading import Reading
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "gelu", "silu", "leaky_relu", None)
 LOSSES = {
     "mse": "numbers",
     "half_squared_error": "numbers",
     "sum_of_squared_residuals": "numbers",
     "mae": "numbers",
+    "mape": "numbers",
+    "msle": "positive",
     "huber": "numbers",
     "log_cosh": "numbers",
+    "cosine_similarity": "numbers",
     "hinge": "signs",
     "squared_hinge": "signs",
+    "categorical_hinge": "one_hot",
     "categorical_crossentropy": "one_hot",
+    "categorical_focal_crossentropy": "one_hot",
     "sparse_categorical_crossentropy": "labels",
     "binary_crossentropy": "truths",
+    "binary_focal_crossentropy": "truths",
     "kl_divergence": "probabilities",
+    "poisson": "positive",
+    "perceptron": "signs",
 }
+SOFT = {
+    "labels": "softmax", "truths": "sigmoid", "probabilities": "softmax", "positive": "softplus",
+}  # fmt: skip
+ACTIVATIONS = (
+    None, "sigmoid", "tanh", "relu", "softplus", "elu", "gelu", "silu", "leaky_relu", "selu",
+    "mish", "softsign", "hard_sigmoid", "exponential", "relu6", "softmax", "log_softmax",
+)  # fmt: skip
+OPTIMIZERS = {
+    "sgd": {}, "momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True},
+    "rmsprop": {"centered": True, "momentum": 0.5}, "adagrad": {}, "adadelta": {},
+    "adam": {"amsgrad": True}, "adamw": {"clipnorm": 0.01}, "adamax": {"clipvalue": 0.01},
+    "nadam": {}, "lion": {"global_clipnorm": 0.1}, "ftrl": {}, "lamb": {}, "adafactor": {},
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +60,27 @@ def wide():
     config.set_floatx("float32")
 
 
+def optimizer(pick):
+    """Draw an optimizer, sometimes with a schedule or averages."""
+    name = pick(*OPTIMIZERS)
+    known = {"momentum": "sgd", "nesterov": "sgd"}
+    rate = pick(0.01, optimizers.schedules.ExponentialDecay(0.1, 10, 0.9))
+    how = {"use_ema": True} if pick(False, False, True) else {}
+    return optimizers.get(
+        {
+            "class_name": known.get(name, name),
+            "config": {"learning_rate": rate, **OPTIMIZERS[name], **how},
+        }
+    )
+
+
 def targets(kind, n, k, generator):
     numbers = generator.normal(size=(n, k))
     labels = generator.integers(0, k, n)
     shares = np.abs(numbers) + 0.1
     return {
         "numbers": numbers,
+        "positive": np.abs(numbers),
         "signs": np.sign(numbers),
         "one_hot": np.eye(k)[labels],
         "labels": labels,
@@ -51,26 +90,25 @@ def targets(kind, n, k, generator):
 
 
 def network(seed):
-    """Draw a network, a loss, some rows and a place in its parameters."""
+    """Draw a network, a loss, an optimizer, some rows and a place in the parameters."""
     generator = np.random.default_rng(seed)
     pick = lambda *options: options[generator.integers(len(options))]  # noqa: E731
     utils.set_random_seed(seed)
-    width, k, n = pick(1, 2, 3), pick(2, 3), pick(1, 2, 3)
+    width, k, n = pick(1, 2, 3, 14), pick(2, 3), pick(1, 1, 2, 3, 8)
     loss = pick(*LOSSES)
     inputs = h = Input((width,))
-    for _ in range(pick(1, 1, 2, 3)):
-        units = pick(2, 3)
-        penalty = pick(None, "l2")
+    for _ in range(pick(1, 2, 3, 4, 5)):
+        units = pick(2, 3, 3, 13)
+        penalty = pick(None, "l2", "l1", "l1_l2")
         how = {"bias_initializer": "normal", "kernel_regularizer": penalty}  # no sum is exactly 0
         new = layers.Dense(units, pick(*ACTIVATIONS), **how)(h)
         new = layers.BatchNormalization()(new) if generator.random() < 0.2 else new
         new = layers.Dropout(0.3)(new) if generator.random() < 0.2 else new
         new = layers.LayerNormalization()(new) if generator.random() < 0.15 else new
         h = layers.Add()([h, new]) if h.shape == new.shape and generator.random() < 0.6 else new
-    last = {"one_hot": "softmax", "labels": "softmax", "truths": "sigmoid"}.get(LOSSES[loss])
-    last = "softmax" if LOSSES[loss] == "probabilities" else last
+    last = "softmax" if loss.startswith("categorical_c") else SOFT.get(LOSSES[loss])
     model = Model(inputs, layers.Dense(k, last)(h))
-    model.compile("sgd", loss)
+    model.compile(optimizer(pick), loss)
     x = generator.normal(size=(n, width)) + 0.05
     y = targets(LOSSES[loss], n, k, generator)
     path = pick(*[v.path for v in model.trainable_weights])
@@ -78,16 +116,41 @@ def network(seed):
     return model, x, y, path, tuple(int(generator.integers(m)) for m in shape)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(240))
 def test_any_network(seed):
     model, x, y, path, at = network(seed)
-    d = explain(model, x, y, path, at, training=bool(seed % 2))
+    training = bool(seed % 2)
+    d = model.explain(
+        x, y, path, at, 12, training=training, update=True,
+        names=("math", "course", "keras")[seed % 3], depth="op" if seed % 5 == 0 else "layer",
+    )  # fmt: skip
     derived, backward, difference = d.checks.values()
     assert derived == pytest.approx(backward, rel=1e-9, abs=1e-12)
-    assert derived == pytest.approx(difference, rel=1e-5, abs=1e-7)
+    assert derived == pytest.approx(difference, rel=1e-5, abs=1e-6)
+    numbers = [step.number for step in d.steps()]
+    assert numbers == list(range(1, len(numbers) + 1))
     for step in d.steps():
-        assert d.line(step).count("{") == d.line(step).count("}")
-        assert "\\" not in plain(d.line(step)), step.formula
+        for earlier in step.children + step.reused:
+            assert earlier.number < step.number, (earlier.line(), step.line())
+        again, largest = evaluate(step.numbers), max(map(abs, printed(step.numbers)), default=1)
+        assert again == pytest.approx(step.value, rel=1e-9, abs=1e-9 * max(1, largest)), step.line()
+        assert "\\" not in plain(step.line()), step.formula
+    expected = new_value(model, x, y, path, training)[at]
+    assert d.value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def printed(latex):
+    """List the numbers in a formula."""
+    return [float(n) for n in re.findall(r"(?<![\w.])\d+\.\d+", latex)]
+
+
+def new_value(model, x, y, path, training):
+    """Give a parameter after one step of the optimizer on the numbers."""
+    reading = Reading(model, x, y, training)
+    slots = model.optimizer.init(reading.params)
+    gradient = {p: g for p, g in reading.gradient().items() if p in reading.params}
+    new, _ = model.optimizer.update(gradient, slots, reading.params, 0)
+    return new[path]
 
 
 @pytest.fixture
@@ -116,21 +179,29 @@ def test_every_number_of_the_course(unam):
 
 
 def test_reads_as_the_course_does(unam):
-    d = explain(*unam, "dense/kernel", (0, 0))
-    lines = d.text().splitlines()
-    assert (
-        lines[1]
-        == "  z⁽¹⁾₁ = x₁ w⁽¹⁾₁,₁ + x₂ w⁽¹⁾₂,₁ + b⁽¹⁾₁ = 0.1 · 0.1 + 0.5 · 0.3 + 0.25 = 0.41"
-    )
-    assert lines[-2] == "  ∂E/∂w⁽¹⁾₁,₁ = x₁ ∂E/∂z⁽¹⁾₁ = 0.1 · 0.011081 = 0.0011081"
-    assert lines[-1].startswith("derived: 0.00110805795998, backward: 0.00110805795998, central")
-    (delta,) = (s for s in d.steps() if s.symbol == r"\frac{\partial E}{\partial z^{(2)}_{1}}")
-    assert delta.formula == (
-        r"\frac{\partial E}{\partial \hat{y}_{1}}\,\hat{y}_{1}\,\left(1 - \hat{y}_{1}\right)"
-    )
-    assert delta.value == pytest.approx(0.13342995, abs=5e-9)
+    d = explain(*unam, "dense/kernel", (0, 0), names="course")
+    lines = [plain(step.line()) for step in d.steps()]
+    assert lines[0] == "sum_(n₁) = x₁ w₁ + x₂ w₃ + b₁ = 0.1 · 0.1 + 0.5 · 0.3 + 0.25 = 0.41"
+    assert "E₁ = 0.5 · (t₁ - ŷ₁)² = 0.5 · (0.05 - 0.73493)² = 0.23456" in lines
+    chain = next(s for s in d.steps() if s.kind == "chain")
+    factors = [s.symbol for s in chain.children]
+    assert [plain(symbol) for symbol in factors] == [
+        "∂E₁/∂ŷ₁", "∂ŷ₁/∂sum_(ŷ₁)", "∂sum_(ŷ₁)/∂n₁", "∂n₁/∂sum_(n₁)", "∂sum_(n₁)/∂w₁",
+    ]  # fmt: skip
+    assert chain.formula == r"\,".join(rf"\boxed{{{symbol}}}" for symbol in factors)
+    assert plain(chain.numbers) == "0.68493 · 0.19481 · 0.5 · 0.23978 · 0.1"
+    other = next(s for s in d.steps() if s.kind == "chain" and s is not chain)
+    assert [plain(s.symbol) for s in other.reused] == ["∂n₁/∂sum_(n₁)", "∂sum_(n₁)/∂w₁"]
+    assert lines[-1] == "∂E/∂w₁ = ∂E₁/∂w₁ + ∂E₂/∂w₁ = 0.0015997 + (-0.00049164) = 0.0011081"
     symbols = [step.symbol for step in d.steps()]
     assert len(symbols) == len(set(symbols))
+
+
+def test_the_course_counts_weights_as_it_does(unam):
+    places = {5: (0, 0), 6: (1, 0), 7: (0, 1), 8: (1, 1)}
+    for number, at in places.items():
+        d = explain(*unam, "dense_1/kernel", at, names="course")
+        assert d.symbol == rf"\frac{{\partial E}}{{\partial w_{{{number}}}}}"
 
 
 def test_from_the_model(unam):
@@ -190,7 +261,7 @@ def test_updates_are_those_of_training(unam, name):
     model.train_on_batch(x, y)
     assert d.value == pytest.approx(model.get_weights()[2][0, 1], rel=1e-12)
     assert "\\" not in d.text()
-    assert d.text().splitlines()[-2].startswith("  w⁽²⁾₁,₂′ = w⁽²⁾₁,₂")
+    assert plain(d.line()).startswith("w⁽²⁾₁,₂′ = w")
 
 
 def test_an_update_by_hand(unam):
@@ -198,7 +269,7 @@ def test_an_update_by_hand(unam):
     model.compile(optimizers.SGD(0.6), "half_squared_error")
     d = model.explain(x, y, "dense_1/kernel", (0, 0), update=True)
     assert d.value == pytest.approx(0.45187813, abs=5e-9)
-    assert d.formula == (r"w^{(2)}_{1,1} - 0.6 \cdot \frac{\partial E}{\partial w^{(2)}_{1,1}}")
+    assert d.formula == r"w^{(2)}_{1,1} - \eta\,\frac{\partial E}{\partial w^{(2)}_{1,1}}"
     assert d.numbers == r"0.5 - 0.6 \cdot 0.080203"
 
 
@@ -207,9 +278,18 @@ def test_json_is_exact(unam):
     tree = json.loads(d.json())
     assert tree["value"] == d.value
     assert tree["checks"]["backward"] == pytest.approx(tree["value"], rel=1e-12)
-    assert tree["children"][0]["kind"] in ("forward", "backward")
-    assert d.latex().startswith(r"\begin{align*}")
-    assert "**dense_1**" in d.markdown()
+    assert (tree["format"], tree["kind"], tree["lang"]) == (1, "chain", "en")
+    assert tree["checks"]["derived"] == d.checks["derived"]
+    known = {"number", "symbol", "formula", "numbers", "value", "kind", "where", "note"}
+
+    def check(step):
+        assert known | {"children", "reused"} <= set(step)
+        for earlier in [*step["children"], *step["reused"]]:
+            assert earlier["number"] < step["number"]
+        for child in step["children"]:
+            check(child)
+
+    check(tree)
 
 
 def test_an_altered_rule_alters_the_derivation(unam, monkeypatch):
@@ -226,6 +306,8 @@ def test_an_altered_rule_alters_the_derivation(unam, monkeypatch):
         ("dense/kernl", (0, 0), "did you mean 'dense/kernel'"),
         ("dense/kernel", (2, 0), r"shape \(2, 2\) has no entry \(2, 0\)"),
         ("dense/kernel", (0,), "has no entry"),
+        ("x", 2, r"shape \(1, 2\) has no entry \(0, 2\)"),
+        ("dense", (3, 0), "has no entry"),
     ],
 )
 def test_mistakes(unam, wrt, at, message):
@@ -233,12 +315,236 @@ def test_mistakes(unam, wrt, at, message):
         explain(*unam, wrt, at)
 
 
-def test_what_is_too_large_or_recurrent_is_said():
-    model = Sequential([Input((100,)), layers.Dense(300), layers.Dense(1)])
+def test_mistakes_in_how(unam):
+    with pytest.raises(UserError, match="way of naming"):
+        explain(*unam, "dense/kernel", (0, 0), names="latin")
+    with pytest.raises(UserError, match="'layer' or 'op'"):
+        explain(*unam, "dense/kernel", (0, 0), depth="atom")
+    with pytest.raises(UserError, match="no optimizer moves it"):
+        explain(*unam, "x", 0, update=True)
+    with pytest.raises(UserError, match="language"):
+        explain(*unam, "dense/kernel", (0, 0), lang="de").text()
+
+
+def agree(d):
+    derived, backward, difference = d.checks.values()
+    assert derived == pytest.approx(backward, rel=1e-9, abs=1e-12)
+    assert derived == pytest.approx(difference, rel=1e-5, abs=1e-8)
+    return [plain(step.line()) for step in d.steps()]
+
+
+def test_inputs_and_activations(unam):
+    model, x, y = unam
+    lines = agree(explain(*unam, "x", 1))
+    assert lines[-1].startswith("∂E/∂x₂ = ∂E₁/∂x₂ + ∂E₂/∂x₂")
+    lines = agree(explain(*unam, "dense", 0))
+    assert lines[-1].startswith("∂E/∂a⁽¹⁾₁ =")
+    assert agree(explain(*unam, "dense/sum", 1))[-1].startswith("∂E/∂z⁽¹⁾₂ =")
+    assert agree(explain(*unam, "dense_1", 1))[-1].startswith("∂E/∂ŷ₂ =")
+    two, targets = np.vstack([x, x * 2]), np.vstack([y, y])
+    agree(explain(model, two, targets, "dense", (1, 0)))
+    with pytest.raises(UserError, match="has no entry"):
+        explain(model, two, targets, "dense", 0)
+
+
+def test_rows_are_averaged(unam):
+    model, x, y = unam
+    d = explain(model, np.vstack([x, x * 2, -x]), np.vstack([y, y, y]), "dense/kernel", (0, 1))
+    lines = agree(d)
+    assert lines[-1].startswith(
+        "∂E/∂w⁽¹⁾₁,₂ = (∂E^([1])/∂w⁽¹⁾₁,₂ + ∂E^([2])/∂w⁽¹⁾₁,₂ + ∂E^([3])/∂w⁽¹⁾₁,₂)/3 = ("
+    )
+
+
+def test_penalties_are_a_part_of_their_own():
+    utils.set_random_seed(0)
+    model = Sequential([Input((2,)), layers.Dense(1, kernel_regularizer="l2", name="only")])
     model.compile("sgd", "mse")
-    with pytest.raises(UserError, match="can be spelled"):
-        explain(model, np.ones((1, 100)), np.ones((1, 1)), "dense/kernel", (0, 0))
-    model = Sequential([Input((3, 2)), layers.SimpleRNN(2), layers.Dense(1)])
+    lines = agree(explain(model, [[0.5, -1.0]], [[2.0]], "only/kernel", (0, 0)))
+    assert "E = L + R⁽¹⁾" in " ".join(lines)
+    assert lines[-1].startswith("∂E/∂w⁽¹⁾₁,₁ = ∂L/∂w⁽¹⁾₁,₁ + ∂R⁽¹⁾/∂w⁽¹⁾₁,₁ = ")
+
+
+def test_softmax_the_long_way_and_the_short_way():
+    utils.set_random_seed(0)
+    model = Sequential([Input((2,)), layers.Dense(3, "softmax", bias_initializer="normal")])
+    model.compile("sgd", "categorical_crossentropy")
+    d = explain(model, [[0.5, -1.0]], [[0.0, 1.0, 0.0]], "dense/kernel", (0, 2))
+    text = "\n".join(agree(d))
+    assert "∂E/∂z⁽¹⁾₃ = (t₁ + t₂ + t₃) ŷ₃ - t₃ = " in text
+    assert "∂ŷ₃/∂z⁽¹⁾₃ = ŷ₃ (1 - ŷ₃) = " in text
+    assert "∂ŷ₂/∂z⁽¹⁾₃ = -ŷ₂ ŷ₃ = " in text
+    assert "∂E/∂ŷ₂ = -t₂/ŷ₂ = " in text
+    assert "∂E/∂z⁽¹⁾₃ = ŷ₃ - t₃ = " in text
+    same = [s.value for s in d.steps() if plain(s.symbol) == "∂E/∂z⁽¹⁾₃"]
+    assert len(same) == 3
+    assert same == pytest.approx([same[0]] * 3, rel=1e-12)
+    jacobian = next(s for s in d.steps() if np.ndim(s.value) == 2)
+    p = np.array(model.predict([[0.5, -1.0]], verbose=0))[0]
+    np.testing.assert_allclose(jacobian.value, np.diag(p) - np.outer(p, p), atol=1e-12)
+
+
+def test_sigmoid_the_long_way_and_the_short_way():
+    utils.set_random_seed(0)
+    model = Sequential([Input((2,)), layers.Dense(1, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    text = "\n".join(agree(explain(model, [[0.5, -1.0]], [[1.0]], "dense/kernel", (0, 0))))
+    assert "∂ŷ₁/∂z⁽¹⁾₁ = ŷ₁ (1 - ŷ₁)" in text
+    assert "∂E/∂z⁽¹⁾₁ = ŷ₁ - t₁" in text
+
+
+def test_a_large_network_is_folded():
+    config.set_floatx("float32")
+    utils.set_random_seed(0)
+    widths = (512, "relu"), (256, "relu"), (10, "softmax")
+    model = Sequential([Input((784,)), *[layers.Dense(*w) for w in widths]])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).random((32, 784)).astype("float32")
+    y = np.arange(32) % 10
+    model.explain(x[:1], y[:1], "dense/kernel", (400, 3))
+    begun = time.perf_counter()
+    d = model.explain(x, y, "dense/kernel", (400, 3), update=True)
+    text = d.text()
+    assert time.perf_counter() - begun < 3  # a tenth of that where nothing else runs
+    assert len(list(d.steps())) < 400
+    assert "x₁,₄₀₁ w⁽¹⁾₄₀₁,₄" in text  # the weight itself is never left out
+    derived, backward, difference = d.checks.values()
+    assert derived == pytest.approx(backward, rel=1e-9)
+    assert derived == pytest.approx(difference, rel=1e-3)
+    folded = next(s for s in d.steps() if "underbrace" in s.formula)
+    assert folded.value == pytest.approx(float(folded.evaluated({})), rel=1e-9)
+
+
+def test_the_size_of_a_page_does_not_grow_with_the_paths():
+    """A network twice as deep has far more paths, and a page about twice as long."""
+    lengths = []
+    for depth in (4, 8):
+        model = Sequential([Input((3,)), *[layers.Dense(20, "tanh") for _ in range(depth)]])
+        model.add(layers.Dense(1))
+        model.compile("sgd", "mse")
+        lengths.append(len(list(model.explain(np.ones((1, 3)), [[1.0]], "dense", 0).steps())))
+    assert lengths[1] < 3 * lengths[0]
+
+
+def test_recurrence_through_time():
+    utils.set_random_seed(1)
+    model = Sequential([Input((3, 2)), layers.SimpleRNN(2, bias_initializer="normal")])
+    model.add(layers.Dense(1))
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(2, 3, 2))
+    for path in ("simple_rnn/recurrent_kernel", "simple_rnn/kernel"):
+        lines = agree(model.explain(x, [[1.0], [0.0]], path, (0, 1), update=True))
+        assert any(line.startswith("h") and "tanh" in line for line in lines)
+    d = model.explain(x[:1], [[1.0]], "simple_rnn/recurrent_kernel", (0, 1))
+    states = [s.symbol for s in d.steps() if s.symbol.startswith("h")]
+    assert {s[s.index("t=") :][:3] for s in states} == {"t=1", "t=2", "t=3"}
+    backwards = layers.SimpleRNN(2, go_backwards=True, name="backwards")
+    reversed_rnn = Sequential([Input((3, 2)), backwards])
+    reversed_rnn.compile("sgd", "mse")
+    agree(reversed_rnn.explain(x, np.ones((2, 2)), "backwards/kernel", (0, 0)))
+
+
+def test_embeddings_shared_weights_and_images():
+    utils.set_random_seed(2)
+    model = Sequential([Input((3,), dtype="int32"), layers.Embedding(5, 2), layers.Flatten()])
+    model.add(layers.Dense(1, "tanh"))
     model.compile("sgd", "mse")
-    with pytest.raises(UserError, match="recurrent"):
-        explain(model, np.ones((1, 3, 2)), np.ones((1, 1)), "dense/kernel", (0, 0))
+    words = np.array([[1, 4, 1]])
+    lines = agree(model.explain(words, [[0.5]], "embedding/embeddings", (1, 0)))
+    assert any("e⁽¹⁾₂,₁" in line for line in lines)
+    with pytest.raises(UserError, match="does not depend|no derivative"):
+        model.explain(words, [[0.5]], "x", (0, 0))
+    shared = layers.Dense(2, "tanh", name="shared")
+    inputs = Input((2,))
+    twice = Model(inputs, layers.Dense(1)(shared(shared(inputs))))
+    twice.compile("sgd", "mse")
+    agree(twice.explain([[0.3, -0.4]], [[1.0]], "shared/kernel", (0, 1)))
+
+
+def test_training_statistics_and_masks():
+    utils.set_random_seed(3)
+    model = Sequential([Input((2,)), layers.Dense(3, "tanh"), layers.BatchNormalization()])
+    model.add(layers.Dropout(0.5))
+    model.add(layers.Dense(1))
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    d = model.explain(x, np.ones((4, 1)), "dense/kernel", (0, 1), training=True)
+    lines = agree(d)
+    assert any(
+        line.startswith("μ⁽²⁾₁ = (a⁽¹⁾₁,₁ + a⁽¹⁾₂,₁ + a⁽¹⁾₃,₁ + a⁽¹⁾₄,₁)/4") for line in lines
+    )
+    assert any(line.startswith("a⁽³⁾") and "= 2 · a⁽²⁾" in line for line in lines)
+    with pytest.raises(UserError, match="is not trained"):
+        model.explain(x, np.ones((4, 1)), "batch_normalization/moving_mean", 0)
+
+
+def test_what_has_no_derivative_is_said():
+    model = Sequential([Input((2,)), layers.Dense(2, "sign"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for at in ((0, 0), None):
+        with pytest.raises(UserError, match="only through 'sign'"):
+            model.explain([[1.0, 2.0]], [[1.0]], "dense/kernel", at)
+
+
+def test_where_a_number_stops_being_finite_is_said(unam):
+    model, x, y = unam
+    weights = model.get_weights()
+    weights[2][0, 1] = np.nan
+    model.set_weights(weights)
+    with pytest.raises(UserError, match=r"dense_1.*nan comes first from 'matmul', at \(0, 1\)"):
+        explain(model, x, y, "dense/kernel", (0, 0))
+
+
+def test_the_matrix_form(unam):
+    d = explain(*unam, "dense/kernel")
+    lines = {step.symbol: step.formula for step in d.steps()}
+    delta = r"\frac{\partial E}{\partial Z^{(1)}}"
+    assert d.formula == r"X^{\top}\,\frac{\partial E}{\partial Z^{(1)}}"
+    assert lines[r"\frac{\partial E}{\partial \hat{Y}}"] == r"-\left(T - \hat{Y}\right)"
+    assert lines[delta] == (
+        r"\frac{\partial E}{\partial A^{(1)}} \odot A^{(1)} \odot \left(1 - A^{(1)}\right)"
+    )
+    assert lines["Z^{(2)}"] == r"A^{(1)}\,W^{(2)} + \mathbf{b}^{(2)}"
+    assert r"\left[1 \times 2\right]^{\top}\,\left[1 \times 2\right]" in d.line()
+    np.testing.assert_allclose(
+        d.value, [[0.00110806, 0.00134024], [0.00554029, 0.0067012]], atol=5e-9
+    )
+    agree(d)
+    for wrt in ("dense/bias", "dense_1", "dense/sum", "x"):
+        agree(explain(*unam, wrt))
+    assert json.loads(explain(*unam, "dense/bias").json())["value"] == pytest.approx(
+        [0.01108058, 0.0134024]
+    )
+
+
+def test_every_row_of_a_step(unam):
+    d = explain(*unam, "dense/kernel", (0, 0), depth="op")
+    lines = agree(d)
+    assert "v⁽⁵⁾₁ = x₁ w⁽¹⁾₁,₁ + x₂ w⁽¹⁾₂,₁" in " ".join(lines)
+    assert all(line.count(" = ") <= 3 for line in lines)
+
+
+def test_names_of_keras_and_of_ones_own(unam):
+    lines = agree(explain(*unam, "dense/kernel", (0, 1), names="keras"))
+    assert lines[-1].startswith("∂E/∂dense/kernel[0, 1] =")
+    own = {("dense/kernel", (0, 1)): "\\omega"}
+    assert r"\partial \omega" in explain(*unam, "dense/kernel", (0, 1), names=own).symbol
+
+
+def test_languages(unam):
+    d = explain(*unam, "dense/kernel", (0, 0), lang="es")
+    assert "0,60109" in d.text()
+    assert "Pérdida" in d.html()
+    assert json.loads(d.json())["lang"] == "es"
+    assert "0.60109" in explain(*unam, "dense/kernel", (0, 0), lang="en").text()
+
+
+def test_schedules_and_clipping_have_steps_of_their_own(unam):
+    model, x, y = unam
+    rate = optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    model.compile(optimizers.Adam(rate, global_clipnorm=0.01), "half_squared_error")
+    model.train_on_batch(x, y)
+    d = model.explain(x, y, "dense/kernel", (0, 0), update=True)
+    symbols = [s.symbol for s in d.steps() if s.kind == "update"]
+    assert [s for s in symbols if s in (r"\eta_{t}", r"\tilde{g}")] == [r"\eta_{t}", r"\tilde{g}"]
+    assert {"t", r"\alpha_{t}", r"m^{\prime}", r"v^{\prime}"} <= set(symbols)

@@ -35,13 +35,14 @@ FLOORS = [
     ["models", "testing", "utils", "linear"],
 ]
 FACES = [
-    "explain",
     "messages",
+    "explain",
     "tables",
     "preparation",
     "datasets",
     "plots",
     "examples",
+    "worksheets",
     "cli",
     "lab",
     "interop",

@@ -77,7 +77,9 @@ def test_everything_said_is_in_the_catalogues():
 def test_every_message_is_said_somewhere():
     said = {message for _, message, _, _ in calls()}
     options = {message_of(p) for c in commands() for p in c.params if isinstance(p, Option)}
-    composed = ("command-", "task-", "part-", "dataset-", "example-")
+    composed = (
+        "command-", "task-", "part-", "dataset-", "example-", "verdict-", "explain-", "worksheet-",
+    )  # fmt: skip
     for message in catalogue("en"):
         assert message in said | options or message.startswith(composed), message
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from trasluz.entries import Entries, named, symbols
+from trasluz.entries import Entries, listed, named
 from trasluz.errors import UserError
 from trasluz.registry import Configurable
 from trasluz.typeset import Symbol, number
@@ -68,10 +68,10 @@ class Correction:
     def latex(self) -> list[str]:
         """Spell the correction of each weight, from the rule that made it."""
         w, x = (_named(sign, array) for sign, array in (("w", self.before), ("x", self.x)))
-        spelled = symbols(corrected(w, named("η", self.eta), named("y", self.y), x))
+        spelled = corrected(w, named("η", self.eta), named("y", self.y), x)
         return [
             rf"w_{{{i}}}^{{\prime}} = {one.latex} = {one.numbers()} = {number(float(one.value))}"
-            for i, one in enumerate(spelled)
+            for i, one in enumerate(spelled.at((k,)) for k in range(spelled.size))
         ]
 
     def __str__(self) -> str:
@@ -218,7 +218,7 @@ class Committee(Configurable):
 
 def _named(sign: str, array: np.ndarray) -> Entries:
     """Name entries after their places, from 0."""
-    return Entries(np.array([Symbol(f"{sign}_{{{i}}}", v) for i, v in enumerate(array)], object))
+    return listed([Symbol(f"{sign}_{{{i}}}", v) for i, v in enumerate(array)])
 
 
 def _table(x: Any) -> np.ndarray:

@@ -21,7 +21,7 @@ from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable, Registry
 from trasluz.registry import serialize as serialize
 from trasluz.state import snake
-from trasluz.tape import Box, composite, made_by
+from trasluz.tape import Box, composite, made_by, note
 
 EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -203,7 +203,7 @@ class Loss(Configurable):
         """
         y_pred = as_float(y_pred, self.dtype)
         y_true = ops.convert_to_tensor(y_true) if self.numbered else as_float(y_true, y_pred.dtype)
-        values, mask = self.call(y_true, y_pred), self.mask(y_true, y_pred)
+        values, mask = note(self.call(y_true, y_pred), "rows"), self.mask(y_true, y_pred)
         return reduced(values, sample_weight, mask, self.reduction)
 
     def get_config(self) -> dict[str, Any]:

@@ -484,35 +484,41 @@ class Model(Layer):
         x: Any,
         y: Any,
         wrt: str,
-        at: Any,
+        at: Any = None,
         digits: int = 5,
         training: bool = False,
         update: bool = False,
+        **how: Any,
     ) -> Any:
-        """Derive the derivative of the loss in one entry of a parameter, step by step.
+        """Derive the derivative of the loss in one entry of anything, step by step.
 
-        The steps are read off the rules that compute it, in double precision; the last line
-        compares with the backward pass and with a central difference. Small networks for now:
-        what has too many terms to be spelled is refused.
+        The steps are read off the rules that compute it, in double precision; the last lines
+        compare with the backward pass and with a central difference. Networks may be of any size:
+        long sums are left out in the middle.
 
         Args:
-            x: the inputs of one or a few rows.
+            x: the inputs of one or more rows.
             y: their targets.
-            wrt: the path of a parameter, such as "dense/kernel".
-            at: which entry of it, such as `(0, 1)`.
+            wrt: the path of a parameter, such as "dense/kernel"; of a layer, such as "dense", for
+                what it gives, or "dense/sum" for what goes into its activation; or "x".
+            at: which entry of it, such as `(0, 1)`; None for the matrix form.
             digits: significant digits in print.
             training: whether layers behave as in training (dropout, batch statistics).
             update: whether to go on to the entry's new value, as the optimizer works it out.
+            how: `depth="op"` for every row's result, `names="course"` or `"keras"`, `lang="es"`;
+                see `trasluz.explain.explain`.
 
         Returns:
-            A `Derivation`: prints itself, and gives `.text() .latex() .markdown() .json()`.
+            A `Derivation`: shows itself, and gives `.text() .latex() .html() .markdown() .json()
+            .pdf()`.
 
         Raises:
-            UserError: for a path or an entry that does not exist, or too large a network.
+            UserError: for a path or an entry that does not exist or has no derivative, or where a
+                number is not finite.
         """
         from trasluz.explain import explain
 
-        return explain(self, x, y, wrt, at, digits, training, update)
+        return explain(self, x, y, wrt, at, digits, training, update, **how)
 
     def check_gradients(self, x: Any, y: Any, training: bool = False) -> dict[str, float]:
         """Compare the backward pass with central differences, in double precision.

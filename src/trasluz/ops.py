@@ -171,7 +171,9 @@ def times(a: Any, b: Any) -> str:
     left, right = f"{a:2}", f"{b:2}"
     if "1" in (left, right):
         return right if left == "1" else left
-    dot = r" \cdot " if right[:1].isdigit() or left[-1:].isdigit() else r"\,"
+    digits = right[:1].isdigit() or left[-1:].isdigit() or left.endswith("{}")
+    signed = left.endswith(r"\right)") and right.startswith(r"\left(-")
+    dot = r" \cdot " if digits or signed else r"\,"
     return left + dot + right
 
 
@@ -193,7 +195,9 @@ def raised(x: Any, n: Any) -> str:
 
 def transposed(x: Any) -> str:
     """Spell a transposed matrix."""
-    return rf"{x:0}^{{\top}}"
+    spelled = f"{x:0}"
+    raised = spelled.endswith(")}") and "^{(" in spelled  # W^{(1)} has a place for it
+    return spelled[:-1] + r"\top}" if raised else spelled + r"^{\top}"
 
 
 def _follow(number: float, x: Any) -> Any:

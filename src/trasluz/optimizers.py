@@ -24,6 +24,7 @@ from trasluz.errors import UserError
 from trasluz.registry import Configurable, Registry, serialize
 from trasluz.schedules import LearningRateSchedule
 from trasluz.state import Variable, unique
+from trasluz.tape import note
 
 __all__ = [
     "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion",
@@ -43,7 +44,8 @@ def like(p: Any, value: float = 0.0, shape: tuple[int, ...] | None = None) -> An
 
 def scalar(x: Any, dtype: Any) -> Any:
     """Give a number, of Python, NumPy or XLA, a floating type."""
-    return dtype.type(x) if namespace(x) is np else x.astype(dtype)
+    plain = isinstance(x, (int, float, np.generic, np.ndarray))
+    return dtype.type(x) if plain else x.astype(dtype)
 
 
 def takes_step(rate: Callable[..., Any]) -> bool:
@@ -172,22 +174,26 @@ class Optimizer(Configurable):
         if k > 1:
             sums = {path: g + state[path]["gradient_accumulator"] for path, g in grads.items()}
             grads = {path: total / k for path, total in sums.items()}
-        grads = self._clipped(grads)
+        grads = {path: note(g, "clipped") for path, g in self._clipped(grads).items()}
         clocks: dict[Any, tuple[Any, Any]] = {}
         for path, g in grads.items():
             p, s = params[path], state[path]
             if p.dtype not in clocks:
                 clocks[p.dtype] = self._clock(t, learning_rate, p.dtype)
             lr, n = clocks[p.dtype]
-            decayed = p if self._spares(path) else p - p * self.weight_decay * lr
-            new_p, new_s = self.step(g, s, n + 1, lr, decayed)
+            if not self._spares(path):
+                decayed = note(p - p * self.weight_decay * lr, "decayed")
+            else:
+                decayed = p
+            new_p, new_s = self.step(g, s, note(n + 1, "count"), lr, decayed)
             if k > 1:  # between updates nothing moves but the sum
                 due = (t + 1) % k == 0
                 new_p = ops.where(due, new_p, p)
                 new_s = {name: ops.where(due, new, s[name]) for name, new in new_s.items()}
                 new_s["gradient_accumulator"] = ops.where(due, ops.zero(p), sums[path])
             if self.use_ema:
-                new_p, new_s["average"] = self._averaged(new_p, s["average"], t // k, n)
+                done = t if k == 1 else t // k
+                new_p, new_s["average"] = self._averaged(new_p, s["average"], done, n)
             new_params[path], new_state[path] = new_p, new_s
         return new_params, new_state
 
@@ -211,8 +217,9 @@ class Optimizer(Configurable):
 
     def _clock(self, t: Any, learning_rate: Any, dtype: Any) -> tuple[Any, Any]:
         """Give the learning rate and the number of updates so far in a floating type."""
+        k = self.gradient_accumulation_steps or 1
         rate = self.rate(scalar(t, dtype)) if learning_rate is None else learning_rate
-        return scalar(rate, dtype), scalar(t // (self.gradient_accumulation_steps or 1), dtype)
+        return note(scalar(rate, dtype), "rate"), scalar(t if k == 1 else t // k, dtype)
 
     def _clipped(self, grads: Arrays) -> Arrays:
         if self.clipnorm:
@@ -580,7 +587,7 @@ class Adam(Optimizer):
         new = {"momentum": m, "velocity": v}
         if self.amsgrad:
             v = new["velocity_hat"] = ops.maximum(s["velocity_hat"], v)
-        alpha = lr * ops.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        alpha = note(lr * ops.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t), "corrected rate")
         return p - alpha * m / (ops.sqrt(v) + self.epsilon), new
 
 
@@ -676,7 +683,8 @@ class Nadam(Optimizer):
         m = self.beta_1 * m + (1 - self.beta_1) * g
         v = self.beta_2 * v + (1 - self.beta_2) * g**2
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
-        v_hat = v / (1 - self.beta_2**t)
+        m_hat = note(m_hat, "corrected momentum")
+        v_hat = note(v / (1 - self.beta_2**t), "corrected velocity")
         new = {"momentum": m, "velocity": v, "u_product": product}
         return p - lr * m_hat / (ops.sqrt(v_hat) + self.epsilon), new
 

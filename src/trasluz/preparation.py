@@ -110,6 +110,11 @@ class Preparation:
             _check_near(table, self.numbers, made["numbers"])
         return np.concatenate(list(made.values()), axis=1).astype(np.float32)
 
+    def cells(self, table: Table) -> dict[str, float]:
+        """Read the number and boolean cells of the first row, by column; NaN for an empty one."""
+        numbers = {name: float(_numbers(table.frame[name])[0]) for name in self.numbers}
+        return numbers | {n: float(_booleans(table.frame[n])[0]) for n in self.booleans}
+
     def unreadable(self, table: Table) -> list[str]:
         """Say which cells are taken as missing since they are not of the kind of their column.
 

@@ -6,13 +6,15 @@ can stand in a scan, and be differentiated as often as one likes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from trasluz import backend
+from trasluz import backend, ops
 from trasluz.errors import UserError
-from trasluz.tape import Row, Traced, vjp, where, zeros_like
-from trasluz.tree import fill, leaves, leaves_like
+from trasluz.tape import Row, Traced, scope, vjp, where, zeros_like
+from trasluz.tree import fill, leaves, leaves_like, tree_map
 
 Body = Callable[[Any, Any, Any], tuple[Any, Any]]
 
@@ -40,6 +42,8 @@ def scan(
     >>> scan(lambda c, x, k: (c * k + x, c), np.array(0.0), np.array([1.0, 2.0]), np.array(10.0))
     (np.float64(12.0), array([0., 1.]))
     """
+    if _unrolled.get():
+        return _turn_by_turn(body, carry, xs, constants, reverse)
     if not any(isinstance(x, Traced) for x in leaves((carry, xs, constants))):
         return backend.scan(_alone(body), carry, xs, constants, reverse)
     seen: list[Any] = []
@@ -54,6 +58,30 @@ def scan(
     results = scan_row(*flat, body=remembering, counts=counts, reverse=reverse)
     last, ys = results[: counts[0]], results[counts[0] : len(results) - counts[0]]
     return fill(carry, list(last)), fill(seen[0], list(ys))
+
+
+_unrolled: ContextVar[bool] = ContextVar("unrolled", default=False)
+
+
+@contextmanager
+def unrolled() -> Iterator[None]:
+    """Run scans turn by turn for a while, each on a line of its own, so that they can be read."""
+    token = _unrolled.set(True)
+    try:
+        yield
+    finally:
+        _unrolled.reset(token)
+
+
+def _turn_by_turn(
+    body: Body, carry: Any, xs: Any, constants: Any, reverse: bool
+) -> tuple[Any, Any]:
+    turns = range(leaves(xs)[0].shape[0])
+    given: dict[int, Any] = {}
+    for t in reversed(turns) if reverse else turns:
+        with scope(f"t={t + 1}"):
+            carry, given[t] = body(carry, tree_map(lambda x, t=t: x[t], xs), constants)
+    return carry, tree_map(lambda *ys: ops.stack(ys), *(given[t] for t in turns))
 
 
 def _alone(body: Body) -> Body:

@@ -18,6 +18,7 @@ from trasluz.backend import namespace
 from trasluz.config import floatx
 from trasluz.errors import UserError
 from trasluz.registry import Configurable, Registry, serialize
+from trasluz.tape import Traced
 
 __all__ = [
     "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay",
@@ -38,8 +39,8 @@ class LearningRateSchedule(Configurable):
 
 def real(step: Any) -> Any:
     """Give a step as a floating number."""
-    xp = namespace(step)
-    step = xp.asarray(step)
+    if not isinstance(step, Traced):
+        step = namespace(step).asarray(step)
     return step if step.dtype.kind == "f" else step.astype(np.dtype(floatx()))
 
 

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,10 +30,31 @@ class Traced:
     __slots__ = ()
     __array_ufunc__ = None  # a stray NumPy call on a traced value fails at once
     level: int
+    if TYPE_CHECKING:  # `ops` gives it these, and more
+
+        def __add__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
 
     def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Take note of one application of a row and give its traced result."""
         raise NotImplementedError
+
+    def noted(self, name: str) -> None:
+        """Take down what this value is."""
+
+
+def note(x: Any, name: str) -> Any:
+    """Say what a value is, for those who read along; gives the value.
+
+    >>> note(0.5, "rate")
+    0.5
+    """
+    if isinstance(x, Traced):
+        x.noted(name)
+    return x
 
 
 class Scope:
@@ -153,7 +174,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 class Step:
     """One line of the tape: which row, on what, from which earlier lines, giving what, where."""
 
-    __slots__ = ("args", "params", "parents", "row", "scope", "value")
+    __slots__ = ("args", "note", "params", "parents", "row", "scope", "value")
 
     def __init__(
         self,
@@ -164,7 +185,7 @@ class Step:
         value: Any,
     ) -> None:
         self.row, self.args, self.params, self.parents = row, args, params, parents
-        self.value, self.scope = value, _scope.get()
+        self.value, self.scope, self.note = value, _scope.get(), ""
 
 
 class Box(Traced):
@@ -189,6 +210,12 @@ class Box(Traced):
             parents.append(a.index if mine else -1)
         value = row(*values, **params)
         return tape.write(Step(row, tuple(values), params, tuple(parents), value))
+
+    def noted(self, name: str) -> None:
+        """Take it down in the line of the tape."""
+        step = self.tape.steps[self.index]
+        if step is not None:
+            step.note = name
 
     shape = property(lambda self: self.value.shape)
     ndim = property(lambda self: self.value.ndim)

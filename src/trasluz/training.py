@@ -277,9 +277,9 @@ class Bound:
         y, w = spread(batch.y, names, "y"), spread(batch.w, names, "sample_weight")
         total, parts = self.target.value(y, p, w)
         for path, regularizer in self.penalised:
-            total = total + regularizer(arrays[path])
+            total = tape.note(total, "data") + tape.note(regularizer(arrays[path]), "penalty")
         for penalty in context.losses:
-            total = total + penalty
+            total = tape.note(total, "data") + tape.note(penalty, "penalty")
         moved = {path: after[path] for path in fixed}
         return total, (total, parts, p, y, w, moved)
 

@@ -17,6 +17,7 @@ from trasluz.cli.options import (
     Command,
     Group,
     Number,
+    Rows,
     Widths,
     common,
     language_option,
@@ -194,42 +195,49 @@ def predict(
     cls=Command,
     examples=(
         "trasluz explain runs/penguins-species penguins --row 17 --wrt 'dense/kernel[0, 3]'",
-        "trasluz explain runs/prices houses.csv --row 1 --wrt 'dense_1/bias[0]' --update",
+        "trasluz explain runs/prices houses.csv --wrt 'dense_1/bias[0]' --update --out page.pdf",
+        "trasluz explain runs/prices houses.csv --row 1,2,3 --wrt dense/kernel",
     ),
 )
 @click.argument("model")
 @click.argument("data")
-@option("--row", type=int, default=1, show_default=True)
+@option("--row", type=Rows(), default="1", show_default=True)
 @option("--wrt", required=True, metavar="PATH[I, J]")
 @option("--update", is_flag=True)
+@option("--training", is_flag=True)
+@option("--depth", type=click.Choice(["layer", "op"]), default="layer", show_default=True)
+@option(
+    "--names", type=click.Choice(["math", "course", "keras"]), default="math", show_default=True
+)
+@option("--digits", type=click.IntRange(1, 17), default=5, show_default=True)
 @option(
     "--format",
     "form",
-    type=click.Choice(["text", "latex", "markdown", "json"]),
-    default="text",
-    show_default=True,
+    type=click.Choice(["text", "latex", "markdown", "html", "pdf", "json"]),
 )
+@option("--out", "-o", type=click.Path(dir_okay=False), metavar="FILE")
 @reads_tables
 @common
 def explain(
     model: str,
     data: str,
-    row: int,
+    row: tuple[int, ...],
     wrt: str,
-    update: bool,
-    form: str,
+    form: str | None,
+    out: str | None,
     delimiter: str | None,
     encoding: str | None,
     json_too: bool,
     quiet: bool,
+    **how: Any,
 ) -> None:
-    """Derive the derivative of the loss in one weight, on one row."""
+    """Derive the derivative of the loss in one number, on rows of a table."""
     from trasluz import datasets
-    from trasluz.cli.explaining import explain_row
+    from trasluz.cli.explaining import Wish, explain_rows
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
-    face = Face(json_too, quiet, aside=form != "text")
-    explain_row(model, table, row, wrt, form, update, face)
+    face = Face(json_too, quiet, aside=not out and form not in (None, "text"))
+    explain_rows(model, table, Wish(row, wrt, form, out, how), face)
 
 
 @app.command(cls=Command, examples=("trasluz summary runs/penguins-species",))
@@ -257,17 +265,119 @@ def datasets(json_too: bool, quiet: bool) -> None:
         "trasluz example",
         "trasluz example unam-2-2-2",
         "trasluz example aisc-dose --plot dose.png --lang es",
+        "trasluz example toledo-tanh-sigmoid --format html",
     ),
 )
 @click.argument("name", required=False)
 @option("--plot", type=click.Path(dir_okay=False), metavar="FILE")
+@option(
+    "--format",
+    "page_form",
+    type=click.Choice(["text", "markdown", "html"]),
+    default="text",
+    show_default=True,
+)
 @common
-def example(name: str | None, plot: str | None, json_too: bool, quiet: bool) -> None:
+def example(
+    name: str | None, plot: str | None, page_form: str, json_too: bool, quiet: bool
+) -> None:
     """Work an example out."""
     from trasluz.cli.worked import list_examples, work_out
 
-    face = Face(json_too, quiet)
+    face = Face(json_too, quiet, aside=page_form != "text")
     if name:
-        work_out(name, plot, face)
+        work_out(name, page_form, plot, face)
     else:
         list_examples(face)
+
+
+@app.command(
+    cls=Command,
+    examples=(
+        "trasluz worksheet --students 30 --format pdf --out sheets",
+        "trasluz worksheet --network 1-2-1 --activation relu --loss sum_of_squared_residuals",
+        "trasluz worksheet --example unam-2-2-2 --lang es",
+        "trasluz worksheet --model runs/prices --data prices.csv --rows 3,5 --blanks 8",
+    ),
+)
+@option("--network", default="2-2-2", show_default=True, metavar="N-N-N")
+@option("--activation", "activations", default="sigmoid", show_default=True, metavar="NAME")
+@option("--loss", default="half_squared_error", show_default=True, metavar="NAME")
+@option("--optimizer", default="sgd", show_default=True, metavar="NAME")
+@option("--learning-rate", "rate", type=Number(min=0, min_open=True))
+@option("--seed", "sheet_seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@option("--students", type=click.IntRange(1, 500), default=1, show_default=True)
+@option("--blanks", type=click.IntRange(min=1))
+@option(
+    "--stages", default="forward,loss,backward,update", show_default=True, metavar="NAME[,NAME]"
+)
+@option("--wrt", "weights", multiple=True, metavar="NAME")
+@option("--example", metavar="NAME")
+@option("--model", metavar="MODEL")
+@option("--data", metavar="DATA")
+@option("--rows", type=Rows(), default=())
+@option(
+    "--format",
+    "sheet_form",
+    type=click.Choice(["pdf", "html", "ipynb", "md"]),
+    default="html",
+    show_default=True,
+)
+@option(
+    "--out",
+    "-o",
+    "folder",
+    type=click.Path(file_okay=False),
+    default="worksheets",
+    show_default=True,
+    metavar="DIR",
+)
+@reads_tables
+@common
+def worksheet(
+    sheet_seed: int,
+    students: int,
+    blanks: int | None,
+    stages: str,
+    weights: tuple[str, ...],
+    example: str | None,
+    model: str | None,
+    data: str | None,
+    rows: tuple[int, ...],
+    sheet_form: str,
+    folder: str,
+    delimiter: str | None,
+    encoding: str | None,
+    json_too: bool,
+    quiet: bool,
+    **plan: Any,
+) -> None:
+    """Make worksheets for a class."""
+    from trasluz.cli.worksheets import Source, make_sheets
+
+    reading = {"delimiter": delimiter, "encoding": encoding}
+    source = Source(model, data, rows, example, reading)
+    plan["learning_rate"], plan["activation"] = plan.pop("rate"), plan.pop("activations")
+    how = {"blanks": blanks, "stages": stages, "wrt": weights}
+    make_sheets(
+        plan, source, sheet_seed, students, folder, sheet_form, Face(json_too, quiet), **how
+    )
+
+
+@app.command(
+    cls=Command,
+    examples=(
+        "trasluz grade sheets/sheet-07.json ana.md",
+        "trasluz grade sheets answers --lang es",
+        "trasluz grade sheets sheets/teacher/answers.csv --tolerance 0.02",
+    ),
+)
+@click.argument("sheet")
+@click.argument("answers")
+@option("--tolerance", type=Number(min=0, max=0.5), default=0.01, show_default=True)
+@common
+def grade(sheet: str, answers: str, tolerance: float, json_too: bool, quiet: bool) -> None:
+    """Grade the answers to worksheets."""
+    from trasluz.cli.worksheets import grade_answers
+
+    grade_answers(sheet, answers, tolerance, Face(json_too, quiet))

@@ -1,72 +1,143 @@
-"""`trasluz explain`: the derivative of the loss in one weight, on one row of a table."""
+"""`trasluz explain`: the derivative of the loss in one number, on rows of a table."""
 
 from __future__ import annotations
 
 import re
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trasluz.cli.face import Face
 from trasluz.cli.using import open_model
+from trasluz.files import write_atomically
 from trasluz.messages import problem, say
+from trasluz.preparation import Preparation
 from trasluz.tables import Table
-from trasluz.typeset import number
+from trasluz.typeset import Symbol
 
-FORMATS = ("text", "latex", "markdown", "json")
+FORMATS = {
+    "text": ".txt", "latex": ".tex", "markdown": ".md", "html": ".html", "pdf": ".pdf",
+    "json": ".json",
+}  # fmt: skip
 
 
-def explain_row(
-    place: str, table: Table, row: int, wrt: str, form: str, update: bool, face: Face
-) -> None:
-    """Derive what one row of a table asks of one weight.
+@dataclass(frozen=True)
+class Wish:
+    """What is to be explained, and how.
+
+    Args:
+        rows: which rows of the table, counted from 1.
+        wrt: a path and an entry, such as `dense/kernel[0, 3]`; a path alone is all of it.
+        form: one of `FORMATS`; None for that of the file's name, or text.
+        out: the file that is written; None for standard output.
+        how: further arguments of `Model.explain`.
+    """
+
+    rows: Sequence[int]
+    wrt: str
+    form: str | None
+    out: str | None
+    how: dict[str, Any]
+
+
+def explain_rows(place: str, table: Table, wish: Wish, face: Face) -> None:
+    """Derive what rows of a table ask of one number.
 
     Args:
         place: the model.
         table: the rows, with their targets.
-        row: which one, counted from 1.
-        wrt: a path and an entry, such as `dense/kernel[0, 3]`.
-        form: one of `FORMATS`.
-        update: whether to go on to the weight's new value.
+        wish: what is to be explained, and how.
         face: where it is shown.
 
     Raises:
         UserError: there is no such row, path or entry.
     """
-    path, at = _entry(wrt)
-    if not 1 <= row <= table.frame.height:
-        raise problem("row-unknown", table.source, row=row, rows=table.frame.height)
+    path, at = _entry(wish.wrt)
+    form = wish.form or _form_of(wish.out)
+    for row in wish.rows:
+        if not 1 <= row <= table.frame.height:
+            raise problem("row-unknown", table.source, row=row, rows=table.frame.height)
+    if form == "pdf" and not wish.out and sys.stdout.isatty():
+        raise problem("pdf-to-terminal")
     model, preparation = open_model(place)
     face.note([*table.notes, *preparation.unreadable(table)])
-    one, _ = preparation.labelled(replace(table, frame=table.frame[row - 1 : row]))
-    x, y = preparation.transform(one), preparation.transform_targets(one)
-    derivation = model.explain(x, y, path, at, update=update)
+    chosen = replace(table, frame=table.frame[[row - 1 for row in wish.rows]])
+    some, _ = preparation.labelled(chosen)
+    x, y = preparation.transform(some), preparation.transform_targets(some)
+    cells = _cells(preparation, some) if len(wish.rows) == 1 else None
+    derivation = model.explain(x, y, path, at, cells=cells, **wish.how)
     if face.json:
         face.document(derivation.as_dict())
         return
-    if form == "text":
-        _show_inputs(preparation, x[0], face)
-    made: dict[str, Any] = {
-        "text": derivation.text,
-        "latex": derivation.latex,
-        "markdown": derivation.markdown,
-        "json": derivation.json,
-    }
-    sys.stdout.write(made[form]() + "\n")
+    made = getattr(derivation, form)()
+    content = made if isinstance(made, bytes) else (made.rstrip("\n") + "\n").encode()
+    if wish.out:
+        write_atomically(wish.out, content)
+        face.tell(say("explained-to", file=wish.out))
+    elif form == "pdf":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+    else:
+        sys.stdout.write(content.decode())
 
 
-def _entry(wrt: str) -> tuple[str, tuple[int, ...]]:
+def _form_of(out: str | None) -> str:
+    """Tell from a file's name how it is written."""
+    if out is None:
+        return "text"
+    ending = Path(out).suffix.lower()
+    found = [form for form, known in FORMATS.items() if known == ending]
+    if not found:
+        raise problem("format-unknown", out, endings=", ".join(FORMATS.values()))
+    return found[0]
+
+
+def _entry(wrt: str) -> tuple[str, tuple[int, ...] | None]:
     """Read `dense/kernel[0, 3]` as a path and an entry."""
-    found = re.fullmatch(r"([^\[\]]+)\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\]", wrt.strip())
-    if found is None:
+    found = re.fullmatch(r"([^\[\]]+)(?:\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\])?", wrt.strip())
+    if found is None or not found[1].strip():
         raise problem("entry-wrong", wrt=wrt)
-    return found[1].strip(), tuple(int(n) for n in found[2].split(","))
+    return found[1].strip(), tuple(int(n) for n in found[2].split(",")) if found[2] else None
 
 
-def _show_inputs(preparation: Any, values: Any, face: Face) -> None:
-    """Show what the cells of the row have become: the inputs by their names in formulas."""
-    rows = [
-        [f"x{i}", str(feature), number(float(value), 5)]
-        for i, (feature, value) in enumerate(zip(preparation.features, values, strict=True), 1)
-    ]
-    face.table(say("inputs-title"), ["", say("inputs-feature"), say("inputs-value")], rows)
+def _cells(preparation: Preparation, table: Table) -> dict[int, Symbol]:
+    """Spell how the cells of a row become the network's inputs, from the fitted steps."""
+    spelled: list[Symbol] = []
+    raw = preparation.cells(table)
+    if preparation.numbers:
+        imputer, scaler = preparation.steps["numbers"].named_steps.values()
+        for k, name in enumerate(preparation.numbers):
+            cell = _cell(name, raw[name], imputer.statistics_[k], "median")
+            spelled.append((cell - float(scaler.mean_[k])) / float(scaler.scale_[k]))
+    for k, name in enumerate(preparation.booleans):
+        usual = preparation.steps["booleans"].statistics_[k]
+        spelled.append(_cell(name, raw[name], usual, "mode"))
+    for feature, value in zip(
+        preparation.features[len(spelled) :], preparation.transform(table)[0][len(spelled) :],
+        strict=True,
+    ):  # fmt: skip
+        column, _, category = feature.partition("=")
+        spelled.append(
+            Symbol(rf"\left[{_words(column)} = {_words(category)}\right]", np.float64(value))
+        )
+    return dict(enumerate(spelled))
+
+
+def _cell(name: str, value: float, usual: float, function: str) -> Symbol:
+    """Name a cell; an empty one is what stands for it."""
+    if np.isnan(value):
+        return Symbol(rf"\operatorname{{{function}}}\left({_words(name)}\right)", usual)
+    return Symbol(_words(name), value)
+
+
+def _words(text: str) -> str:
+    """Write words in LaTeX."""
+    escaped = re.sub(r"([_$%&#^~])", r"\\\1", re.sub(r"[\\{}]", "", text))
+    return rf"\text{{{escaped}}}"
+
+
+__all__ = ["FORMATS", "Wish", "explain_rows"]

@@ -83,6 +83,21 @@ class Widths(click.ParamType):
         return widths
 
 
+class Rows(click.ParamType):
+    """Numbers of rows with commas between them."""
+
+    name = "N,N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Read ``3,7`` as ``(3, 7)``."""
+        if not isinstance(value, str):
+            return tuple(value)
+        try:
+            return tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(say("rows-wrong", value=value), param, ctx)
+
+
 def message_of(parameter: click.Parameter) -> str:
     """Name the message that is a parameter's help."""
     return "option-" + str(parameter.name).replace("_", "-")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from trasluz import examples
 from trasluz.cli.face import Face
 from trasluz.files import write_atomically
@@ -18,8 +20,14 @@ def list_examples(face: Face) -> None:
     face.document({"examples": [{"name": one.name, "title": one.title} for one in found]})
 
 
-def work_out(name: str, picture: str | None, face: Face) -> None:
+def work_out(name: str, form: str, picture: str | None, face: Face) -> None:
     """Show an example's page, and draw its picture where that was asked for.
+
+    Args:
+        name: the example.
+        form: "text", "markdown" or "html".
+        picture: the file to draw in.
+        face: where it is shown.
 
     Raises:
         UserError: there is no such example, or it has no picture.
@@ -33,7 +41,9 @@ def work_out(name: str, picture: str | None, face: Face) -> None:
             having = [n for n in examples.names() if examples.load(n).draw]
             raise problem("example-no-picture", name, names=enumerated(having))
         write_atomically(picture, drawn)
-    face.tell(example.text())
+    made = {"text": example.text, "markdown": example.markdown, "html": example.html}
+    if not (face.json or face.quiet):
+        sys.stdout.write(made[form]() + "\n")
     if picture:
         face.tell(say("example-drawn", file=picture))
     face.document(example.as_dict())

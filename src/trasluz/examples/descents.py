@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from trasluz.examples.network import Point, descend
-from trasluz.examples.page import Example, Parts, Step, Word
+from trasluz.examples.page import Example, Formula, Parts, Step, Word
+from trasluz.explain.pages import decimal
+from trasluz.explain.plain import plain
 
 RATES = (Word("too-small"), Word("right"), Word("too-large"))
 
@@ -40,8 +42,9 @@ def _compared(
             Step("rates", (Word("which"), Word("rate"), Word("last-loss")), rated, digits=5),
             Step(
                 "paths",
-                (Word("step"), *(f"w (η = {rate:g})" for rate in rates),
-                 *(f"f(w) (η = {rate:g})" for rate in rates)),
+                (Word("step"), *(
+                    Formula(rf"{sign}\ \left(\eta = {rate:g}\right)")
+                    for sign in ("w", r"f\left(w\right)") for rate in rates)),
                 places,
                 digits=5,
             ),
@@ -51,8 +54,11 @@ def _compared(
     def draw() -> Sequence[Any]:
         from trasluz.plots import descent
 
+        def title(word: Word) -> str:
+            return f"{word.spelled()}: " + plain(rf"\eta = {named[word]:g}", decimal())
+
         return [
-            descent(loss, [p.params["w"] for p in path], f"{word.spelled()}: η = {named[word]:g}")
+            descent(loss, [p.params["w"] for p in path], title(word))
             for word, path in paths().items()
         ]
 
@@ -82,7 +88,14 @@ def descent_1d() -> Example:
         for start in (-2.0, 2.0):
             path = descend(lambda p: two_valleys(p["w"]), {"w": np.array(start)}, 0.02, 500, 1e-12)
             ends.append((start, float(path[-1].params["w"]), path[-1].loss))
-        return [Step("local-minima", (Word("start"), Word("end"), "w⁴ − 3w² + w"), ends, digits=6)]
+        return [
+            Step(
+                "local-minima",
+                (Word("start"), Word("end"), Formula(r"w^{4} - 3 \, w^{2} + w")),
+                ends,
+                digits=6,
+            )
+        ]
 
     return _compared("descent-1d", parabola, np.array(-1.0), (0.02, 0.4, 1.05), 20, local)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from trasluz import ops
 from trasluz.examples.network import Network, shown
-from trasluz.examples.networks import DEEP, NAME, VALUE, Table, forward_of
-from trasluz.examples.page import Erratum, Example, Parts, Step, Word
-from trasluz.explain.plain import plain
+from trasluz.examples.networks import DEEP, NAME, VALUE, Table, slope_of
+from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Story, Word
+from trasluz.explain.tidy import tidied
 from trasluz.layers import Dense
 from trasluz.losses import categorical_crossentropy
 from trasluz.optimizers import SGD
@@ -30,8 +30,8 @@ def toledo_tanh_sigmoid() -> Example:
         "output/kernel": np.array([[0.9]]), "output/bias": np.array([-0.3]),
     }  # fmt: skip
     letters = {
-        "z^{(1)}_{1}": "z_g", "a^{(1)}_{1}": "g", "z^{(2)}_{1}": "z_f", r"\hat{y}_{1}": "f",
-        "t_{1}": "y", r"\partial E": r"\partial e",
+        ("hidden/sum", (0,)): "z_{g}", ("hidden", (0,)): "g", ("output/sum", (0,)): "z_{f}",
+        ("output", (0,)): "f", ("y", (0,)): "y", ("loss", ()): "e",
     }  # fmt: skip
     x, y = np.array([[0.8, 0.5]]), np.array([[1.0]])
     net = Network(
@@ -44,31 +44,31 @@ def toledo_tanh_sigmoid() -> Example:
 
     def work() -> Parts:
         slopes, after = net.gradient(), net.descend(names, 1)[-1]
-        z, g = (net.forward()[sign][0, 0] for sign in ("z^{(1)}", "a^{(1)}"))
-        slope = derivative(ops.tanh, 0, Symbol("g", g), Symbol("z_g", z))
+        z, g = (net.forward()[path][0, 0] for path in ("hidden/sum", "hidden"))
+        slope = derivative(ops.tanh, 0, Symbol("g", g), Symbol("z_{g}", z))
         assert slope is not None
         truth, said = np.array([[0.0, 0.0, 1.0]]), np.array([[0.1, 0.2, 0.7]])
         crossed = float(categorical_crossentropy(truth, said)[0])
         steps = [
-            Step("forward", (NAME, VALUE), [*forward_of(net), ("e", net.total)]),
-            Step("derivation", lines=net.lines(*names)),
+            Step("forward", (NAME, VALUE), [*net.units(), (Formula("e"), net.total)]),
+            Step("derivation", derivation=Story().tell(*(net.derive(n, True) for n in names))),
             Step(
                 "updates",
-                (NAME, VALUE, "∂e/∂", Word("new")),
+                (NAME, VALUE, slope_of("e"), Word("new")),
                 [
                     (shown(n), net.pick(net.params, n), slopes[n], net.pick(after.params, n))
                     for n in names
                 ],
             ),
             net.checks(),
-            Step("after", (NAME, VALUE), [("e", after.loss)]),
+            Step("after", (NAME, VALUE), [(Formula("e"), after.loss)]),
         ]
         return steps, [
             Erratum("toledo-tanh", g**2, slope.value),
             Erratum("toledo-crossentropy", -crossed, crossed),
         ]
 
-    return Example("toledo-tanh-sigmoid", x, y, work, net.model)
+    return Example("toledo-tanh-sigmoid", x, y, work, net.model, names=net.naming)
 
 
 class Matrices(Tape):
@@ -100,7 +100,7 @@ class Matrices(Tape):
         if self.signs.get(index, "C") == "C":
             return g
         sign = rf"\frac{{\partial C}}{{\partial {self.signs[index]}}}"
-        self.listed.append((sign, g))
+        self.listed.append((sign, tidied(g)))
         return Symbol(sign, g.value)
 
 
@@ -137,13 +137,13 @@ def t8_matrix() -> Example:
         header = (NAME, Word("formula"), Word("shape"), Word("numbers"))
         return [
             Step("given", (NAME, Word("shape"), Word("numbers")), [
-                (plain(sign), _shape(array), array)
+                (Formula(sign), _shape(array), array)
                 for sign, array in {"a^{(0)}": x, "y": y, **start}.items()
             ], digits=5),
             Step("matrix-forward", header, [_row(*one) for one in forward], digits=5),
             Step("matrix-backward", header, [_row(*one) for one in tape.listed], digits=5),
             Step("matrix-update", (NAME, Word("shape"), Word("numbers")), [
-                (plain(sign), _shape(array), array) for sign, array in after.items()
+                (Formula(sign), _shape(array), array) for sign, array in after.items()
             ], digits=5),
             Step("after", (NAME, VALUE), [
                 (Word("cost-before"), float(cost.value.value.sum())),
@@ -151,12 +151,23 @@ def t8_matrix() -> Example:
             ]),
         ], []  # fmt: skip
 
-    return Example("t8-matrix", x, y, work)
+    rows = Network(
+        lambda: [
+            Dense(2, "tanh", name="hidden", dtype=DEEP),
+            Dense(2, "sigmoid", name="output", dtype=DEEP),
+        ],
+        {
+            "hidden/kernel": start["W^{(1)}"].T, "hidden/bias": start["b^{(1)}"][:, 0],
+            "output/kernel": start["W^{(2)}"].T, "output/bias": start["b^{(2)}"][:, 0],
+        },
+        "sum_of_squared_residuals", x.T, y.T, rate, {},
+    )  # fmt: skip
+    return Example("t8-matrix", x, y, work, rows.model)
 
 
 def _shape(array: Any) -> str:
     return "×".join(map(str, array.shape))
 
 
-def _row(sign: str, spelled: Symbol) -> tuple[str, str, str, Any]:
-    return plain(sign), plain(spelled.latex), _shape(spelled.value), spelled.value
+def _row(sign: str, spelled: Symbol) -> tuple[Formula, Formula, str, Any]:
+    return Formula(sign), Formula(spelled.latex), _shape(spelled.value), spelled.value

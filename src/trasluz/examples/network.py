@@ -12,10 +12,10 @@ import numpy as np
 
 from trasluz import activations, initializers, ops, tape
 from trasluz.data import Batch
-from trasluz.examples.page import Step, Word
+from trasluz.examples.page import Formula, Step, Word
 from trasluz.explain import Derivation
-from trasluz.explain.plain import plain
-from trasluz.explain.reading import LETTERS, Reading, landmarks
+from trasluz.explain.names import Names, Place
+from trasluz.explain.reading import Reading
 from trasluz.layer import Layer
 from trasluz.model import Sequential
 from trasluz.optimizers import SGD
@@ -115,7 +115,7 @@ class Network:
         y: the targets.
         rate: the learning rate.
         names: path and place of each named parameter.
-        letters: what the course writes where an explanation has a name of its own, in LaTeX.
+        letters: the other names of the course, in LaTeX, by path and place.
     """
 
     layers: Callable[[], Sequence[Layer]]
@@ -124,8 +124,8 @@ class Network:
     x: np.ndarray
     y: np.ndarray
     rate: float
-    names: dict[str, tuple[str, tuple[int, ...]]]
-    letters: dict[str, str] = field(default_factory=dict)
+    names: dict[str, tuple[str, Place]]
+    letters: dict[tuple[str, Place], str] = field(default_factory=dict)
 
     @cached_property
     def model(self) -> Sequential:
@@ -182,18 +182,31 @@ class Network:
         return {name: self.pick(found, name) for name in self.names}
 
     def forward(self) -> dict[str, np.ndarray]:
-        """Give what an explanation names: sums, activations and predictions, rows by units."""
-        found = landmarks(self.reading)
+        """Give what layers give, and the "/sum" in each, by path: rows by units."""
         return {
-            landmark.sign: self.reading.tape.steps[line].value  # type: ignore[union-attr]
-            for line, landmark in found.items()
-            if landmark.number
+            mark.where + "/sum" * (mark.role == "sum"): self.reading.value(line)
+            for line, mark in self.reading.marks.items()
+            if mark.number
         }
+
+    @cached_property
+    def naming(self) -> dict[tuple[str, Place], str]:
+        """The course's names, as explanations take them."""
+        return {entry: lowered(name) for name, entry in self.names.items()} | self.letters
+
+    def units(self) -> list[tuple[Formula, float]]:
+        """List every sum, activation and prediction of a single row, by name."""
+        names = Names(self.reading.marks.values(), {}, self.naming)
+        return [
+            (Formula(names.unit(mark, (k,))), float(value))
+            for line, mark in self.reading.marks.items() if mark.number
+            for k, value in enumerate(self.reading.value(line)[0])
+        ]  # fmt: skip
 
     def one_output(self, k: int) -> Network:
         """Give the network with the error of one output alone: the others are on target."""
         only = np.arange(self.y.shape[1]) == k
-        return replace(self, y=np.where(only, self.y, self.forward()[r"\hat{y}"]))
+        return replace(self, y=np.where(only, self.y, self.forward()["output"]))
 
     def rows(self) -> list[Network]:
         """Give the network on each row alone."""
@@ -202,36 +215,13 @@ class Network:
     def derive(self, name: str, update: bool = False) -> Derivation:
         """Derive the derivative in a named entry, or its new value."""
         path, at = self.names[name]
-        return self.reading.derive(path, at, 6, update)
+        return self.reading.derive(path, at, 6, update, names=self.naming)
 
     def checks(self) -> Step:
         """Compare the derivatives in all named entries: derived, backward, central difference."""
         found = {name: self.derive(name).checks.values() for name in self.names}
         header = [Word("name"), Word("derived"), Word("backward"), Word("difference")]
         return Step("checks", header, [(shown(name), *three) for name, three in found.items()])
-
-    def lines(self, *names: str, after: str | None = None) -> list[str]:
-        """Spell updates with the course's names; what was said, `after` too, is not said again."""
-        said = set(self.lines(after) if after else [])
-        found: dict[str, None] = {}
-        for name in names:
-            derivation = self.derive(name, update=True)
-            found |= {self.spelled(derivation.line(step)): None for step in derivation.steps()}
-        return [line for line in found if line not in said]
-
-    def spelled(self, latex: str) -> str:
-        """Write a formula of an explanation with the course's names."""
-        numbers = {layer._path: n for n, layer in enumerate(self.model.layers, 1)}
-        known = dict(self.letters)
-        for name, (path, at) in self.names.items():
-            layer, attribute = path.split("/")
-            low = ",".join(str(i + 1) for i in at)
-            known[f"{LETTERS[attribute]}^{{({numbers[layer]})}}" + (low and f"_{{{low}}}")] = (
-                lowered(name)
-            )
-        for one in sorted(known, key=len, reverse=True):
-            latex = latex.replace(one, known[one])
-        return plain(latex)
 
 
 def lowered(name: str) -> str:
@@ -243,15 +233,10 @@ def lowered(name: str) -> str:
     return re.sub(r"(\d+)$", r"_{\1}", name)
 
 
-def shown(name: str) -> str:
+def shown(name: str) -> Formula:
     """Write a name as it stands in a derivation.
 
     >>> shown("w10")
     'w₁₀'
     """
-    return plain(lowered(name))
-
-
-def named(sign: str, units: int) -> list[str]:
-    """Name the units of a layer, in LaTeX."""
-    return [f"{sign}_{{{k + 1}}}" for k in range(units)]
+    return Formula(lowered(name))

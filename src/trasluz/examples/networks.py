@@ -9,20 +9,16 @@ from typing import Any
 import numpy as np
 
 from trasluz import ops
-from trasluz.examples.network import (
-    Network,
-    Point,
-    SharedBias,
-    milestones,
-    named,
-    shown,
-)
-from trasluz.examples.page import Erratum, Example, Parts, Step, Word
-from trasluz.explain.plain import plain
+from trasluz.examples.network import Network, Point, SharedBias, lowered, milestones, shown
+from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Story, Word
+from trasluz.explain.names import Place
 from trasluz.layers import Dense
+from trasluz.losses import smooth_labels
+from trasluz.optimizers import RMSprop
+from trasluz.regularizers import L1, L2
 
 DEEP = "float64"
-Table = dict[str, tuple[str, tuple[int, ...]]]
+Table = dict[str, tuple[str, Place]]
 NAME, VALUE = Word("name"), Word("value")
 
 
@@ -38,7 +34,12 @@ GRID = {
     for i in range(2)
     for j in range(2)
 }
-HIDDEN, OUTPUT = named("n", 2), named(r"\hat{y}", 2)
+UNITS: dict[tuple[str, Place], str] = {
+    (layer, (k,)): f"{sign}_{{{k + 1}}}"
+    for layer, sign in (("hidden", "n"), ("output", r"\hat{y}"))
+    for k in range(2)
+}
+SUMS = {(f"{layer}/sum", at): rf"\mathrm{{sum}}_{{{name}}}" for (layer, at), name in UNITS.items()}
 
 
 def _two_two_two(
@@ -60,44 +61,30 @@ def _two_two_two(
         "hidden/kernel": np.zeros((2, 2)), "hidden/bias": np.zeros(()),
         "output/kernel": np.zeros((2, 2)), "output/bias": np.zeros(()),
     }  # fmt: skip
-    letters = {
-        **dict(zip(named("a^{(1)}", 2), HIDDEN, strict=True)),
-        "z^{(1)}": r"\mathrm{sum}^{(1)}",
-        "z^{(2)}": r"\mathrm{sum}^{(2)}",
-    }
     net = Network(
         lambda: [
             SharedBias(2, "sigmoid", name="hidden", dtype=DEEP),
             SharedBias(2, "sigmoid", name="output", dtype=DEEP),
         ],
-        blank, "half_squared_error", _array(x), _array(y), rate, names, letters,
+        blank, "half_squared_error", _array(x), _array(y), rate, names, UNITS | SUMS,
     )  # fmt: skip
     given = {f"w{n}": value for n, value in enumerate(weights, 1)}
     return net.at(**given, B1=biases[0], B2=biases[1])
 
 
-def forward_of(net: Network) -> list[tuple[str, float]]:
-    """List every sum, activation and prediction of a single row, under the course's names."""
-    return [
-        (net.spelled(f"{sign}_{{{k + 1}}}"), float(value))
-        for sign, row in net.forward().items()
-        for k, value in enumerate(row[0])
-    ]
-
-
 def _errors(net: Network) -> list[tuple[str, float]]:
-    outputs = net.y.shape[1]
-    parts = [(shown(f"E{k + 1}"), net.one_output(k).total) for k in range(outputs)]
-    return [*parts, ("E", net.total)]
+    parts = [(shown(f"E{k + 1}"), net.one_output(k).total) for k in range(2)]
+    return [*parts, (Formula("E"), net.total)]
 
 
 def _weights(net: Network) -> list[str]:
     return [name for name in net.names if name.startswith("w")]
 
 
-def _two_two_two_steps(net: Network, outer: str, inner: str) -> list[Step]:
+def _two_two_two_steps(net: Network) -> list[Step]:
     """Work a 2-2-2 network out: forward, errors, derivatives, update, again, to convergence."""
-    weights = _weights(net)
+    weights, story = _weights(net), Story()
+    hidden, outer = weights[:4], weights[4:]
     slopes = [net.one_output(k).gradient() for k in range(2)] + [net.gradient()]
     after = net.descend(net.names, 1)[-1].params
     moved = {Word("biases-frozen"): weights, Word("biases-trained"): list(net.names)}
@@ -106,29 +93,39 @@ def _two_two_two_steps(net: Network, outer: str, inner: str) -> list[Step]:
         path = net.descend(names, 20_000, 1e-4)
         second.append((convention, *_at(net, path[1])))
         repeated += [(convention, n, *_at(net, path[n])) for n in milestones(path)]
-    predictions = [plain(name) for name in OUTPUT]
+    predictions = [Formula(UNITS["output", (k,)]) for k in range(2)]
     return [
-        Step("forward", (NAME, VALUE), forward_of(net)),
+        Step("forward", (NAME, VALUE), net.units()),
         Step("errors", (NAME, VALUE), _errors(net)),
-        Step("output-weight", lines=net.lines(outer)),
-        Step("hidden-weight", lines=net.lines(inner, after=outer)),
+        Step("output-weights", derivation=story.tell(*(net.derive(n, True) for n in outer))),
+        Step("hidden-weights", derivation=story.tell(*(net.derive(n, True) for n in hidden))),
         Step(
             "derivatives",
-            (NAME, VALUE, "∂E₁/∂", "∂E₂/∂", "∂E/∂", Word("new")),
+            (NAME, VALUE, slope_of("E_{1}"), slope_of("E_{2}"), slope_of("E"), Word("new")),
             [
                 (shown(n), net.pick(net.params, n), *(s[n] for s in slopes), net.pick(after, n))
                 for n in net.names
             ],
         ),
         net.checks(),
-        Step("second-forward", (Word("biases"), *predictions, "E"), second),
-        Step("convergence", (Word("biases"), Word("step"), *predictions, "E"), repeated, digits=6),
+        Step("second-forward", (Word("biases"), *predictions, Formula("E")), second),
+        Step(
+            "convergence",
+            (Word("biases"), Word("step"), *predictions, Formula("E")),
+            repeated,
+            digits=6,
+        ),
     ]
+
+
+def slope_of(sign: str, more: str = "") -> Formula:
+    """Head a column of derivatives in what its rows name."""
+    return Formula(rf"\frac{{\partial {sign}}}{{\partial}}{more}")
 
 
 def _at(net: Network, point: Point) -> tuple[float, ...]:
     there = replace(net, params=point.params)
-    return (*there.forward()[r"\hat{y}"][0], point.loss)
+    return (*there.forward()["output"][0], point.loss)
 
 
 def unam_2_2_2() -> Example:
@@ -137,33 +134,32 @@ def unam_2_2_2() -> Example:
     net = _two_two_two([0.1, 0.5], [0.05, 0.95], weights, (0.25, 0.35), 0.6, by_unit=False)
 
     def work() -> Parts:
-        return _two_two_two_steps(net, "w5", "w1"), _unam_errata(net)
+        return _two_two_two_steps(net), _unam_errata(net)
 
-    return Example("unam-2-2-2", net.x, net.y, work, net.model)
+    return Example("unam-2-2-2", net.x, net.y, work, net.model, names=net.naming)
 
 
 def _unam_errata(net: Network) -> list[Erratum]:
     found = net.forward()
     kernel, bias = net.params["output/kernel"], net.params["output/bias"]
     w = np.array([net.pick(net.params, name) for name in _weights(net)])
-    g, smooth, rest = net.gradient()["w5"], 1e-7, 0.1
-    v = rest * g**2
-    k, share = 5, 0.01
-    truth = np.eye(k)[2]
+    g, smooth, zero = np.float64(net.gradient()["w5"]), 1e-7, np.float64(0)
+    v = RMSprop(rho=0.9).step(g, {"velocity": zero}, 1, net.rate, zero)[1]["velocity"]
+    truth = np.eye(5)[2]
     return [
         Erratum(
             "unam-sum",
-            ops.matmul(found[r"\hat{y}"], kernel)[0, 0] + bias,
-            found["z^{(2)}"][0, 0],
+            ops.matmul(found["output"], kernel)[0, 0] + bias,
+            found["output/sum"][0, 0],
         ),
-        Erratum("unam-linear", found["z^{(2)}"][0], found[r"\hat{y}"][0]),
+        Erratum("unam-linear", found["output/sum"][0], found["output"][0]),
         Erratum("unam-normalisation", "σ, β", "γ, β"),
         Erratum("unam-rmsprop", g / np.sqrt(np.sqrt(v) + smooth), g / (np.sqrt(v) + smooth)),
-        Erratum("unam-penalties", np.abs(w).sum() / 2, np.abs(w).sum()),
+        Erratum("unam-penalties", [L1(0.5)(w), L2(0.5)(w)], [L1(1.0)(w), L2(0.5)(w)]),
         Erratum(
             "unam-smoothing",
-            truth * (1 - share) + (1 - truth) * share / (k - 1),
-            truth * (1 - share) + share / k,
+            smooth_labels(truth, 0.01, 5, "course"),
+            smooth_labels(truth, 0.01, 5, "keras"),
         ),
     ]
 
@@ -174,7 +170,7 @@ def walkthrough_2_2_2() -> Example:
     net = _two_two_two([0.05, 0.10], [0.01, 0.99], weights, (0.35, 0.60), 0.5, by_unit=True)
     return Example(
         "walkthrough-2-2-2", net.x, net.y,
-        lambda: (_two_two_two_steps(net, "w5", "w1"), []), net.model,
+        lambda: (_two_two_two_steps(net), []), net.model, names=net.naming,
     )  # fmt: skip
 
 
@@ -182,6 +178,9 @@ def walkthrough_2_2_2() -> Example:
 
 DOSES = [0, 0.1, 0.2, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 CURED = [0, 0, 0, 1, 1, 1, 0, 0, 0]
+SSR = Formula(r"\mathrm{SSR}")
+UPPER, LOWER = Formula("y_{U}"), Formula("y_{L}")
+SCALED = [Formula(r"y_{U} \cdot w_{3}"), Formula(r"y_{L} \cdot w_{4}")]
 
 
 def _dose_network(
@@ -203,8 +202,9 @@ def _dose_network(
         params["output/bias"] = _array(output_bias)
         names["b3"] = ("output/bias", (0,))
     letters = {
-        "z^{(1)}_{1}": "x_U", "z^{(1)}_{2}": "x_L", "a^{(1)}_{1}": "y_U", "a^{(1)}_{2}": "y_L",
-        r"\hat{y}_{1}": r"\hat{y}", "x_{1}": "x", "t_{1}": "t", r"\partial E": r"\partial SSR",
+        ("hidden/sum", (0,)): "x_{U}", ("hidden/sum", (1,)): "x_{L}",
+        ("hidden", (0,)): "y_{U}", ("hidden", (1,)): "y_{L}", ("output", (0,)): r"\hat{y}",
+        ("output/sum", (0,)): "s", ("x", (0,)): "x", ("y", (0,)): "t", ("loss", ()): SSR.latex,
     }  # fmt: skip
     biased = output_bias is not None
     return Network(
@@ -219,10 +219,16 @@ def _dose_network(
 
 def _dose_table(net: Network) -> Step:
     found = net.forward()
-    predicted = found[r"\hat{y}"]
-    columns = [net.x, found["z^{(1)}"], found["a^{(1)}"], predicted, net.y, net.y - predicted]
-    header = (Word("dose"), "x_U", "x_L", "y_U", "y_L", Word("predicted"), Word("observed"))
-    return Step("predictions", (*header, Word("residual")), np.hstack(columns).tolist())
+    predicted = found["output"]
+    columns = [net.x, found["hidden/sum"], found["hidden"], predicted, net.y, net.y - predicted]
+    header = (Word("dose"), Formula("x_{U}"), Formula("x_{L}"), UPPER, LOWER, Word("predicted"))
+    return Step(
+        "predictions", (*header, Word("observed"), Word("residual")), np.hstack(columns).tolist()
+    )
+
+
+def _dssr(name: str) -> Formula:
+    return Formula(rf"\frac{{\mathrm{{dSSR}}}}{{d{lowered(name)}}}")
 
 
 def _trace(net: Network, path: Sequence[Point], name: str) -> Step:
@@ -231,7 +237,7 @@ def _trace(net: Network, path: Sequence[Point], name: str) -> Step:
         (n, net.pick(path[n].params, name), net.pick(path[n].gradient, name), path[n].loss)
         for n in milestones(path)
     ]
-    header = (Word("step"), shown(name), f"dSSR/d{shown(name)}", "SSR")
+    header = (Word("step"), shown(name), _dssr(name), SSR)
     return Step("repetition", header, rows)
 
 
@@ -247,14 +253,14 @@ def aisc_dose() -> Example:
         best = net.at(w3=net.pick(path[-1].params, "w3"))
         every = net.descend(net.names, 5_000, 1e-7)
         names = list(net.names)
-        begun, ended = net.gradient(), best.gradient()
+        begun, ended, story = net.gradient(), best.gradient(), Story()
         bottom = best.pick(best.params, "w3")
         dosed = replace(net, y=net.x)
         slipped = net.x * np.where(net.x == 0.8, 10, 1)
         steps = [
             _dose_table(net),
-            Step("curve", (shown("w3"), "SSR"), [(w, net.at(w3=w).total) for w in range(-6, 1)]),
-            Step("chain-rule", lines=net.rows()[5].lines("w3")),
+            Step("curve", (shown("w3"), SSR), [(w, net.at(w3=w).total) for w in range(-6, 1)]),
+            Step("chain-rule", derivation=story.tell(net.rows()[5].derive("w3"))),
             _sum_of_rows(net, "w3"),
             Step(
                 "update",
@@ -275,15 +281,18 @@ def aisc_dose() -> Example:
                 (
                     NAME,
                     VALUE,
-                    f"∂SSR/∂ ({shown('w3')} = 0)",
-                    f"∂SSR/∂ ({shown('w3')} = {bottom:.6f})",
+                    slope_of(SSR.latex, r"\ \left(w_{3} = 0\right)"),
+                    slope_of(SSR.latex, rf"\ \left(w_{{3}} = {bottom:.6f}\right)"),
                 ),
                 [(shown(n), net.pick(net.params, n), begun[n], ended[n]) for n in names],
             ),
-            Step("hidden-chain-rule", lines=best.rows()[5].lines("w1", "b1")),
+            Step(
+                "hidden-chain-rule",
+                derivation=story.tell(*(best.rows()[5].derive(n) for n in ("w1", "b1"))),
+            ),
             Step(
                 "all-trained",
-                (Word("step"), *map(shown, names), "SSR"),
+                (Word("step"), *map(shown, names), SSR),
                 [
                     (n, *(net.pick(every[n].params, name) for name in names), every[n].loss)
                     for n in milestones(every)
@@ -292,7 +301,7 @@ def aisc_dose() -> Example:
             ),
             Step(
                 "unit-curves",
-                (Word("dose"), "y_U·w₃", "y_L·w₄", Word("sum"), Word("observed")),
+                (Word("dose"), *SCALED, Word("sum"), Word("observed")),
                 np.hstack([net.x, *_curves(best, net.x), net.y]).tolist(),
                 digits=6,
             ),
@@ -308,41 +317,36 @@ def aisc_dose() -> Example:
         return steps, errata
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import summed, tangent
+        from trasluz.plots import tangent
 
         best = net.at(w3=net.pick(final()[-1].params, "w3"))
-        dense = np.linspace(0, 1, 101)[:, None]
         w3 = np.linspace(-6.5, 0.5, 141)
-        upper, lower, total = _curves(best, dense)
         return [
             tangent(
                 w3, [net.at(w3=w).total for w in w3],
                 [(w, net.at(w3=w).total, net.at(w3=w).gradient()["w3"]) for w in (0.0, -3.0)],
-                best.pick(best.params, "w3"), (shown("w3"), "SSR"),
+                best.pick(best.params, "w3"), (shown("w3"), SSR),
             ),
-            summed(
-                dense[:, 0], {"y_U·w₃": upper[:, 0], "y_L·w₄": lower[:, 0]}, total[:, 0],
-                (net.x[:, 0], net.y[:, 0]),
-            ),
+            _summed(best),
         ]  # fmt: skip
 
-    return Example("aisc-dose", net.x, net.y, work, net.model, draw)
+    return Example("aisc-dose", net.x, net.y, work, net.model, draw, net.naming)
 
 
 def _counts(row: Network) -> bool:
     """Tell whether a row has a part in the derivative: its upper unit is not silent."""
-    return bool(row.forward()["a^{(1)}"][0, 0] > 0)
+    return bool(row.forward()["hidden"][0, 0] > 0)
 
 
 def _sum_of_rows(net: Network, name: str) -> Step:
     found = net.forward()
-    residuals = net.y - found[r"\hat{y}"]
+    residuals = net.y - found["output"]
     terms = [row.gradient()[name] for row in net.rows()]
     rows: list[Any] = [
-        (*map(float, (net.x[i, 0], residuals[i, 0], found["a^{(1)}"][i, 0])), terms[i])
+        (*map(float, (net.x[i, 0], residuals[i, 0], found["hidden"][i, 0])), terms[i])
         for i in range(len(terms))
     ]
-    header = (Word("dose"), Word("residual"), "y_U", f"dSSR/d{shown(name)}")
+    header = (Word("dose"), Word("residual"), UPPER, _dssr(name))
     return Step("sum-of-rows", header, [*rows, (Word("sum"), None, None, net.gradient()[name])])
 
 
@@ -350,8 +354,18 @@ def _curves(net: Network, x: np.ndarray) -> list[np.ndarray]:
     """Give each hidden unit's curve scaled by its outgoing weight, and their sum."""
     there = replace(net, x=x, y=np.zeros_like(x))
     found = there.forward()
-    scaled = found["a^{(1)}"] * net.params["output/kernel"][:, 0]
-    return [scaled[:, :1], scaled[:, 1:], found[r"\hat{y}"]]
+    scaled = found["hidden"] * net.params["output/kernel"][:, 0]
+    return [scaled[:, :1], scaled[:, 1:], found["output"]]
+
+
+def _summed(net: Network, bias: float = 0.0) -> Any:
+    """Draw the units' curves and their sum, with the observed doses."""
+    from trasluz.plots import summed
+
+    dose = np.linspace(0, 1, 101)
+    *scaled, total = (curve[:, 0] for curve in _curves(net, dose[:, None]))
+    units = dict(zip(SCALED, scaled, strict=True))
+    return summed(dose, units, total, (net.x[:, 0], net.y[:, 0]), bias)
 
 
 def _counted(net: Network) -> Step:
@@ -361,7 +375,8 @@ def _counted(net: Network) -> Step:
         for layer in net.model.layers
     ]  # fmt: skip
     total = (Word("sum"), None, net.model.count_params())
-    return Step("count", (Word("layer"), Word("shapes"), Word("parameters")), [*rows, total])
+    header = (Word("layer"), Word("shapes"), Word("parameters"))
+    return Step("count", header, [*rows, total])
 
 
 def walkthrough_dose() -> Example:
@@ -374,29 +389,24 @@ def walkthrough_dose() -> Example:
     def work() -> Parts:
         steps = [
             _dose_table(net),
-            Step("chain-rule", lines=net.rows()[1].lines("b3")),
+            Step("chain-rule", derivation=Story().tell(net.rows()[1].derive("b3"))),
             _trace(net, path(), "b3"),
         ]
         return steps, []
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import summed, tangent
+        from trasluz.plots import tangent
 
         best = net.at(b3=net.pick(path()[-1].params, "b3"))
         b3 = np.linspace(-0.5, 4, 91)
-        dense = np.linspace(0, 1, 101)[:, None]
-        upper, lower, total = _curves(best, dense)
         return [
             tangent(
                 b3, [net.at(b3=b).total for b in b3],
                 [(p.params["output/bias"][0], p.loss, p.gradient["output/bias"][0])
                  for p in path()[:2]],
-                best.pick(best.params, "b3"), (shown("b3"), "SSR"),
+                best.pick(best.params, "b3"), (shown("b3"), SSR),
             ),
-            summed(
-                dense[:, 0], {"y_U·w₃": upper[:, 0], "y_L·w₄": lower[:, 0]}, total[:, 0],
-                (net.x[:, 0], net.y[:, 0]), best.pick(best.params, "b3"),
-            ),
+            _summed(best, best.pick(best.params, "b3")),
         ]  # fmt: skip
 
-    return Example("walkthrough-dose", net.x, net.y, work, net.model, draw)
+    return Example("walkthrough-dose", net.x, net.y, work, net.model, draw, net.naming)

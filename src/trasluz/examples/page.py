@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from trasluz.explain import Derivation
+from trasluz.explain.plain import plain
 from trasluz.messages import say, speaking
 
 DIGITS = 9
@@ -26,37 +28,40 @@ class Word(str):
         return say(f"example-word-{self}")
 
 
-def written(value: Any, digits: int = DIGITS) -> str:
-    """Write a cell: a word, a name, a number, or several numbers.
+class Formula(str):
+    r"""A formula in a table: as a string it is its line of text, `.latex` has it in LaTeX.
 
-    >>> written(0.1 + 0.2), written([1.0, -0.5]), written([[1, 2], [3, 4]]), written(None)
-    ('0.3', '1, -0.5', '1, 2; 3, 4', '')
+    >>> Formula(r"\frac{\partial E}{\partial w_{1}}"), Formula("w_{1}").latex
+    ('∂E/∂w₁', 'w_{1}')
     """
-    if isinstance(value, Word):
-        return value.spelled()
-    if isinstance(value, str) or value is None:
-        return value or ""
-    if np.ndim(value):
-        return ("; " if np.ndim(value) > 1 else ", ").join(written(v, digits) for v in value)
-    return f"{float(value):.{digits}g}" if float(value) else "0"
+
+    latex: str
+
+    def __new__(cls, latex: str) -> Formula:
+        """Make it from LaTeX."""
+        made = super().__new__(cls, plain(latex))
+        made.latex = latex
+        return made
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of an example: a table, lines of a derivation, or both.
+    """One step of an example: a table, formulas, a derivation.
 
     Args:
         name: which step; its title is the message `example-step-NAME`.
         header: the names of the columns.
         rows: the cells, exact.
-        lines: a derivation, one formula a line.
-        digits: significant digits in print.
+        lines: formulas in LaTeX, each on a line of its own.
+        derivation: steps that an explanation gives.
+        digits: significant digits in print, of tables.
     """
 
     name: str
     header: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     lines: Sequence[str] = ()
+    derivation: Derivation | None = None
     digits: int = DIGITS
 
     @property
@@ -72,9 +77,55 @@ class Step:
         """
         return [row[list(self.header).index(name)] for row in self.rows]
 
-    def cells(self) -> list[list[str]]:
-        """Write the table, its header first."""
-        return [[written(cell, self.digits) for cell in row] for row in (self.header, *self.rows)]
+    def as_dict(self) -> dict[str, Any]:
+        """Give the step as plain data: exact numbers, formulas in LaTeX."""
+        told = self.derivation.steps() if self.derivation else ()
+        return {
+            "name": self.name,
+            "title": self.title,
+            "header": list(map(_exact, self.header)),
+            "rows": [list(map(_exact, row)) for row in self.rows],
+            "lines": list(self.lines),
+            "derivation": [
+                {
+                    "number": step.number,
+                    "symbol": step.symbol,
+                    "formula": step.formula,
+                    "numbers": step.numbers,
+                    "value": np.asarray(step.value).tolist(),
+                    "reused": [one.number for one in step.reused],
+                }
+                for step in told
+            ],
+        }
+
+
+class Story:
+    """Derivations on one page: what was worked out before is referred to, not worked out again."""
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[str, ...], Derivation] = {}
+
+    def tell(self, *derivations: Derivation) -> Derivation:
+        """Join derivations, and number their steps on from those told before."""
+        new: list[Derivation] = []
+        for one in derivations:
+            before = set(self.told)
+
+            def earlier(step: Derivation, before: set[Any] = before) -> bool:
+                told = tuple(step.parts()) in before
+                return step.kind == "forward" or (told and step.kind != "loss")
+
+            for step in one.steps():
+                key = tuple(step.parts())
+                if key in self.told:
+                    continue
+                again = [*step.reused, *filter(earlier, step.children)]
+                reused = [self.told[tuple(known.parts())] for known in again]
+                number = len(self.told) + 1
+                self.told[key] = replace(step, children=[], reused=reused, number=number)
+                new.append(self.told[key])
+        return replace(new[-1], children=new[:-1], checks={})
 
 
 @dataclass(frozen=True)
@@ -110,6 +161,7 @@ class Example:
         y: their targets.
         work: runs it: gives its steps and errata.
         model: a compiled model, for the examples that are a network.
+        names: what its explanations call things: `example.model.explain(…, names=example.names)`.
         draw: gives the panels of its picture.
     """
 
@@ -119,6 +171,7 @@ class Example:
     work: Callable[[], Parts] = field(repr=False)
     model: Any = field(default=None, repr=False)
     draw: Callable[[], Sequence[Any]] | None = field(default=None, repr=False)
+    names: Any = field(default="math", repr=False)
 
     @cached_property
     def _parts(self) -> Parts:
@@ -154,8 +207,32 @@ class Example:
         Args:
             lang: "en" or "es"; the language of messages unless given.
         """
+        from trasluz.examples.written import text
+
         with speaking(lang):
-            return "\n".join(_page(self))
+            return text(self)
+
+    def markdown(self, lang: str | None = None) -> str:
+        """Write the page as Markdown, its formulas in LaTeX.
+
+        Args:
+            lang: "en" or "es"; the language of messages unless given.
+        """
+        from trasluz.examples.written import markdown
+
+        with speaking(lang):
+            return markdown(self)
+
+    def html(self, lang: str | None = None) -> str:
+        """Write the page as HTML that stands alone, its formulas in MathML.
+
+        Args:
+            lang: "en" or "es"; the language of messages unless given.
+        """
+        from trasluz.examples.written import html
+
+        with speaking(lang):
+            return html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the page as plain data: exact numbers, words in the language of messages."""
@@ -165,16 +242,7 @@ class Example:
             "description": self.description,
             "x": self.x,
             "y": self.y,
-            "steps": [
-                {
-                    "name": step.name,
-                    "title": step.title,
-                    "header": [written(cell) for cell in step.header],
-                    "rows": [[_exact(cell) for cell in row] for row in step.rows],
-                    "lines": list(step.lines),
-                }
-                for step in self.steps
-            ],
+            "steps": [step.as_dict() for step in self.steps],
             "errata": [
                 {"about": e.about, "printed": _exact(e.printed), "right": _exact(e.right)}
                 for e in self.errata
@@ -197,29 +265,13 @@ class Example:
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        from trasluz.examples.written import fragment
+
+        return fragment(self)
+
 
 def _exact(cell: Any) -> Any:
-    return written(cell) if isinstance(cell, str) or cell is None else np.asarray(cell).tolist()
-
-
-def _page(example: Example) -> Iterator[str]:
-    yield from (example.title, example.description)
-    for number, step in enumerate(example.steps, 1):
-        yield from ("", f"{number}. {step.title}")
-        if step.rows:
-            yield from _aligned(step.cells())
-        yield from (f"  {line}" for line in step.lines)
-    if example.errata:
-        yield from ("", say("example-errata"))
-    for erratum in example.errata:
-        yield f"  · {erratum.about}"
-        yield f"    {say('example-printed')}: {written(erratum.printed)}"
-        yield f"    {say('example-right')}: {written(erratum.right)}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        first, *rest = zip(row, widths, strict=True)
-        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
-        yield "  " + "  ".join(cells).rstrip()
+    if isinstance(cell, Word):
+        return cell.spelled()
+    return str(cell or "") if isinstance(cell, str | None) else np.asarray(cell).tolist()

@@ -13,8 +13,7 @@ import numpy as np
 from trasluz import ops, tape
 from trasluz.examples.network import Network, milestones
 from trasluz.examples.networks import DEEP, NAME, VALUE, Table
-from trasluz.examples.page import Erratum, Example, Parts, Step, Word
-from trasluz.explain.plain import plain
+from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Word
 from trasluz.layers import Dense
 from trasluz.linear import Committee, Perceptron, corrected
 from trasluz.losses import hinge, perceptron
@@ -23,7 +22,9 @@ CORNERS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 AND = np.where(CORNERS.min(axis=1) > 0, 1, -1)
 OR = np.where(CORNERS.max(axis=1) > 0, 1, -1)
 XOR = np.where(CORNERS.prod(axis=1) < 0, 1, -1)
-WEIGHTS = ("w₀", "w₁", "w₂")
+WEIGHTS = tuple(Formula(f"w_{{{k}}}") for k in range(3))
+INPUTS = (Formula("x_{1}"), Formula("x_{2}"))
+LABEL = Formula("y")
 
 
 def _corrections(unit: Perceptron, most: int = 12) -> Step:
@@ -31,8 +32,9 @@ def _corrections(unit: Perceptron, most: int = 12) -> Step:
         (c.epoch, c.row + 1, c.x[1:], c.y, c.sum, c.before, c.after)
         for c in unit.corrections_[:most]
     ]
-    header = ("epoch", "row", "x", "y", "w·x + w₀", "w", Word("new"))
-    return Step("corrections", [Word(h) if h.isalpha() and len(h) > 1 else h for h in header], rows)
+    score, w = Formula(r"w \cdot x + w_{0}"), Formula("w")
+    header = (Word("epoch"), Word("row"), Formula("x"), LABEL, score, w, Word("new"))
+    return Step("corrections", header, rows)
 
 
 def _result(unit: Perceptron, x: np.ndarray, y: np.ndarray) -> Step:
@@ -44,7 +46,7 @@ def _result(unit: Perceptron, x: np.ndarray, y: np.ndarray) -> Step:
 
 
 def _labels(x: np.ndarray, y: np.ndarray) -> Step:
-    return Step("data", ("x₁", "x₂", "y"), [(*map(float, row), t) for row, t in zip(x, y)])  # noqa: B905
+    return Step("data", (*INPUTS, LABEL), [(*row, t) for row, t in zip(x, y, strict=True)])
 
 
 def perceptron_and() -> Example:
@@ -52,11 +54,10 @@ def perceptron_and() -> Example:
     unit = Perceptron().fit(CORNERS, AND)
 
     def work() -> Parts:
-        first = [plain(line) for line in unit.corrections_[0].latex()]
         return [
             _labels(CORNERS, AND),
             _corrections(unit),
-            Step("correction-spelled", lines=first),
+            Step("correction-spelled", lines=unit.corrections_[0].latex()),
             _result(unit, CORNERS, AND),
         ], _lecture_errata(unit)  # fmt: skip
 
@@ -103,7 +104,7 @@ def perceptron_xor() -> Example:
             _result(unit, CORNERS, XOR),
             Step("three", (Word("perceptron"), *WEIGHTS), named),
             Step("three-say", (
-                "x₁", "x₂", Word("first"), Word("second"), Word("third"), "y"), said.tolist()),
+                *INPUTS, Word("first"), Word("second"), Word("third"), LABEL), said.tolist()),
         ], [_xor_data()]  # fmt: skip
 
     def draw() -> Sequence[Any]:
@@ -179,7 +180,8 @@ def xor() -> Example:
                 Word("units"), Word("step"), "MSE", Word("outputs"), Word("accuracy")), rows,
                 digits=4),
             Step("collapse", (NAME, VALUE), [
-                ("W⁽¹⁾W⁽²⁾", one[:, 0]), ("b⁽¹⁾W⁽²⁾ + b⁽²⁾", shift),
+                (Formula("W^{(1)} W^{(2)}"), one[:, 0]),
+                (Formula("b^{(1)} W^{(2)} + b^{(2)}"), shift),
                 (Word("difference-of-outputs"), float(gap.max())),
                 (Word("best-line"), best),
             ], digits=4),
@@ -193,7 +195,7 @@ def xor() -> Example:
             for word, path in trained().items()
         ]
 
-    return Example("xor", CORNERS, XOR, work, net("tanh").model, draw)
+    return Example("xor", CORNERS, XOR, work, net("tanh").model, draw, net("tanh").naming)
 
 
 def _outputs(net: Network, params: Any, x: np.ndarray | None = None) -> np.ndarray:

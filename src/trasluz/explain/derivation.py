@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from trasluz.explain.plain import plain
-from trasluz.typeset import Symbol, number
+import numpy as np
+
+from trasluz.messages import language, say, speaking
+from trasluz.typeset import Symbol, matrix, number
+
+FORMAT = 1
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Derivation:
-    """One step, and the steps that its formula rests on.
+    """One step, and the steps that its formula rests on; the last step holds the whole.
 
     Args:
         symbol: what is worked out, in LaTeX.
         spelled: the formula, which knows its numbers and its value.
-        kind: "forward", "loss", "backward", or "given" for what is not worked out.
-        where: the layer it belongs to.
+        kind: "data", "forward", "loss", "factor", "chain", "backward" or "update".
+        where: the layer it belongs to, or "data", "loss", "optimizer".
         children: the steps of the names in the formula, each once in the whole tree.
-        reused: names in the formula that were worked out before.
+        reused: the steps of names in the formula that were worked out before.
+        number: which step it is, from 1, in the order of reading.
+        note: a remark, the id of a message.
         checks: the same number found in other ways, at the root.
         digits: significant digits in print.
+        lang: the language of its pages; that of messages unless given.
     """
 
     symbol: str
@@ -31,9 +38,12 @@ class Derivation:
     kind: str
     where: str
     children: list[Derivation] = field(default_factory=list)
-    reused: list[str] = field(default_factory=list)
+    reused: list[Derivation] = field(default_factory=list)
+    number: int = 0
+    note: str = ""
     checks: dict[str, float] = field(default_factory=dict)
     digits: int = 5
+    lang: str | None = None
 
     @property
     def formula(self) -> str:
@@ -46,69 +56,171 @@ class Derivation:
         return self.spelled.numbers(self.digits)
 
     @property
-    def value(self) -> float:
-        """What it comes to."""
-        return float(self.spelled.value)
+    def value(self) -> Any:
+        """What it comes to: a number, or an array in the matrix form."""
+        value = self.spelled.value
+        return float(value) if np.ndim(value) == 0 else np.asarray(value)
 
-    def steps(self) -> Iterator[Derivation]:
-        """List the steps in the order of reading: what is needed first comes first."""
+    @property
+    def result(self) -> str:
+        """What it comes to, in LaTeX."""
+        value = self.value
+        return number(value, self.digits) if np.ndim(value) == 0 else matrix(value, self.digits)
+
+    def parts(self) -> list[str]:
+        """Spell the step as the members of an equation, in LaTeX: name, formula, numbers, value.
+
+        A member that says the same as the one before it is left out.
+        """
+        numbers = self.numbers.removesuffix("{}")
+        parts = [self.symbol, self.formula, numbers, self.result]
+        if isinstance(self.value, np.ndarray) and (shapes := getattr(self.spelled, "shapes", None)):
+            parts.insert(2, shapes())
+        if not self.spelled.has_names:
+            del parts[1]
+        return [p for i, p in enumerate(parts) if i == 0 or p != parts[i - 1]]
+
+    def line(self, step: Derivation | None = None) -> str:
+        """Spell one step as an equation, in LaTeX."""
+        return " = ".join((step or self).parts())
+
+    def walk(self) -> Iterator[Derivation]:
+        """List the steps of the tree, children first."""
         for child in self.children:
-            yield from child.steps()
+            yield from child.walk()
         yield self
 
-    def line(self, step: Derivation) -> str:
-        """Spell one step: symbol = formula = numbers = value."""
-        value = number(step.value, self.digits)
-        parts = [step.symbol, step.formula, step.spelled.numbers(self.digits), value]
-        kept = [p for i, p in enumerate(parts) if i == 0 or p != parts[i - 1]]
-        return " = ".join(kept)
+    def steps(self) -> Iterator[Derivation]:
+        """List the steps in the order of reading: forward, loss, backward, update."""
+        yield from sorted(self.walk(), key=lambda step: step.number)
 
-    def latex(self) -> str:
-        """Spell the whole derivation as an aligned block of LaTeX."""
-        lines = [self.line(step).replace(" = ", " &= ", 1) for step in self.steps()]
-        return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+    def sections(self) -> Iterator[Section]:
+        """Part the steps, in the order of reading, wherever another layer or stage begins."""
+        section: Section | None = None
+        for step in self.steps():
+            stage = STAGES[step.kind]
+            if section is None or (section.stage, section.where) != (stage, step.where):
+                if section is not None:
+                    yield section
+                section = Section(stage, step.where, [])
+            section.steps.append(step)
+        if section is not None:
+            yield section
 
-    def markdown(self) -> str:
-        """Spell the whole derivation as Markdown with formulas, layer by layer."""
-        return self._by_layer("\n**{}**\n", lambda line: f"$${line}$$") + f"\n\n{self._checked()}"
+    def evaluated(self, known: Mapping[str, Any]) -> Any:
+        """Work the step's formula out once more, with other values for some of its names.
+
+        Args:
+            known: values by name, in LaTeX as the formula has them.
+        """
+        return self.spelled.at(known)
+
+    # ----------------------------------------------------------------------------------- written
 
     def text(self) -> str:
-        """Spell the whole derivation for a terminal."""
-        return self._by_layer("[{}]", lambda line: f"  {plain(line)}") + f"\n{self._checked()}"
+        """Spell the derivation for a terminal."""
+        from trasluz.explain.plain import page
 
-    def _by_layer(self, heading: str, write: Callable[[str], str]) -> str:
-        """Write the steps a line each, with a heading wherever another layer begins."""
-        text, where = [], None
-        for step in self.steps():
-            if step.where != where:
-                where = step.where
-                text.append(heading.format(where))
-            text.append(write(self.line(step)))
-        return "\n".join(text)
+        with speaking(self.lang):
+            return page(self)
 
-    def _checked(self) -> str:
-        return ", ".join(f"{name}: {value:.12g}" for name, value in self.checks.items())
+    def latex(self) -> str:
+        """Spell the derivation as aligned equations, a block a section, in LaTeX."""
+        from trasluz.explain.latex import page
+
+        with speaking(self.lang):
+            return page(self)
+
+    def markdown(self) -> str:
+        """Spell the derivation as Markdown with formulas, a heading a section."""
+        from trasluz.explain.markdown import page
+
+        with speaking(self.lang):
+            return page(self)
+
+    def html(self) -> str:
+        """Spell the derivation as a page of HTML, its formulas in MathML."""
+        from trasluz.explain.html import page
+
+        with speaking(self.lang):
+            return page(self)
+
+    def pdf(self) -> bytes:
+        """Print the derivation: the bytes of a PDF file.
+
+        Raises:
+            UserError: if the extra `print` is not installed.
+        """
+        from trasluz.explain.print import page
+
+        with speaking(self.lang):
+            return page(self)
 
     def json(self, **how: Any) -> str:
-        """Write the tree as JSON: exact values, formulas in LaTeX."""
+        """Write the tree as JSON: exact values, formulas in LaTeX. See docs/explain.md."""
         return json.dumps(self.as_dict(), **how)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the tree as plain data."""
+        with speaking(self.lang):
+            return {"format": FORMAT, "lang": language(), **self._as_dict(), "checks": self.checks}
+
+    def _as_dict(self) -> dict[str, Any]:
+        from trasluz.explain.latex import clean
+
         return {
-            "symbol": self.symbol,
-            "formula": self.formula,
-            "numbers": self.numbers,
-            "value": self.value,
+            "number": self.number,
+            "symbol": clean(self.symbol),
+            "formula": clean(self.formula),
+            "numbers": clean(self.numbers),
+            "value": np.asarray(self.value).tolist(),
             "kind": self.kind,
             "where": self.where,
-            "children": [child.as_dict() for child in self.children],
-            "reused": self.reused,
-            **({"checks": self.checks} if self.checks else {}),
+            "note": say(self.note) if self.note else "",
+            "children": [child._as_dict() for child in self.children],
+            "reused": [
+                {"symbol": clean(step.symbol), "number": step.number} for step in self.reused
+            ],
         }
 
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        return f"<step {self.number}: {self.symbol} = {self.result}>"
+
+    def _repr_html_(self) -> str:
+        from trasluz.explain.html import fragment
+
+        with speaking(self.lang):
+            return fragment(self)
+
     def _repr_markdown_(self) -> str:
         return self.markdown()
+
+
+STAGES = {
+    "data": "data",
+    "forward": "forward",
+    "loss": "loss",
+    "factor": "chain",
+    "chain": "chain",
+    "backward": "backward",
+    "update": "update",
+}
+
+
+class Section(NamedTuple):
+    """Steps that follow each other in one stage and one layer."""
+
+    stage: str
+    where: str
+    steps: list[Derivation]
+
+    @property
+    def title(self) -> str:
+        """What is done here, in the language of messages."""
+        from trasluz.explain.plain import plain
+
+        where = plain(self.where) if self.stage == "chain" else self.where
+        return say(f"explain-stage-{self.stage}", part=where)

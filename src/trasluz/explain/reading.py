@@ -1,38 +1,36 @@
-"""Reading a training step aloud: the same tape, with symbols in the places of numbers.
+"""Reading a training step aloud: the same tape, with entries to be spelled in place of numbers.
 
-The model runs twice. On numbers, to know what happened and where its landmarks are: what each
-layer gives, and what goes into its activation. On symbols, where each landmark gets a name, so
-that formulas stay short. The backward walk is the one that trains; its derivatives at landmarks
-are named too. Nothing here knows any derivative.
+The model runs on numbers, to know what happened and where its landmarks are: what each layer
+gives, what goes into its activation, the errors. Then it runs on `Entries`, where each landmark
+gets a name, so that formulas stay short. The backward walk is the one that trains; its derivatives
+at landmarks are named too. Nothing here knows any derivative.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from trasluz import random
 from trasluz.data import Batch
-from trasluz.entries import Entries, values
 from trasluz.errors import UserError, nearest
 from trasluz.explain.derivation import Derivation
-from trasluz.layer import Layer
+from trasluz.explain.landmarks import landmarks
+from trasluz.explain.names import Landmark, scheme
 from trasluz.loop import Run
-from trasluz.state import Context, holders
-from trasluz.tape import Box, Scope, Step, Tape
+from trasluz.scan import unrolled
+from trasluz.state import Context
+from trasluz.tape import Box, Step, Tape
 from trasluz.training import Bound
 from trasluz.tree import leaves, tree_map
-from trasluz.typeset import Symbol, named_by_value
+from trasluz.typeset import Symbol
 
-LETTERS = {
-    "kernel": "w", "bias": "b", "recurrent_kernel": "u", "embeddings": "e", "gamma": r"\gamma",
-    "beta": r"\beta", "alpha": r"\alpha", "moving_mean": "m", "moving_variance": "v",
-}  # fmt: skip
-SLOTS = {"momentum": "m", "velocity": "v", "accumulator": "s", "average": r"\bar{w}"}
-MOST_ENTRIES = 20_000
+Place = tuple[int, ...]
+DEPTHS = ("layer", "op")
 
 
 def explain(
@@ -40,36 +38,71 @@ def explain(
     x: Any,
     y: Any,
     wrt: str,
-    at: tuple[int, ...] | int,
+    at: Place | int | None = None,
     digits: int = 5,
     training: bool = False,
     update: bool = False,
+    *,
+    depth: str = "layer",
+    names: Any = "math",
+    lang: str | None = None,
+    cells: Mapping[int, Symbol] | None = None,
 ) -> Derivation:
-    """Derive the derivative of the loss in one entry of a parameter, step by step.
+    """Derive the derivative of the loss in one entry of anything, step by step.
 
     Args:
         model: a compiled model.
         x: the inputs of some rows.
         y: their targets.
-        wrt: the path of a parameter, such as "dense/kernel".
-        at: which entry of it.
+        wrt: the path of a parameter, such as "dense/kernel"; of a layer, such as "dense", for what
+            it gives, or "dense/sum" for what goes into its activation; or "x" for the input.
+        at: which entry of it; the row may be left out where there is one only. None for the
+            matrix form.
         digits: significant digits in print.
         training: whether layers behave as in training.
         update: whether to go on to the entry's new value, as the optimizer works it out.
+        depth: "layer" names what layers give; "op" every row's result.
+        names: "math", "course", "keras", or names in LaTeX by path and place.
+        lang: the language of its pages; that of messages unless given.
+        cells: where the inputs of a single row come from: formulas by column.
 
     Returns:
         The tree of steps; its root carries the same number from the backward pass and from a
         central difference.
 
     Raises:
-        UserError: for a path or an entry that does not exist, or a step too large to be spelled.
+        UserError: for a path or an entry that does not exist or has no derivative, or where a
+            number is not finite.
     """
     reading = Reading(model, x, y, training)
-    return reading.derive(wrt, (at,) if isinstance(at, int) else tuple(at), digits, update)
+    if at is None:
+        from trasluz.explain.matrices import derive
+
+        return derive(reading, wrt, digits, lang)
+    place = (at,) if isinstance(at, int) else tuple(at)
+    how = {"depth": depth, "names": names, "lang": lang, "cells": cells}
+    return reading.derive(wrt, place, digits, update, **how)
+
+
+class Nudged(Tape):
+    """A tape that moves one entry of one line a little."""
+
+    __slots__ = ("amount", "line", "place")
+
+    def __init__(self, line: int, place: Place, amount: float) -> None:
+        super().__init__()
+        self.line, self.place, self.amount = line, place, amount
+
+    def write(self, step: Step) -> Any:
+        """Add a step, its value moved if it is the one."""
+        if len(self.steps) == self.line:
+            step.value = np.array(step.value)
+            step.value[self.place] += self.amount
+        return super().write(step)
 
 
 class Reading:
-    """One training step of a model on some rows, on numbers and on symbols, in double precision."""
+    """One training step of a model on some rows, in double precision."""
 
     def __init__(self, model: Any, x: Any, y: Any, training: bool = False) -> None:
         run = Run(model, "numpy")
@@ -83,43 +116,98 @@ class Reading:
         self.params = {p: a for p, a in arrays.items() if p in moved}
         self.fixed = {p: a for p, a in arrays.items() if p not in moved}
         self.root = random.key(0) if model._root is None else model._root
-        self.tape = Tape()
-        self.total, self.inputs = self.record(self.tape, self.params, self.fixed, self.batch)
+        self.series = _series(self.batch.x)
+        self.one = all(len(a) == 1 for a in self.series.values())
+        self.tape, self.lines = Tape(), Tape()
+        self.total, self.inputs = self.record(
+            self.tape, self.params, self.fixed, self.batch, turns=False
+        )
+        self.last = self.total
+        if any(step and step.row.kind == "joint" for step in self.tape.steps):
+            self.last, _ = self.record(self.lines, self.params, self.fixed, self.batch)
+        else:
+            self.lines = self.tape
+        self._check_finite()
 
     def record(
-        self, tape: Tape, params: Any, fixed: Any, batch: Batch
+        self, tape: Tape, params: Any, fixed: Any, batch: Batch, turns: bool = True
     ) -> tuple[Any, dict[str, Box]]:
-        """Run the step on a tape: the loss, and the parameters as they went in."""
+        """Run the step on a tape: the loss, and the parameters and inputs as they went in."""
         step = self.model.optimizer.iterations
         context = Context(self.training, self.root, np.asarray(step, np.int32))
         inputs = {path: tape.input(value) for path, value in params.items()}
-        total, _ = self.bound.objective(inputs, fixed, batch, context)
-        return total, inputs
+        given = leaves(batch.x)
+        boxes = [tape.input(a) if a.dtype.kind == "f" else a for a in given]
+        x = _filled(batch.x, boxes)
+        with unrolled() if turns else nullcontext():
+            total, _ = self.bound.objective(inputs, fixed, Batch(x, batch.y), context)
+        named = zip(self.series, boxes, strict=True)
+        return total, inputs | {name: box for name, box in named if isinstance(box, Box)}
+
+    def _check_finite(self) -> None:
+        for step in self.lines.steps:
+            values = () if step is None else leaves(step.value)
+            for value in values:
+                if np.asarray(value).dtype.kind == "f" and not np.isfinite(value).all():
+                    place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+                    assert step is not None
+                    raise UserError(
+                        f"a number is not finite: {np.asarray(value)[place]} comes first from "
+                        f"{step.row.name!r}, at {place} of shape {np.shape(value)}",
+                        str(step.scope or "the loss"),
+                        "look at the inputs and weights there for NaN and for very large numbers",
+                    )
+
+    @cached_property
+    def marks(self) -> dict[int, Landmark]:
+        """The lines worth a name."""
+        return landmarks(self)
+
+    def value(self, line: int) -> Any:
+        """The value of a line."""
+        return self.lines.steps[line].value  # type: ignore[union-attr]
 
     # ---------------------------------------------------------------------------- on numbers
 
     def gradient(self) -> dict[str, Any]:
-        """The derivative of the loss in every parameter, from the backward pass."""
+        """The derivative of the loss in every parameter and input, from the backward pass."""
         grads = self.tape.backward({self.total.index: np.ones_like(self.total.value)})
         found = {path: grads.get(box.index) for path, box in self.inputs.items()}
-        return {p: np.zeros_like(self.params[p]) if g is None else g for p, g in found.items()}
+        known = self.params | self.series
+        return {p: np.zeros_like(known[p]) if g is None else g for p, g in found.items()}
 
-    def loss(self, params: dict[str, Any]) -> float:
-        """The loss at some parameters."""
-        return float(self.record(Tape(), params, self.fixed, self.batch)[0].value)
+    def loss(self, params: dict[str, Any], x: Any = None) -> float:
+        """The loss at some parameters, and inputs."""
+        batch = self.batch if x is None else self.batch._replace(x=_filled(self.batch.x, x))
+        return float(self.record(Tape(), params, self.fixed, batch, turns=False)[0].value)
 
-    def difference(self, path: str, at: tuple[int, ...], step: float = 1e-6) -> float:
-        """The central difference of the loss in one entry."""
-        sides = []
-        for sign in (1, -1):
-            moved = self.params[path].copy()
-            moved[at] += sign * step
-            sides.append(self.loss({**self.params, path: moved}))
+    def difference(self, path: str, at: Place, step: float = 1e-6) -> float:
+        """The central difference of the loss in one entry of a parameter or input."""
+
+        def moved(arrays: dict[str, Any], amount: float) -> dict[str, Any]:
+            copy = arrays[path].copy()
+            copy[at] += amount
+            return {**arrays, path: copy}
+
+        if path in self.params:
+            sides = [self.loss(moved(self.params, s * step)) for s in (1, -1)]
+        else:
+            sides = [
+                self.loss(self.params, list(moved(self.series, s * step).values())) for s in (1, -1)
+            ]
         return (sides[0] - sides[1]) / (2 * step)
+
+    def difference_at_line(self, line: int, at: Place, step: float = 1e-6) -> float:
+        """The central difference of the loss in one entry of a line of the tape."""
+        sides = [
+            self.record(Nudged(line, at, s * step), self.params, self.fixed, self.batch)[0]
+            for s in (1, -1)
+        ]
+        return (float(sides[0].value) - float(sides[1].value)) / (2 * step)
 
     def differences(self, most: int = 20) -> dict[str, float]:
         """How far backward pass and central differences are apart, by parameter, worst first."""
-        gradient = self.gradient()
+        gradient = {p: g for p, g in self.gradient().items() if p in self.params}
         scale = max([1e-12, *(float(np.abs(g).max()) for g in gradient.values())])
         worst = {}
         for path, g in gradient.items():
@@ -129,249 +217,109 @@ class Reading:
             worst[path] = max(apart) / scale
         return dict(sorted(worst.items(), key=lambda item: -item[1]))
 
-    # ---------------------------------------------------------------------------- on symbols
+    # --------------------------------------------------------------------------- what is asked for
+
+    def find(self, wrt: str) -> tuple[str, int]:
+        """Find a parameter, an input or a layer's line by its path: its path and line.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if wrt in self.inputs:
+            return wrt, self.inputs[wrt].index
+        if wrt in self.series:
+            raise UserError(
+                f"the input {wrt!r} holds whole numbers, and has no derivative", "wrt",
+                "ask for the embedding that they choose from",
+            )  # fmt: skip
+        layer, _, what = wrt.rpartition("/")
+        roles = {"output": ("output", "prediction")}
+        for path, role in ((wrt, "output"), (layer, what)):
+            for line, mark in reversed(self.marks.items()):
+                if mark.where == path and mark.role in roles.get(role, (role,)):
+                    return wrt, line
+        if wrt in self.fixed:
+            raise UserError(
+                f"{wrt!r} is not trained: no derivative is taken in it", "wrt",
+                nearest(wrt, self.params),
+            )  # fmt: skip
+        outputs = {m.where for m in self.marks.values() if m.role in ("output", "prediction")}
+        known = [*self.params, *self.series, *sorted(outputs)]
+        raise UserError(f"there is nothing named {wrt!r} to derive for", "wrt", nearest(wrt, known))
+
+    def place(self, wrt: str, line: int, at: Place) -> Place:
+        """Make sure that an entry exists; the row of a single one is put in.
+
+        Raises:
+            UserError: if it does not.
+        """
+        known = self.params | self.series
+        shape = known[wrt].shape if wrt in known else self.value(line).shape
+        if wrt not in self.params and self.one and len(at) == len(shape) - 1:
+            at = (0, *at)
+        if len(at) != len(shape) or any(not -n <= i < n for i, n in zip(at, shape, strict=True)):
+            raise UserError(f"{wrt} of shape {shape} has no entry {at}", "at")
+        return tuple(i % n for i, n in zip(at, shape, strict=True))
 
     def derive(
-        self, path: str, at: tuple[int, ...], digits: int, update: bool = False
+        self,
+        wrt: str,
+        at: Place,
+        digits: int = 5,
+        update: bool = False,
+        depth: str = "layer",
+        names: Any = "math",
+        lang: str | None = None,
+        cells: Mapping[int, Symbol] | None = None,
     ) -> Derivation:
         """Spell the derivative in one entry, and all it rests on; or the entry's new value."""
-        self._check(path, at)
-        script = Script(self)
-        place = at if self.params[path].ndim else ()
-        entry = script.params[path].array[place]
-        checks = {
-            "derived": float(script.gradient[path].array[place].value),
-            "backward": float(self.gradient()[path][place]),
-            "central difference": self.difference(path, place),
-        }
-        if update:
-            name, spelled = entry.latex + r"^{\prime}", script.update(path, place)
+        from trasluz.explain.script import Script
+
+        if depth not in DEPTHS:
+            raise UserError(f"depth is {depth!r}", "explain", "choose 'layer' or 'op'")
+        wrt, line = self.find(wrt)
+        if update and wrt not in self.params:
+            raise UserError(f"{wrt!r} is not a parameter: no optimizer moves it", "update")
+        place = self.place(wrt, line, at)
+        script = Script(self, wrt, line, place, depth, scheme(names), cells)
+        found = self.gradient().get(wrt)
+        if found is None:
+            found = self._gradient_at(line)
+            difference = self.difference_at_line(line, place)
         else:
-            name, spelled = _slope(entry.latex), script.gradient[path].array[place]
-        root = script.tree(Symbol(name, spelled.value), spelled, "backward", path, digits)
+            difference = self.difference(wrt, place)
+        slope = script.slope
+        checks = {
+            "derived": float(slope.at({})),
+            "backward": float(found[place]),
+            "central difference": difference,
+        }
+        root = script.tree(update, digits, lang)
         root.checks = checks
         return root
 
-    def _check(self, path: str, at: tuple[int, ...]) -> None:
-        if path not in self.params:
-            raise UserError(f"there is no parameter {path!r}", "wrt", nearest(path, self.params))
-        shape = self.params[path].shape
-        if len(at) != len(shape) or any(not -n <= i < n for i, n in zip(at, shape, strict=True)):
-            raise UserError(f"{path} of shape {shape} has no entry {at}", "at")
-        size = sum(np.size(v) for s in self.tape.steps if s for v in leaves(s.value))
-        products = sum(
-            math.prod(s.args[0].shape) * s.args[1].shape[-1]
-            for s in self.tape.steps
-            if s and s.row.name == "matmul"
-        )
-        if size + products > MOST_ENTRIES:
-            raise UserError(
-                f"the step has {size + products:,} terms, {MOST_ENTRIES:,} can be spelled",
-                "explain",
-                "give fewer rows, or explain a smaller network",
-            )
-        if any(s and s.row.kind == "joint" for s in self.tape.steps):
-            raise UserError("recurrent layers cannot be spelled yet", "explain")
-
-
-class Script(Tape):
-    """A tape of symbols: its landmarks are named as they are written."""
-
-    __slots__ = ("defined", "gradient", "marks", "one", "params", "reading", "signs")
-
-    def __init__(self, reading: Reading) -> None:
-        super().__init__()
-        self.reading = reading
-        self.defined: dict[int, tuple[Symbol, Symbol, str, str]] = {}
-        self.marks = landmarks(reading)
-        self.signs: dict[int, str] = {}
-        numbers = {mark.where: mark.number for mark in reversed(list(self.marks.values()))}
-        batch = reading.batch
-        self.one = all(len(a) == 1 for a in leaves(batch.x))
-        self.params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
-        fixed = {p: _parameter(p, a, numbers) for p, a in reading.fixed.items()}
-        x, y = _series("x", batch.x, self.one), _series("t", batch.y, self.one)
-        total, inputs = reading.record(self, self.params, fixed, Batch(x, y))
-        self._define(total.index, r"E", total, "loss", "loss")
-        grads = self.backward({total.index: Entries(named_by_value(1))}, visit=self._visit)
-        zero = lambda box: Entries(_mapped(lambda s: named_by_value(0), box.value.array))  # noqa: E731
-        self.gradient = {p: grads.get(b.index, zero(b)) for p, b in inputs.items()}
-
-    def write(self, step: Step) -> Any:
-        """Write a step; name its value if it is a landmark."""
-        index = len(self.steps)
-        result = super().write(step)
-        if index in self.marks and isinstance(result, Box):
-            mark = self.marks[index]
-            self._define(index, mark.sign, result, "forward", mark.where)
-            step.value = result.value
-        return result
-
-    def _define(self, index: int, sign: str, box: Any, kind: str, where: str) -> None:
-        self.signs[index] = sign
-        box.value = self._named(sign, box.value, kind, where)
-
-    def _named(
-        self, sign: str, spelled: Entries, kind: str, where: str, rows: bool = True
-    ) -> Entries:
-        one = rows and spelled.ndim > 0 and self.one
-        names = _names(sign, spelled.shape, one)
-        found = values(spelled)
-        for place, name in np.ndenumerate(names):
-            leaf = Symbol(_slope(name) if kind == "backward" else name, found[place])
-            formula: Any = spelled.array[place]
-            self.defined[id(leaf)] = (leaf, formula, kind, where)
-            names[place] = leaf
-        return Entries(names)
-
-    def _visit(self, index: int, g: Entries) -> Entries:
-        """Name the derivative in a landmark."""
-        if index not in self.marks:
-            return g
-        return self._named(self.signs[index], g, "backward", self.marks[index].where)
-
-    def update(self, path: str, place: tuple[int, ...]) -> Symbol:
-        """Spell the new value of an entry: the optimizer's own update, run on symbols."""
-        model, reading = self.reading.model, self.reading
-        slots = model._slots or model.optimizer.init(reading.params)
-        named = {
-            p: self._named(_sign(self.params[p]), g, "backward", p, rows=False)
-            for p, g in self.gradient.items()
-        }
-        state = {
-            p: {slot: _symbols(SLOTS.get(slot, rf"\mathrm{{{slot}}}"), _wide(a), False)
-                for slot, a in own.items()}
-            for p, own in slots.items()
-        }  # fmt: skip
-        step = np.asarray(model.optimizer.iterations, np.int32)
-        new, _ = model.optimizer.update(named, state, self.params, step)
-        return new[path].array[place]
-
-    def tree(self, leaf: Symbol, spelled: Symbol, kind: str, where: str, digits: int) -> Derivation:
-        """Grow the tree of steps under a formula; what was worked out before is only named."""
-        seen: set[int] = set()
-
-        def grow(leaf: Symbol, spelled: Symbol, kind: str, where: str) -> Derivation:
-            step = Derivation(leaf.latex, spelled, kind, where, digits=digits)
-            for name in _leaves(spelled):
-                if id(name) not in self.defined:
-                    continue
-                if id(name) in seen:
-                    step.reused.append(name.latex)
-                    continue
-                seen.add(id(name))
-                step.children.append(grow(*self.defined[id(name)]))
-            return step
-
-        return grow(leaf, spelled, kind, where)
-
-
-class Landmark(NamedTuple):
-    """A line of the tape that is worth a name: the name, where it is, and the layer's number."""
-
-    sign: str
-    where: str
-    number: int
-
-
-# Lines of the loss that get a name, by row: they keep the formulas of cross-entropies short.
-OF_THE_LOSS = {"logsumexp": r"\ell", "stop_gradient": r"\mu"}
-
-
-def landmarks(reading: Reading) -> dict[int, Landmark]:
-    """Find the lines worth a name: what layers give, and the sums that go into activations."""
-    paths = {h._path for h in holders(reading.model) if isinstance(h, Layer) and h._path}
-    calls: dict[int, tuple[str, list[int], list[int]]] = {}
-    found: dict[int, Landmark] = {}
-    for index, step in enumerate(reading.tape.steps):
-        if step is None:
-            continue
-        scope = _layer_scope(step.scope, paths)
-        if scope is None:
-            if step.row.name in OF_THE_LOSS:
-                found[index] = Landmark(OF_THE_LOSS[step.row.name], "loss", 0)
-            continue
-        path = str(scope).split("/", 1)[1]
-        _, lines, sums = calls.setdefault(id(scope), (path, [], []))
-        lines.append(index)
-        if step.scope is scope and step.row.name in ("add", "matmul"):
-            sums.append(index)
-    for number, (path, lines, sums) in enumerate(calls.values(), 1):
-        before = [i for i in sums if i != lines[-1]]
-        if before:
-            found[before[-1]] = Landmark(f"z^{{({number})}}", path, number)
-        output = r"\hat{y}" if number == len(calls) else f"a^{{({number})}}"
-        found[lines[-1]] = Landmark(output, path, number)
-    return found
-
-
-def _layer_scope(scope: Scope | None, paths: set[str]) -> Scope | None:
-    """Find the innermost scope around a step that is a layer of the model."""
-    while scope is not None:
-        parts = str(scope).split("/", 1)
-        if len(parts) == 2 and parts[1] in paths:
-            return scope
-        scope = scope.outer
-    return None
-
-
-# ------------------------------------------------------------------------------------- naming
+    def _gradient_at(self, line: int) -> Any:
+        seeds = {self.last.index: np.ones_like(self.last.value)}
+        return self.lines.backward(seeds, keep=True)[line]
 
 
 def _wide(a: Any) -> Any:
     return np.asarray(a, "float64") if np.asarray(a).dtype.kind == "f" else a
 
 
-def _slope(name: str) -> str:
-    return rf"\frac{{\partial E}}{{\partial {name}}}"
+def _series(x: Any) -> dict[str, Any]:
+    """Name the inputs."""
+    if isinstance(x, dict):
+        return dict(x)
+    arrays = leaves(x)
+    if len(arrays) == 1:
+        return {"x": arrays[0]}
+    return {f"x{i}": a for i, a in enumerate(arrays, 1)}
 
 
-def _sign(entries: Entries) -> str:
-    """Give back the name of an array from that of its first entry."""
-    first: Symbol = entries.array.ravel()[0]
-    return first.latex.rsplit("_{", 1)[0]
-
-
-def _names(sign: str, shape: tuple[int, ...], one: bool) -> np.ndarray:
-    """Name entries by their places; a single row's number is left out."""
-    names = np.empty(shape, object)
-    for place in np.ndindex(shape):
-        index = place[1:] if one else place
-        low = ",".join(str(i + 1) for i in index)
-        names[place] = f"{sign}_{{{low}}}" if low else sign
-    return names
-
-
-def _symbols(sign: str, array: Any, one: bool) -> Entries:
-    names = _names(sign, array.shape, one)
-    for place, name in np.ndenumerate(names):
-        names[place] = Symbol(name, array[place])
-    return Entries(names)
-
-
-def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Entries:
-    layer, _, attribute = path.rpartition("/")
-    letter = LETTERS.get(attribute, rf"\mathrm{{{attribute}}}")
-    return _symbols(f"{letter}^{{({numbers.get(layer, 1)})}}", array, False)
-
-
-def _series(sign: str, tree: Any, one: bool) -> Any:
-    """Name inputs or targets; whole numbers, such as labels, stay numbers."""
-    spell = lambda a: _symbols(sign, a, one) if a.dtype.kind == "f" else a  # noqa: E731
-    return tree_map(spell, tree)
-
-
-def _mapped(f: Any, array: np.ndarray) -> np.ndarray:
-    return np.asarray(np.frompyfunc(f, 1, 1)(array), object)
-
-
-def _leaves(spelled: Symbol) -> Iterator[Symbol]:
-    """List the names in a formula."""
-    if spelled.made is None:
-        yield spelled
-        return
-    for part in spelled.made[1]:
-        yield from _leaves(part)
+def _filled(tree: Any, values: list[Any]) -> Any:
+    rest = iter(values)
+    return tree_map(lambda _: next(rest), tree)
 
 
 __all__ = ["Reading", "explain"]

@@ -7,7 +7,7 @@ command-predict = Predict the rows of DATA with MODEL (a file, or the folder of 
 command-summary = Show the layers of MODEL, what it reads and what it predicts.
 command-datasets = List the tables that come along.
 command-example = Work out the example NAME step by step, or list the examples.
-command-explain = Derive, step by step, the derivative of the loss in one weight of MODEL on one row of DATA.
+command-explain = Derive, step by step, the derivative of the loss in one number of MODEL on rows of DATA.
 examples = Examples
 
 option-lang = Language of the messages.
@@ -36,10 +36,14 @@ option-engine = What computes; auto compiles with XLA where that is worth it.
 option-out = Where to write.
 option-plot = Also draw its picture, as a PNG file.
 option-resume = Go on from the checkpoint of an interrupted training with the same settings.
-option-row = Number of the row, from 1.
-option-wrt = The weight: its path and entry, such as 'dense/kernel[0, 3]'; `trasluz summary` lists the layers.
+option-row = Number of the row, from 1; several with commas between them.
+option-wrt = What for: a weight's path and entry, such as 'dense/kernel[0, 3]'; a layer's output 'dense[3]' or sum 'dense/sum[3]'; an input 'x[0]'. Without an entry: the matrix form.
+option-training = Explain the step as in training: dropout, batch statistics.
+option-depth = What gets a line of its own: what layers give, or every operation.
+option-names = How things are named: as in books, as in the course (w5, n1), or by Keras's paths.
+option-digits = Significant digits in print.
 option-update = Go on to the weight's new value.
-option-form = How formulas are written.
+option-form = How the page is written; by default as the name of the file says, else text.
 number-wrong = “{ $value }” is not a finite number
 widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 32,16
 
@@ -110,13 +114,16 @@ predicted =
         [one] { $rows } row
        *[other] { $rows } rows
     } with predictions written to { $file }
+rows-wrong = “{ $value }” is not a row or several with commas, such as 17 or 3,5
 row-unknown = there is no row { $row }; the table has { $rows }
     .mend = count from 1, without the header
+explained-to = The derivation is in { $file }.
+pdf-to-terminal = a PDF is not for a terminal
+    .mend = give a file: --out page.pdf
+format-unknown = the name of the file does not say how it is to be written
+    .mend = end it in one of { $endings }, or give --format
 entry-wrong = “{ $wrt }” does not say which entry of which weight
     .mend = give a path and an entry, such as 'dense/kernel[0, 3]'
-inputs-title = The row as the network sees it
-inputs-feature = input
-inputs-value = value
 out-is-model = this is the file of the model
     .mend = give another file with --out
 out-is-data = this is the file of the data

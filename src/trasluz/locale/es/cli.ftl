@@ -7,7 +7,7 @@ command-predict = Predice las filas de DATA con MODEL (un archivo, o la carpeta 
 command-summary = Muestra las capas de MODEL, qué lee y qué predice.
 command-datasets = Lista las tablas que vienen incluidas.
 command-example = Resuelve el ejemplo NAME paso a paso, o enumera los ejemplos.
-command-explain = Deriva, paso a paso, la derivada de la pérdida respecto de un peso de MODEL en una fila de DATA.
+command-explain = Deriva, paso a paso, la derivada de la pérdida respecto a un número de MODEL en filas de DATA.
 examples = Ejemplos
 
 option-lang = Idioma de los mensajes.
@@ -36,10 +36,14 @@ option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
 option-out = Dónde escribir.
 option-plot = Dibuja además su imagen, en un archivo PNG.
 option-resume = Sigue desde el punto guardado de un entrenamiento interrumpido con los mismos ajustes.
-option-row = Número de la fila, desde 1.
-option-wrt = El peso: su ruta y su entrada, como 'dense/kernel[0, 3]'; `trasluz summary` lista las capas.
+option-row = Número de la fila, desde 1; varias, separadas por comas.
+option-wrt = Respecto a qué: la ruta y la entrada de un peso, como 'dense/kernel[0, 3]'; la salida de una capa 'dense[3]' o su suma 'dense/sum[3]'; una entrada de la red 'x[0]'. Sin índice: la forma matricial.
+option-training = Explica el paso como en el entrenamiento: dropout, estadísticas del lote.
+option-depth = Qué recibe una línea propia: lo que dan las capas o cada operación.
+option-names = Cómo se nombran las cosas: como en los libros, como en el curso (w5, n1) o con las rutas de Keras.
+option-digits = Cifras significativas al escribir.
 option-update = Sigue hasta el nuevo valor del peso.
-option-form = Cómo se escriben las fórmulas.
+option-form = Cómo se escribe la página; si no se dice, como indica el nombre del archivo, y si no, texto.
 number-wrong = «{ $value }» no es un número finito
 widths-wrong = «{ $value }» no es una lista de números enteros mayores que 0 como 32,16
 
@@ -110,13 +114,16 @@ predicted =
         [one] { $rows } fila con predicción escrita
        *[other] { $rows } filas con predicciones escritas
     } en { $file }
+rows-wrong = «{ $value }» no es una fila ni varias con comas, como 17 o 3,5
 row-unknown = no hay fila { $row }; la tabla tiene { $rows }
     .mend = cuenta desde 1, sin la cabecera
+explained-to = La derivación está en { $file }.
+pdf-to-terminal = un PDF no es para una terminal
+    .mend = da un archivo: --out pagina.pdf
+format-unknown = el nombre del archivo no dice cómo hay que escribirlo
+    .mend = termínalo en uno de { $endings }, o da --format
 entry-wrong = «{ $wrt }» no dice qué entrada de qué peso
     .mend = da una ruta y una entrada, como 'dense/kernel[0, 3]'
-inputs-title = La fila tal como la ve la red
-inputs-feature = entrada
-inputs-value = valor
 out-is-model = este es el archivo del modelo
     .mend = da otro archivo con --out
 out-is-data = este es el archivo de los datos

@@ -1,0 +1,165 @@
+"""Landmarks: the lines of a tape that are worth a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trasluz.errors import UserError
+from trasluz.explain.names import Landmark
+from trasluz.layer import Layer
+from trasluz.state import holders
+from trasluz.tape import Scope, Step, Tape
+
+AVERAGES = {"mean": "mean", "var": "variance"}
+
+
+def landmarks(reading: Any) -> dict[int, Landmark]:
+    """Find what layers give, the sums that go into activations, averages, and the errors."""
+    steps: list[Step | None] = reading.lines.steps
+    paths = _paths(reading)
+    calls: dict[int, _Call] = {}
+    found: dict[int, Landmark] = {}
+    for index, step in enumerate(steps):
+        if step is None:
+            continue
+        layer, turn, composite = _around(step.scope, paths)
+        if layer is None:
+            if step.row.name == "logsumexp":
+                found[index] = Landmark("logsumexp", "loss")
+            continue
+        path = str(layer).split("/", 1)[1]
+        call = calls.setdefault(id(layer), _Call(path, len(calls) + 1))
+        call.lines.append((index, turn))
+        if step.row.name == "logsumexp":
+            found[index] = Landmark("logsumexp", path, call.number)
+        elif composite in AVERAGES:
+            call.averages[composite, turn] = index
+        elif composite is None and step.row.name in ("add", "matmul"):
+            call.sums.setdefault(turn, []).append(index)
+            call.weighted |= step.row.name == "matmul"
+    for call in calls.values():
+        call.mark(found, last=call.number == len(calls))
+    loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
+    _mark_loss(reading, found, loss_begins)
+    return dict(sorted(found.items()))
+
+
+def layer_of(reading: Any, step: Step) -> str:
+    """Name the layer that a line belongs to, or "loss"."""
+    layer = _around(step.scope, _paths(reading))[0]
+    return "loss" if layer is None else str(layer).split("/", 1)[1]
+
+
+def _paths(reading: Any) -> set[str]:
+    return {h._path for h in holders(reading.model) if isinstance(h, Layer) and h._path}
+
+
+class _Call:
+    """The lines of one call of a layer."""
+
+    def __init__(self, path: str, number: int) -> None:
+        self.path, self.number = path, number
+        self.lines: list[tuple[int, str]] = []
+        self.sums: dict[str, list[int]] = {}
+        self.averages: dict[tuple[str, str], int] = {}
+        self.weighted = False
+
+    def mark(self, found: dict[int, Landmark], last: bool) -> None:
+        """Name the sum before the activation and the result, in each turn and at the end."""
+        for (name, turn), line in self.averages.items():
+            found[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
+        end, final_turn = self.lines[-1]
+        ends = {turn: line for line, turn in self.lines}
+        turns = [turn for turn in ends if turn]
+        for turn, line in ends.items():
+            if turns and not turn:
+                continue
+            before = [i for i in self.sums.get(turn, []) if i != line]
+            if before and self.weighted:
+                found[before[-1]] = Landmark("sum", self.path, self.number, turn)
+            if turn:
+                found[line] = Landmark("state", self.path, self.number, turn)
+        if not final_turn or last:
+            role = "prediction" if last else "output"
+            found[end] = Landmark(role, self.path, self.number)
+
+
+def _mark_loss(reading: Any, found: dict[int, Landmark], start: int) -> None:
+    """Name the loss, and of what it is made: data and penalties, rows, the outputs' errors."""
+    steps = reading.lines.steps
+    noted = [(i, s) for i, s in enumerate(steps) if s and s.note]
+    data = next((i for i, s in noted if s.note == "data"), None)
+    if data is not None:
+        found[data] = Landmark("data", "loss")
+    penalties = [i for i, s in noted if s.note == "penalty"]
+    for number, line in enumerate(penalties, 1):
+        found[line] = Landmark("penalty", "loss", number)
+    for line, step in noted:
+        if step.note == "rows" and step.value.ndim:
+            if not reading.one and step.value.size > 1:
+                found[line] = Landmark("rows", "loss")
+            errors = _errors(steps, line, start)
+            if errors is not None:
+                found[errors] = Landmark("errors", "loss")
+    found[reading.last.index] = Landmark("total", "loss")
+
+
+def _errors(steps: list[Step | None], rows: int, start: int) -> int | None:
+    """Find the error of each output: what is summed for a row, where each has its own."""
+    line = rows
+    while line >= start and (step := steps[line]) is not None:
+        if step.row.name == "sum":
+            source = step.parents[0]
+            several = source >= start and step.args[0].ndim > 1 and step.args[0].shape[-1] > 1
+            return source if several and _apart(steps, source, start) else None
+        line = max((p for p in step.parents if p >= start), default=-1)
+    return None
+
+
+def _apart(steps: list[Step | None], line: int, start: int) -> bool:
+    """Tell whether no line of the loss up to this one mixes outputs."""
+    step = steps[line]
+    if line < start or step is None:
+        return True
+    plain = step.row.kind == "elementwise" or step.row.name == "astype"
+    return plain and all(_apart(steps, p, start) for p in step.parents)
+
+
+def _around(scope: Scope | None, paths: set[str]) -> tuple[Scope | None, str, str | None]:
+    """Find the layer of the model around a step, the turn of its loop, and a composite's name."""
+    turn, composite = "", None
+    while scope is not None:
+        parts = str(scope).split("/", 1)
+        if len(parts) == 2 and parts[1] in paths:
+            return scope, turn, composite
+        if scope.name.startswith("t="):
+            turn = scope.name
+        else:
+            composite = scope.name  # the outermost one
+        scope = scope.outer
+    return None, "", None
+
+
+def cut(tape: Tape, line: int, wrt: str) -> UserError:
+    """Say why there is no derivative: what cuts the way to the loss, or that there is none."""
+    reached, cuts = {line}, []
+    for index, step in enumerate(tape.steps):
+        if step is None:
+            continue
+        for position, parent in enumerate(step.parents):
+            if parent in reached:
+                rules = step.row.rules
+                if rules[min(position, len(rules) - 1)] is None:
+                    cuts.append((step.row.name, str(step.scope or "the loss")))
+                else:
+                    reached.add(index)
+    if cuts:
+        row, where = cuts[0]
+        return UserError(
+            f"the loss depends on {wrt} only through {row!r}, which has no derivative",
+            where,
+            "choose a function with a derivative there, e.g. tanh instead of sign",
+        )
+    return UserError(
+        f"the loss does not depend on {wrt}", "wrt", "ask for what the loss is made of"
+    )

@@ -1,0 +1,42 @@
+"""Derivations as Markdown, their formulas in LaTeX between dollar signs."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from trasluz.explain import latex, pages
+from trasluz.explain.derivation import Derivation
+
+
+def text(words: str) -> str:
+    r"""Write words that stand for themselves.
+
+    >>> print(text("layer dense_1 <b>"))
+    layer dense\_1 \<b\>
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#|$~&])", r"\\\1", words)
+
+
+def page(derivation: Derivation) -> str:
+    """Spell a derivation with a heading a section, and each step as a displayed formula."""
+    decimal = pages.decimal()
+    math = functools.partial(latex.inline, decimal=decimal)
+    lines = [f"# {pages.title(derivation, text, math)}"]
+    for section in derivation.sections():
+        lines += ["", f"## {pages.heading(section, text, math)}"]
+        for step in section.steps:
+            tag = rf" \tag{{{step.number}}}" if step.number else ""
+            equation = latex.aligned(step, decimal)
+            lines += [
+                "",
+                "$$",
+                rf"\begin{{aligned}} {equation} \end{{aligned}}{tag}",
+                "$$",
+            ]
+            if remark := pages.remark(step):
+                lines += ["", text(remark)]
+    if found := pages.checks(derivation):
+        lines += ["", f"## {text(pages.checks_title())}", "", "| | |", "|---|---:|"]
+        lines += [f"| {text(how)} | {math(value)} |" for how, value in found]
+    return "\n".join(lines)

@@ -1,0 +1,178 @@
+r"""How a derivation names things: as books do, as the course does, or by paths as Keras does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from trasluz.errors import unknown
+
+Place = tuple[int, ...]
+LETTERS = {
+    "kernel": "w", "bias": "b", "recurrent": "u", "recurrent_kernel": "u", "embeddings": "e",
+    "gamma": r"\gamma", "beta": r"\beta", "alpha": r"\alpha", "moving_mean": "m",
+    "moving_variance": "v",
+}  # fmt: skip
+SIGNS = {
+    "sum": "z", "output": "a", "prediction": r"\hat{y}", "state": "h", "mean": r"\mu",
+    "variance": r"\sigma^{2}", "logsumexp": r"\ell", "errors": "E", "rows": "E", "data": "L",
+    "penalty": "R", "total": "E", "line": "v",
+}  # fmt: skip
+GIVEN = {"output": "", "prediction": "", "sum": "/sum", "total": ""}  # path of a role
+
+
+class Landmark(NamedTuple):
+    """A line of the tape that is worth a name: what it is, of which layer, in which turn."""
+
+    role: str
+    where: str
+    number: int = 0
+    turn: str = ""
+    series: int = 0
+
+
+class Names:
+    r"""Names as books write them: `w^{(1)}_{1,2}`, `z^{(1)}_{2}`, `\hat{y}_{1}`.
+
+    Args:
+        marks: the landmarks of a tape.
+        shapes: the shapes of the parameters, by path, in the order of the layers.
+        given: names of single entries, in LaTeX, by path and place; besides parameters, of what
+            layers give ("dense"), of the sums in them ("dense/sum"), of "x", "y" and the "loss".
+    """
+
+    def __init__(
+        self,
+        marks: Iterable[Landmark],
+        shapes: Mapping[str, Place],
+        given: Mapping[tuple[str, Place], str] | None = None,
+    ) -> None:
+        marks = list(marks)
+        self.numbers = {m.where: m.number for m in reversed(marks) if m.number}
+        self.hidden = len({m.number for m in marks if m.role == "output"})
+        self.shapes, self.given = dict(shapes), dict(given or {})
+
+    def parameter(self, path: str, place: Place) -> str:
+        """Name an entry of a parameter."""
+        if (path, place) in self.given:
+            return self.given[path, place]
+        layer, _, attribute = path.rpartition("/")
+        letter = LETTERS.get(attribute, rf"\mathrm{{{attribute}}}")
+        return lowered(f"{letter}^{{({self.numbers.get(layer, 1)})}}", place)
+
+    def unit(self, mark: Landmark, place: Place) -> str:
+        """Name an entry of a line."""
+        if (given := self._given(mark, place)) is not None:
+            return given
+        sign = SIGNS[mark.role]
+        if mark.role == "rows":
+            return f"{sign}^{{[{','.join(str(i + 1) for i in place)}]}}"
+        if mark.role in ("sum", "output", "state", "mean", "variance", "penalty", "line"):
+            sign = _raised(sign, f"({mark.number})" + mark.turn)
+        elif mark.series:
+            sign = _raised(sign, f"({mark.series})")
+        return lowered(sign, place)
+
+    def series(self, sign: str, which: int, place: Place) -> str:
+        """Name an entry of an input or target."""
+        path = {"t": "y"}.get(sign, sign) + (str(which) if which else "")
+        known = self.given.get((path, place))
+        return known or lowered(_raised(sign, f"({which})") if which else sign, place)
+
+    def _given(self, mark: Landmark, place: Place) -> str | None:
+        path = mark.where + GIVEN[mark.role] if mark.role in GIVEN else ""
+        return self.given.get((path, place))
+
+
+class CourseNames(Names):
+    r"""Names as the course writes them: `w_{5}`, `n_{1}`, `\mathrm{sum}_{n_{1}}`.
+
+    Weights are counted through all layers: hidden ones input by input, those of the last layer
+    output by output, as in the course's 2-2-2 network.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.before: dict[str, int] = {}
+        counts = {"kernel": 0, "bias": 0}
+        for path, shape in self.shapes.items():
+            attribute = path.rpartition("/")[2]
+            if attribute in counts:
+                self.before[path] = counts[attribute]
+                size = 1
+                for n in shape:
+                    size *= n
+                counts[attribute] += size
+        self.last = next((p for p in reversed(self.shapes) if p.endswith("kernel")), "")
+
+    def parameter(self, path: str, place: Place) -> str:
+        """Name an entry of a parameter."""
+        if path not in self.before or (path, place) in self.given:
+            return super().parameter(path, place)
+        shape, number = self.shapes[path], 0
+        axes = range(len(shape))
+        for k in reversed(axes) if path == self.last else axes:
+            number = number * shape[k] + place[k]
+        letter = "w" if path.endswith("kernel") else "b"
+        return f"{letter}_{{{self.before[path] + number + 1}}}"
+
+    def unit(self, mark: Landmark, place: Place) -> str:
+        """Name an entry of a line."""
+        if mark.role == "output" and (mark.where, place) not in self.given:
+            return lowered("n" if self.hidden == 1 else f"n^{{({mark.number})}}", place)
+        if mark.role == "sum":
+            role = "prediction" if mark.number == max(self.numbers.values()) else "output"
+            return rf"\mathrm{{sum}}_{{{self.unit(mark._replace(role=role), place)}}}"
+        return super().unit(mark, place)
+
+
+class KerasNames(Names):
+    r"""Names as a program has them: `\mathtt{dense\_1/kernel[0, 1]}`."""
+
+    def parameter(self, path: str, place: Place) -> str:
+        """Name an entry of a parameter."""
+        return self.given.get((path, place)) or _path(path, place)
+
+    def unit(self, mark: Landmark, place: Place) -> str:
+        """Name an entry of a line."""
+        parts = {"sum": "/sum", "mean": "/mean", "variance": "/variance"}
+        if mark.role in ("sum", "output", "prediction", "state", "mean", "variance"):
+            turn = f"/{mark.turn}" if mark.turn else ""
+            return _path(mark.where + turn + parts.get(mark.role, ""), place)
+        return super().unit(mark, place)
+
+    def series(self, sign: str, which: int, place: Place) -> str:
+        """Name an entry of an input or target."""
+        return _path({"t": "y"}.get(sign, sign) + (str(which) if which else ""), place)
+
+
+SCHEMES: dict[str, type[Names]] = {"math": Names, "course": CourseNames, "keras": KerasNames}
+
+
+def scheme(names: Any) -> Any:
+    """Find a way of naming; a mapping names single entries and leaves the rest as in books.
+
+    Raises:
+        UserError: if there is no such way.
+    """
+    if isinstance(names, Mapping):
+        return lambda marks, shapes: Names(marks, shapes, names)
+    if names not in SCHEMES:
+        raise unknown("way of naming", names, list(SCHEMES))
+    return SCHEMES[names]
+
+
+def lowered(sign: str, place: Place) -> str:
+    """Write the numbers of a place, from 1, as an index."""
+    index = ",".join(str(i + 1) for i in place)
+    return f"{sign}_{{{index}}}" if index else sign
+
+
+def _raised(sign: str, mark: str) -> str:
+    """Write a layer's number above a sign."""
+    return f"{sign[:-1]}{mark}}}" if "^" in sign else f"{sign}^{{{mark}}}"
+
+
+def _path(path: str, place: Place) -> str:
+    index = f"[{', '.join(map(str, place))}]" if place else ""
+    return rf"\mathtt{{{(path + index)}}}".replace("_", r"\_")

@@ -1,0 +1,155 @@
+r"""What a loss passes by: the softmax or sigmoid under a cross-entropy, with its own derivative.
+
+The training step sees through them to the logits. Here the same derivative is told the long way,
+by the derivative of the cross-entropy in each probability and the Jacobian of the softmax, and the
+short way, `\hat{y} - t`. Both have to give the number of the training step, or nothing is told.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trasluz import ops
+from trasluz.explain.chain import Chain, TooManyPathsError, slope_in
+from trasluz.explain.tidy import tidied
+from trasluz.tape import Row
+from trasluz.typeset import Symbol, constant
+
+MOST_CLASSES = 6
+
+
+def passed(script: Any) -> Iterator[Any]:
+    """Define the derivative of a cross-entropy in a logit, the long way and the short way."""
+    reading = script.reading
+    line = max((i for i, mark in script.marks.items() if mark.role == "prediction"), default=-1)
+    step = script.steps[line] if line >= 0 else None
+    if step is None or not reading.one or script.lines[line].ndim != 2:
+        return
+    classes = script.lines[line].shape[1]
+    name = "sigmoid" if step.row.name == "sigmoid" and classes == 1 else "softmax"
+    soft = name == "softmax" and step.row.name == "exp" and 1 < classes <= MOST_CLASSES
+    if not soft and name == "softmax":
+        return
+    logits = _logits(script, line) if soft else step.args[0]
+    outputs = [script.lines[line].at((0, k)) for k in range(classes)]
+    targets = _targets(script, classes)
+    loss = next((i for i, m in script.marks.items() if m.role == "data"), reading.last.index)
+    whole = script.lines[loss].at(())
+    if targets is None or logits is None:
+        return
+    entropy = _entropy(targets, outputs)
+    if not np.isclose(float(entropy.value), float(whole.value), rtol=1e-9):
+        return
+    k = script.place[-1] if _is_of_last_layer(script, line) else 0
+    try:
+        named = [logits.at((0, j)) for j in range(classes)]
+        yield from _told(script, name, whole, entropy, targets, outputs, named, k)
+    except TooManyPathsError:
+        return
+
+
+def _jacobian(script: Any, outputs: list[Symbol], logits: list[Symbol], where: str) -> Any:
+    """Define the whole Jacobian of the softmax: a row an output, a column a logit."""
+    count = len(outputs)
+    chains = [Chain(script, logit) for logit in logits]
+    cells = [c.slope_inside(o, z) for o in outputs for c, z in zip(chains, logits, strict=True)]
+
+    def block(*parts: Any) -> str:
+        rows = [
+            " & ".join(f"{p}" for p in parts[i : i + count]) for i in range(0, len(parts), count)
+        ]
+        return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
+
+    def gathered(*values: Any) -> np.ndarray:
+        return np.array(values, float).reshape(count, count)
+
+    row = Row("matrix", gathered, block, (None,), "structural")
+    value = gathered(*(float(cell.value) for cell in cells))
+    matrix = Symbol(block(*cells), value, made=(row, cells))
+    sign = r"\frac{\partial \hat{Y}}{\partial Z}"
+    leaf = script.define(
+        Symbol(sign, value), lambda: matrix, "factor", where, 0, "", "explain-note-jacobian"
+    )
+    return script.defined[id(leaf)]
+
+
+def _told(
+    script: Any, name: str, whole: Symbol, entropy: Symbol, targets: list[Symbol],
+    outputs: list[Symbol], logits: list[Symbol], k: int,
+) -> Iterator[Any]:  # fmt: skip
+    logit, soft = logits[k], name == "softmax"
+    where, chain = rf"\operatorname{{{name}}}", Chain(script, logit)
+    sign = rf"\frac{{\partial {whole.latex}}}{{\partial {logit.latex}}}"
+
+    def factor(upper: str, lower: Symbol, formula: Symbol, note: str = "") -> Symbol:
+        fraction = rf"\frac{{\partial {upper}}}{{\partial {lower.latex}}}"
+        leaf = Symbol(rf"\boxed{{{fraction}}}", formula.value)
+        found: Symbol = script.define(leaf, lambda: formula, "factor", where, 0, fraction, note)
+        return found
+
+    leaf = Symbol(whole.latex, entropy.value)
+    script.define(leaf, lambda: entropy, "factor", where, 0, "", "explain-note-entropy")
+    yield script.defined[id(leaf)]
+    if soft:
+        yield _jacobian(script, outputs, logits, where)
+    products = []
+    for output in outputs:
+        outer = slope_in(entropy, output)
+        if outer is None:  # a class that is not the label's
+            continue
+        inner = chain.slope_inside(output, logit)
+        products.append(
+            factor(whole.latex, output, outer) * factor(output.latex, logit, inner)
+        )  # fmt: skip
+    for note, formula in (
+        ("explain-note-long-way", functools.reduce(ops.add, products)),
+        ("explain-note-short-way", tidied(ops.subtract(outputs[k], targets[k]))),
+    ):
+        if np.isclose(float(formula.value), float(functools.reduce(ops.add, products).value)):
+            leaf = Symbol(sign, formula.value)
+            script.define(leaf, lambda f=formula: f, "chain", where, 0, "", note)
+            yield script.defined[id(leaf)]
+
+
+def _logits(script: Any, line: int) -> Any:
+    """Find what the softmax was taken of."""
+    for index in range(line, -1, -1):
+        step = script.steps[index]
+        if step is not None and step.row.name == "logsumexp":
+            return step.args[0]
+    return None
+
+
+def _targets(script: Any, classes: int) -> list[Symbol] | None:
+    """Name the targets; of a label, the ones and zeros that it stands for."""
+    target = script.targets
+    if target is None:
+        return None
+    if hasattr(target, "at") and target.shape == (1, classes):
+        return [target.at((0, k)) for k in range(classes)]
+    label = np.asarray(getattr(target, "value", target)).ravel()
+    if classes < 2 or label.size != 1:
+        return None
+    return [constant(int(k == int(label[0]))) for k in range(classes)]
+
+
+def _entropy(targets: list[Symbol], outputs: list[Symbol]) -> Symbol:
+    """Spell the cross-entropy of targets and probabilities."""
+    if len(outputs) == 1:
+        (t,), (p,) = targets, outputs
+        return tidied(-(t * ops.log(p) + (1 - t) * ops.log(1 - p)))
+    terms = [
+        ops.log(p) if t.literal else t * ops.log(p)
+        for t, p in zip(targets, outputs, strict=True)
+        if not (t.literal and float(t.value) == 0)
+    ]
+    return tidied(-functools.reduce(ops.add, terms))
+
+
+def _is_of_last_layer(script: Any, line: int) -> bool:
+    last = script.marks[line].where
+    return bool(script.wrt.startswith(last) and script.wrt in script.params)

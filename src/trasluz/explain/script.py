@@ -1,0 +1,382 @@
+"""A tape that is written in symbols, and the tree of steps that is grown from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from trasluz.data import Batch
+from trasluz.entries import Book, Entries, Place
+from trasluz.explain.chain import Chain, named_in
+from trasluz.explain.derivation import STAGES, Derivation
+from trasluz.explain.landmarks import cut, layer_of
+from trasluz.explain.names import Landmark, Names
+from trasluz.explain.passed import passed
+from trasluz.explain.tidy import tidied
+from trasluz.tape import Box, Step, Tape
+from trasluz.tree import leaves, tree_map
+from trasluz.typeset import Symbol, constant
+
+SLOTS = {"momentum": "m", "velocity": "v", "accumulator": "s", "average": r"\bar{w}"}
+NOTES = {
+    "count": "t", "rate": r"\eta_{t}", "clipped": r"\tilde{g}", "decayed": r"\tilde{w}",
+    "corrected rate": r"\alpha_{t}", "corrected momentum": r"\hat{m}",
+    "corrected velocity": r"\hat{v}",
+}  # fmt: skip
+LAST = 1 << 40
+PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
+
+
+class Definition:
+    """A name and what it stands for, spelled when it is asked for.
+
+    Args:
+        leaf: the name in formulas.
+        spell: gives the formula.
+        kind: what kind of step works it out.
+        where: the layer, or "loss" or "optimizer".
+        order: which comes first within a stage.
+        symbol: how the step names it, if not as formulas do.
+        note: a remark, the id of a message.
+    """
+
+    def __init__(
+        self,
+        leaf: Symbol,
+        spell: Callable[[], Symbol],
+        kind: str,
+        where: str,
+        order: int = 0,
+        symbol: str = "",
+        note: str = "",
+    ) -> None:
+        self.leaf, self._spell, self.kind, self.where = leaf, spell, kind, where
+        self.order, self.symbol, self.note = order, symbol or leaf.latex, note
+        self._formula: Symbol | None = None
+
+    @property
+    def formula(self) -> Symbol:
+        """What the name stands for."""
+        if self._formula is None:
+            self._formula = tidied(self._spell())
+        return self._formula
+
+
+class Script(Tape):
+    """A tape of entries: its landmarks are named as they are written.
+
+    Args:
+        reading: the step on numbers.
+        wrt: the parameter, input or layer's line that is asked for.
+        line: its line.
+        place: its entry.
+        depth: "layer" or "op".
+        naming: makes the names.
+        cells: formulas of a single row's inputs, by column.
+    """
+
+    __slots__ = (
+        "asked", "book", "cells", "defined", "depth", "lines", "marks", "named", "names",
+        "params", "place", "reading", "series", "slope_of", "target", "targets", "wrt",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        reading: Any,
+        wrt: str,
+        line: int,
+        place: Place,
+        depth: str,
+        naming: Any,
+        cells: Mapping[int, Symbol] | None,
+    ) -> None:
+        super().__init__()
+        self.reading, self.wrt, self.target, self.place = reading, wrt, line, place
+        self.depth, self.cells, self.book = depth, cells or {}, Book()
+        self.defined: dict[int, Definition] = {}
+        self.named: set[int] = set()
+        self.marks: dict[int, Landmark] = dict(reading.marks)
+        if depth == "op":
+            self._mark_every_line()
+        shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
+        self.names: Names = naming(self.marks.values(), shapes)
+        self.lines: dict[int, Entries] = {}
+        self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
+        fixed = {p: self._parameter(p, a) for p, a in reading.fixed.items()}
+        x = self._series("x", reading.batch.x, self.cells)
+        self.series = dict(zip(reading.series, leaves(x), strict=True))
+        given = Batch(x, self._series("t", reading.batch.y))
+        several = leaves(given.y)
+        self.targets = several[0] if len(several) == 1 else None
+        for path, entries in (self.params | self.series).items():
+            if path == wrt:
+                entries.focus = place
+        total, inputs = reading.record(self, self.params, fixed, given)
+        self.lines[total.index] = total.value
+        seeds = {total.index: Entries(1.0, lambda _: constant(1), self.book)}
+        self.slope_of: dict[int, Entries] = {}
+        grads = self.backward(seeds, visit=self._visit)
+        if wrt in inputs:
+            line = inputs[wrt].index
+        self.asked = self.slope_of[line] if line in self.slope_of else grads.get(line)
+        if self.asked is None:
+            raise cut(self, line, wrt)
+        self.target = line
+
+    def _mark_every_line(self) -> None:
+        for line, step in enumerate(self.reading.lines.steps):
+            if step is not None and line not in self.marks and line < self.reading.last.index:
+                self.marks[line] = Landmark("line", layer_of(self.reading, step), line)
+
+    # ------------------------------------------------------------------------------------ naming
+
+    def write(self, step: Step) -> Any:
+        """Write a step; name its value if it is a landmark."""
+        index = len(self.steps)
+        result = super().write(step)
+        if isinstance(result, Box):
+            if index in self.marks:
+                result.value = step.value = self._landmark(index, result.value)
+            self.lines[index] = result.value
+        return result
+
+    def _landmark(self, index: int, entries: Entries) -> Entries:
+        if id(entries) in self.named:  # computed before, e.g. by the softmax that the loss sees
+            return entries
+        mark = self.marks[index]
+        kind = "loss" if mark.where == "loss" else "forward"
+        name = self._namer(mark, entries)
+        formula = entries.spell
+        known: dict[Place, Symbol] = {}
+
+        def spelled(place: Place) -> Symbol:
+            if place not in known:
+                known[place] = formula(place)
+            return known[place]
+
+        self.name(entries, name, spelled, kind, mark.where, index)
+        return entries
+
+    def _namer(self, mark: Landmark, entries: Entries) -> Callable[[Place], str]:
+        single = self.reading.one or mark.role in ("mean", "variance")
+        alone = single and entries.ndim > 1 and entries.shape[0] == 1
+        ends = -1 if mark.role == "logsumexp" and entries.shape[-1] == 1 else None
+        return lambda place: self.names.unit(mark, place[1 if alone else 0 : ends])
+
+    def name(
+        self,
+        entries: Entries,
+        name: Callable[[Place], str],
+        formula: Callable[[Place], Symbol],
+        kind: str,
+        where: str,
+        order: int,
+    ) -> None:
+        """Name entries; what they stand for is spelled when the tree asks."""
+
+        def leaf(place: Place) -> Symbol:
+            found = Symbol(name(place), entries.value[place])
+            self.define(found, lambda: formula(place), kind, where, order)
+            return found
+
+        entries.name(leaf)
+        self.named.add(id(entries))
+
+    def define(
+        self, leaf: Symbol, spell: Callable[[], Symbol], kind: str, where: str, order: int = 0,
+        symbol: str = "", note: str = "",
+    ) -> Symbol:  # fmt: skip
+        """Say what a name stands for."""
+        self.defined[id(leaf)] = Definition(leaf, spell, kind, where, order, symbol, note)
+        return leaf
+
+    def _visit(self, index: int, g: Entries) -> Entries:
+        """Name the derivative in a landmark."""
+        self.slope_of[index] = g
+        if index not in self.marks or self.lines.get(index) is None:
+            return g
+        mark, entries = self.marks[index], self.lines[index]
+        if mark.role in PASSAGES:
+            return g
+        name = self._namer(mark, entries)
+        new = Entries(g.value, g.at, self.book)
+        self.name(new, lambda p: _slope(name(p)), g.at, "backward", mark.where, LAST - index)
+        self.slope_of[index] = new
+        return new
+
+    def _parameter(self, path: str, array: Any) -> Entries:
+        name = self.names.parameter
+        return Entries(array, lambda place: Symbol(name(path, place), array[place]), self.book)
+
+    def _series(self, sign: str, tree: Any, cells: Mapping[int, Symbol] | None = None) -> Any:
+        """Name inputs or targets; whole numbers, such as labels, stay numbers."""
+        several, count = len(leaves(tree)) > 1, iter(range(1, 1 << 20))
+
+        def spell(a: Any) -> Any:
+            which = next(count) if several else 0
+            if a.dtype.kind != "f":
+                return a
+            alone = self.reading.one and len(a) == 1
+
+            def leaf(place: Place) -> Symbol:
+                shown = place[1:] if alone else place
+                found = Symbol(self.names.series(sign, which, shown), a[place])
+                source = cells.get(shown[-1]) if cells and shown else None
+                if source is not None:
+                    self.define(found, lambda: source, "data", "data", shown[-1])
+                return found
+
+            return Entries(a, leaf, self.book)
+
+        return tree_map(spell, tree)
+
+    def recognised(self, spelled: Symbol) -> Symbol:
+        """Give the name of a formula that is a prediction's: the softmax in its derivative."""
+        line = max(i for i, mark in self.marks.items() if mark.role == "prediction")
+        entries = self.lines[line]
+        for place in np.ndindex(entries.shape):
+            leaf = entries.at(place)
+            if self.defined[id(leaf)].formula.latex == spelled.latex:
+                return leaf
+        return spelled
+
+    # ---------------------------------------------------------------------------------- the tree
+
+    @property
+    def slope(self) -> Symbol:
+        """The derivative that is asked for."""
+        assert self.asked is not None
+        return self.asked.at(self.place)
+
+    @property
+    def target_leaf(self) -> Symbol:
+        """The name of the entry that is asked for."""
+        known = self.params | self.series
+        entries = known.get(self.wrt, self.lines.get(self.target))
+        assert entries is not None
+        return entries.at(self.place)
+
+    def derivative(self) -> Definition:
+        """Define the derivative: path by path where the network is small, else by deltas."""
+        target, slope = self.target_leaf, self.slope
+        if self.depth == "layer":
+            total = self.lines[self.reading.last.index].at(())
+            by_paths = Chain(self, target).whole(total)
+            if by_paths is not None:
+                return by_paths
+        if id(slope) in self.defined:
+            return self.defined[id(slope)]
+        layer = self.wrt.rpartition("/")[0] if self.wrt in self.params else self.wrt
+        leaf = Symbol(_slope(target.latex), slope.value)
+        return Definition(leaf, lambda: slope, "backward", layer, LAST)
+
+    def tree(self, update: bool, digits: int, lang: str | None) -> Derivation:
+        """Grow the tree of steps: what was worked out before is only referred to."""
+        root = self._updated() if update else self.derivative()
+        grown: dict[int, Derivation] = {}
+        orders: dict[int, int] = {}
+
+        def grow(one: Definition) -> Derivation:
+            step = Derivation(
+                one.symbol, one.formula, one.kind, one.where, note=one.note, digits=digits,
+                lang=lang,
+            )  # fmt: skip
+            grown[id(one.leaf)] = step
+            orders[id(step)] = one.order
+            for name in dict.fromkeys(named_in(one.formula)):
+                if id(name) in grown:
+                    step.reused.append(grown[id(name)])
+                elif id(name) in self.defined:
+                    step.children.append(grow(self.defined[id(name)]))
+            return step
+
+        whole = grow(root)
+        total = self.lines[self.reading.last.index].at(())
+        for one in [self.defined[id(total)], *(passed(self) if self.depth == "layer" else ())]:
+            if id(one.leaf) not in grown:
+                whole.children.append(grow(one))
+        orders[id(whole)] = LAST * 2
+        ranks = list(STAGES.values())
+        steps = list(whole.walk())
+        steps.sort(key=lambda step: (ranks.index(STAGES[step.kind]), orders[id(step)]))
+        for number, step in enumerate(steps, 1):
+            step.number = number
+        return whole
+
+    # -------------------------------------------------------------------------------- the update
+
+    def _updated(self) -> Definition:
+        """Define the new value: the optimizer's own update, run on entries."""
+        model, reading = self.reading.model, self.reading
+        optimizer, place = model.optimizer, self.place
+        derivative = self.derivative()
+        self.defined[id(derivative.leaf)] = derivative
+        slots = model._slots or optimizer.init(reading.params)
+        known = self._all_gradients(derivative.leaf)
+        state = {p: {s: self._slot(s, a) for s, a in own.items()} for p, own in slots.items()}
+        rate = optimizer.rate(np.float64(optimizer.iterations))
+        eta: Any = None
+        step: Any = np.float64(optimizer.iterations)
+        if not optimizer.gradient_accumulation_steps:
+            step = Entries(step, lambda _: Symbol("n", optimizer.iterations), self.book)
+        if not optimizer.scheduled:
+            eta = Entries(rate, lambda _: Symbol(r"\eta", rate), self.book)
+        self.book.notes.clear()
+        new, after = optimizer.update(known, state, self.params, step, learning_rate=eta)
+        for constrained, constraint in reading.bound.constrained:
+            new = {**new, constrained: constraint(new[constrained])}
+        for sign, entries in self._worth_a_name(after[self.wrt], optimizer.scheduled):
+            if id(entries) not in {id(e) for e in known.values()}:
+                self._name_in_update(sign, entries)
+        target = self.target_leaf
+        leaf = Symbol(target.latex + r"^{\prime}", new[self.wrt].value[place])
+        return Definition(leaf, lambda: new[self.wrt].at(place), "update", optimizer.name, LAST * 2)
+
+    def _worth_a_name(
+        self, slots: Mapping[str, Entries], scheduled: bool
+    ) -> Iterator[tuple[str, Entries]]:
+        """List what the optimizer works out on the way to the new value."""
+        for name, entries in {id(noted[1]): noted for noted in self.book.notes}.values():
+            if name != "rate" or scheduled:
+                yield NOTES[name], entries
+        for slot, entries in slots.items():
+            if isinstance(entries, Entries):
+                yield _sign(slot) + r"^{\prime}", entries
+
+    def _name_in_update(self, sign: str, entries: Entries) -> None:
+        if entries.made is None:
+            return
+        formula = entries.spell
+        name = lambda place: sign  # noqa: E731
+        self.name(entries, name, formula, "update", self.reading.model.optimizer.name, 0)
+
+    def _all_gradients(self, leaf: Symbol) -> dict[str, Entries]:
+        """Name the derivative in every entry of every parameter; the one asked for has its name."""
+        numbers = self.reading.gradient()
+
+        def named(path: str) -> Entries:
+            def spell(place: Place) -> Symbol:
+                if path == self.wrt and place == self.place:
+                    return leaf
+                return Symbol(_slope(self.params[path].at(place).latex), numbers[path][place])
+
+            return Entries(numbers[path], spell, self.book)
+
+        return {path: named(path) for path in self.params}
+
+    def _slot(self, name: str, array: Any) -> Entries:
+        wide = np.asarray(array, "float64") if np.asarray(array).dtype.kind == "f" else array
+        return Entries(wide, lambda place: Symbol(_sign(name), wide[place]), self.book)
+
+
+def _sign(slot: str) -> str:
+    return SLOTS.get(slot, rf"\mathrm{{{slot}}}".replace("_", r"\_"))
+
+
+def _slope(name: str) -> str:
+    return rf"\frac{{\partial E}}{{\partial {name}}}"
+
+
+__all__ = ["Definition", "Script"]

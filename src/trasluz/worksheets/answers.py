@@ -1,0 +1,186 @@
+"""Reading answers: a filled page, a filled notebook, a CSV or JSON file, or a table of a class."""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trasluz.messages import enumerated, problem
+
+ENDINGS = (".md", ".ipynb", ".csv", ".json", ".txt")
+
+_ANSWER = re.compile(r"^[\s>|*`\"'-]*(q\d+)[\s*`\"']*[=:;,\t|](.*)$", re.IGNORECASE)
+_SHEET = re.compile(r"\bsheet[\s\"'*`]*[:=;,|\t][\s\"'*`]*([0-9a-f]{8})\b", re.IGNORECASE)
+_NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))(?:e([-+]?\d+))?", re.IGNORECASE)
+_POWER = re.compile(r"\s*(?:·|×|\*|x|\\cdot|\\times)\s*10\s*(?:\^|\*\*)\s*\{?\s*([-+]?\d+)\s*\}?")
+_EMPTY = ("", "none", "null", "nan", "?", "-", "–", "…", "...")
+
+
+@dataclass
+class Answers:
+    """What a student wrote: texts by the names of blanks, and the sheet they say they are for."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    sheet: str = ""
+
+    @classmethod
+    def load(cls, path: str | Path) -> Answers:
+        """Read a student's file.
+
+        Raises:
+            UserError: there is none, it cannot be read, or no answer is in it.
+
+        """
+        path = Path(path)
+        if path.suffix.lower() not in ENDINGS:
+            raise problem("answers-ending", str(path), endings=enumerated(ENDINGS))
+        text = _read(path)
+        if path.suffix.lower() in (".ipynb", ".json"):
+            try:
+                data = json.loads(text)
+            except ValueError as error:
+                raise problem("answers-broken", str(path)) from error
+            found = cls.of_notebook(data) if path.suffix == ".ipynb" else cls.of_data(data)
+        else:
+            found = cls.of_lines(text.splitlines())
+        if not found.texts:
+            raise problem("answers-none", str(path))
+        return found
+
+    @classmethod
+    def of_lines(cls, lines: Iterable[str]) -> Answers:
+        """Read lines such as `q3 = 0.41`, `q3;0,41` or `| q3 | 0.41 |`; others say nothing.
+
+        >>> Answers.of_lines(["**q3** = 0,41", "q4,", "and so on"]).texts
+        {'q3': '0,41', 'q4': ''}
+        """
+        found = cls()
+        for line in lines:
+            if match := _ANSWER.match(line):
+                found.texts[match[1].lower()] = match[2].strip(" |`*_\"'\t")
+            elif match := _SHEET.search(line):
+                found.sheet = match[1].lower()
+        return found
+
+    @classmethod
+    def of_data(cls, data: Any) -> Answers:
+        """Read `{"sheet": …, "answers": {"q1": …}}`, or the answers alone."""
+        if not isinstance(data, Mapping):
+            return cls()
+        inner = data.get("answers", data)
+        if not isinstance(inner, Mapping):
+            return cls()
+        texts = {str(k).lower(): "" if v is None else str(v) for k, v in inner.items()}
+        texts = {k: v for k, v in texts.items() if re.fullmatch(r"q\d+", k)}
+        return cls(texts, str(data.get("sheet", "")))
+
+    @classmethod
+    def of_notebook(cls, data: Any) -> Answers:
+        """Read the cells of a notebook; what they printed counts before what is written in them."""
+        lines: list[str] = []
+        printed: list[str] = []
+        cells = data.get("cells") if isinstance(data, Mapping) else None
+        for cell in cells if isinstance(cells, list) else []:
+            if not isinstance(cell, Mapping):
+                continue
+            source = _joined(cell.get("source"))
+            if cell.get("cell_type") != "code":
+                lines += [line for line in source.splitlines() if _SHEET.search(line)]
+                continue
+            lines += [line.split("#")[0] for line in source.splitlines()]
+            for output in cell.get("outputs", []):
+                printed += _joined(output.get("text")).splitlines()
+        written, ran = cls.of_lines(lines), cls.of_lines(printed)
+        ran.texts = {k: v for k, v in ran.texts.items() if not is_empty(v)}
+        return cls(written.texts | ran.texts, written.sheet)
+
+
+def load_class(path: str | Path) -> dict[str, Answers]:
+    """Read the answers of a class by the names of the sheets.
+
+    Args:
+        path: a folder with a file for each sheet, `sheet-07.csv`, or a CSV table with a row for
+            each: the sheet's name, then q1, q2, ….
+
+    Raises:
+        UserError: there is none, or a file cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = [f for f in sorted(path.iterdir()) if f.suffix.lower() in ENDINGS]
+        return {f.stem: Answers.load(f) for f in files if not _is_problem(f)}
+    lines = _read(path).splitlines()
+    head = lines[0] if lines else ""
+    delimiter = max(";,\t", key=head.count)
+    header, *rows = list(csv.reader(lines, delimiter=delimiter)) or [[]]
+    names = [name.strip().lower() for name in header]
+    if len(names) < 2 or not any(re.fullmatch(r"q\d+", name) for name in names):
+        raise problem("answers-table", str(path))
+    return {
+        row[0].strip(): Answers(
+            {k: v.strip() for k, v in zip(names[1:], row[1:], strict=False) if k[:1] == "q"}
+        )
+        for row in rows
+        if row and row[0].strip()
+    }
+
+
+def _is_problem(path: Path) -> bool:
+    """Tell a sheet's own file, which may lie beside the answers."""
+    return path.suffix == ".json" and b'"arrays"' in path.read_bytes()
+
+
+def is_empty(text: str) -> bool:
+    """Tell whether nothing was answered.
+
+    >>> is_empty(" ____ "), is_empty("None"), is_empty("0")
+    (True, True, False)
+    """
+    return text.strip().strip("_ ").lower() in _EMPTY
+
+
+def read_number(text: str) -> float | None:
+    """Read a number as people write it; None if it is not one.
+
+    >>> read_number("0,41"), read_number("−1.5·10^-3"), read_number("4e-2"), read_number("x")
+    (0.41, -0.0015, 0.04, None)
+    """
+    plain = html.unescape(text).strip().strip("$_ ").replace("−", "-").replace("–", "-")
+    plain = plain.removeprefix("=").replace(",", ".").replace("{.}", ".").strip()
+    match = _NUMBER.match(plain)
+    if not match:
+        return None
+    rest = plain[match.end() :]
+    power = _POWER.fullmatch(rest)
+    if rest and not power:
+        return None
+    try:  # 2e3·10^4 is no number
+        value = float(f"{match[0]}e{power[1]}" if power else match[0])
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _joined(text: Any) -> str:
+    """Join the lines of a notebook's text, which may be a list or one string."""
+    return "".join(map(str, text)) if isinstance(text, (str, list)) else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise problem("answers-missing", str(path)) from error
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else encoding)
+        except UnicodeDecodeError:
+            continue
+    raise problem("answers-broken", str(path))

@@ -1,0 +1,256 @@
+"""Grading: each answer against the engine's and against what the student's own ones lead to."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trasluz.explain import Derivation
+from trasluz.explain.plain import plain
+from trasluz.messages import enumerated, problem
+from trasluz.worksheets.answers import Answers, is_empty, load_class, read_number
+from trasluz.worksheets.sheet import BOX, Item, Sheet
+
+TOLERANCE = 0.01
+FULL = ("right", "followed")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one answer is worth.
+
+    Args:
+        blank: q1, q2, …
+        symbol: what was asked for, in LaTeX.
+        text: what the student wrote.
+        given: the number in it, if there is one.
+        right: the right answer.
+        expected: what the student's own earlier answers lead to.
+        verdict: "right", "followed" (right given an earlier mistake), "wrong", "missing" or
+            "unreadable".
+    """
+
+    blank: str
+    symbol: str
+    text: str
+    given: float | None
+    right: float
+    expected: float
+    verdict: str
+
+    @property
+    def name(self) -> str:
+        """What was asked for, on a line of text."""
+        return plain(self.symbol)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it gets the point."""
+        return self.verdict in FULL
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks of a sheet."""
+
+    sheet: Sheet
+    marks: tuple[Mark, ...]
+
+    @property
+    def score(self) -> int:
+        """How many points were got."""
+        return sum(mark.counts for mark in self.marks)
+
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return len(self.marks)
+
+    @property
+    def first_wrong(self) -> Mark | None:
+        """The first answer that is wrong by itself: where the mistake was made."""
+        return next((m for m in self.marks if m.verdict in ("wrong", "unreadable")), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the marks as plain data."""
+        first = self.first_wrong
+        return {
+            "sheet": self.sheet.id,
+            "student": self.sheet.student,
+            "score": self.score,
+            "points": self.points,
+            "first_wrong": first and first.blank,
+            "marks": [
+                {
+                    "blank": m.blank,
+                    "symbol": m.symbol,
+                    "text": m.text,
+                    "given": m.given,
+                    "right": m.right,
+                    "expected": m.expected,
+                    "verdict": m.verdict,
+                }
+                for m in self.marks
+            ],
+        }
+
+
+def grade(
+    sheet: Sheet, answers: Answers | Mapping[str, Any], tolerance: float = TOLERANCE
+) -> Marks:
+    """Grade the answers to a sheet, and follow early mistakes through.
+
+    An answer gets its point if it is right, or if it is what the step's formula gives with the
+    student's own earlier answers. It may be off by `tolerance` of the value it is compared with
+    (of the change, if that is a weight's new value: the change is what was worked out), and
+    always by what rounding to one digit less than the key prints makes of it.
+
+    Args:
+        sheet: the sheet.
+        answers: the student's, from `Answers.load`, or by the names of blanks.
+        tolerance: how far an answer may be off, relatively.
+
+    Raises:
+        UserError: the answers are for another sheet, or have blanks that this one lacks.
+
+    >>> from trasluz.worksheets import make
+    >>> sheet = make(seed=7, blanks=4)[0]
+    >>> grade(sheet, sheet.answers).score
+    4
+    """
+    if not isinstance(answers, Answers):
+        answers = Answers({k: "" if v is None else str(v) for k, v in answers.items()})
+    if answers.sheet and answers.sheet != sheet.id:
+        raise problem("answers-other-sheet", sheet=sheet.id, other=answers.sheet)
+    if foreign := [name for name in answers.texts if name not in sheet.blanks]:
+        raise problem(
+            "answers-foreign", names=enumerated(foreign), blanks=enumerated(list(sheet.blanks))
+        )
+    known: dict[str, Any] = {}
+    marks = []
+    for item in sheet.items:
+        step, value = item.step, None
+        if item.blank:
+            mark = _mark(sheet, item, answers.texts.get(item.blank, ""), known, tolerance)
+            value = mark.given
+            marks.append(mark)
+        elif step.note:  # another way to a value that has been worked out
+            continue
+        elif not item.printed:
+            value = _evaluated(step, known)
+        for name in (step.symbol, f"{BOX}{step.symbol}}}"):
+            known.pop(name, None)  # what is printed is right, whatever had this name before
+            if value is not None and math.isfinite(value):
+                known[name] = np.float64(value)
+    return Marks(sheet, tuple(marks))
+
+
+def _mark(sheet: Sheet, item: Item, text: str, known: Mapping[str, Any], tolerance: float) -> Mark:
+    """Mark one answer, after the student's earlier ones."""
+    step, given = item.step, read_number(text)
+    right, expected = float(step.value) + 0.0, _evaluated(step, known)
+    near = _Near(sheet, step, tolerance)
+    if given is None:
+        verdict = "missing" if is_empty(text) else "unreadable"
+    elif near(given, right):
+        verdict = "right"
+    else:
+        verdict = "followed" if near(given, expected) else "wrong"
+    return Mark(item.blank, step.symbol, text, given, right, expected, verdict)
+
+
+class _Near:
+    """Tells whether a number is near enough to another."""
+
+    def __init__(self, sheet: Sheet, step: Derivation, tolerance: float) -> None:
+        self.tolerance, self.digits = tolerance, sheet.digits
+        self.old = sheet.old(step)
+
+    def __call__(self, given: float, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        size = abs(value)
+        change = size if self.old is None else abs(value - self.old)
+        place = math.floor(math.log10(size)) - self.digits + 2 if size else 1 - self.digits
+        rounding = 0.5 * 10.0**place
+        allowed = max(self.tolerance * change, min(rounding, change / 4) if change else rounding)
+        return abs(given - value) <= allowed * (1 + 1e-9)
+
+
+def _evaluated(step: Derivation, known: Mapping[str, Any]) -> float:
+    """Work a step out with the student's values; what they lead to may not be a number."""
+    with np.errstate(all="ignore"):
+        try:
+            return float(step.evaluated(known))
+        except (ArithmeticError, TypeError, ValueError):
+            return math.nan
+
+
+@dataclass(frozen=True)
+class ClassMarks:
+    """The marks of a class, by the names of the sheets."""
+
+    marks: Mapping[str, Marks]
+
+    @property
+    def missed(self) -> list[tuple[str, int]]:
+        """The steps where mistakes were made, and in how many sheets, the most often first."""
+        found = Counter(
+            plain(mark.symbol)
+            for one in self.marks.values()
+            for mark in one.marks
+            if mark.verdict in ("wrong", "unreadable")
+        )
+        return found.most_common()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the marks as plain data."""
+        return {
+            "sheets": {name: one.as_dict() for name, one in self.marks.items()},
+            "missed": [{"step": step, "sheets": count} for step, count in self.missed],
+        }
+
+
+def grade_class(
+    folder: str | Path, answers: str | Path, tolerance: float = TOLERANCE
+) -> ClassMarks:
+    """Grade a class.
+
+    Args:
+        folder: where the sheets were made.
+        answers: a folder with a file for each sheet, or one CSV table.
+        tolerance: how far an answer may be off, relatively.
+
+    Raises:
+        UserError: there are no sheets or answers there, or some do not belong together.
+    """
+    sheets = {file.stem: Sheet.load(file) for file in sorted(Path(folder).glob("sheet-*.json"))}
+    sheets = {name: sheet for name, sheet in sheets.items() if name == sheet.name}
+    if not sheets:
+        raise problem("worksheet-none", str(folder))
+    given = load_class(answers)
+    if not given:
+        raise problem("answers-none", str(answers))
+    marks = {}
+    for name, one in given.items():
+        sheet = _sheet_of(name, one, sheets)
+        if sheet is None:
+            raise problem("answers-unplaced", str(answers), names=name)
+        marks[name] = grade(sheet, one, tolerance)
+    return ClassMarks(marks)
+
+
+def _sheet_of(name: str, answers: Answers, sheets: Mapping[str, Sheet]) -> Sheet | None:
+    """Find the sheet of answers: by what they say, else by the name of the file or row."""
+    if answers.sheet:
+        return next((sheet for sheet in sheets.values() if sheet.id == answers.sheet), None)
+    number = re.search(r"\d+", name)
+    known = {sheet.id: sheet for sheet in sheets.values()} | dict(sheets)
+    return known.get(name) or (known.get(f"sheet-{int(number[0]):02d}") if number else None)

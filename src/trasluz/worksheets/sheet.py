@@ -1,0 +1,419 @@
+"""A worksheet: one training step of a small network, some of its results left blank."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trasluz import saving
+from trasluz.explain import Derivation, diagram
+from trasluz.explain.derivation import STAGES
+from trasluz.explain.names import scheme
+from trasluz.explain.reading import Reading
+from trasluz.files import write_atomically
+from trasluz.messages import problem, say, speaking, suggest
+from trasluz.typeset import Symbol, number
+
+Entry = tuple[str, tuple[int, ...]]
+
+FORMAT = 1
+FORMATS = ("pdf", "html", "ipynb", "md")
+BOX = r"\boxed{"
+ASKED = ("forward", "loss", "backward", "update")
+
+
+class Item(NamedTuple):
+    """A step as it stands on a sheet: the members of its equation, in LaTeX, and its blank.
+
+    Its result is not `printed` if it is asked for, or the same as one that is but for the sign.
+    """
+
+    number: int
+    step: Derivation
+    members: list[str]
+    blank: str
+    printed: bool
+
+
+class Part(NamedTuple):
+    """Steps that follow each other: a stage, and the layer or the derivative they are about."""
+
+    stage: str
+    where: str
+    items: list[Item]
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A worksheet for one student.
+
+    Everything on it, and every answer, is worked out by the engine from the model and its row.
+
+    Args:
+        model: a small compiled model.
+        x: the inputs.
+        y: the targets.
+        wrt: the weights that are derived and updated: path and entry of each.
+        asked: the steps that are left blank, each as its name and formula in LaTeX.
+        student: the number of the student.
+        lang: the language of its pages.
+        title: what stands above; a title of its language unless given.
+        digits: significant digits in print.
+        names: how things are called: "math", "course" or "keras".
+    """
+
+    model: Any
+    x: np.ndarray
+    y: np.ndarray
+    wrt: Sequence[Entry]
+    asked: Sequence[str] = ()
+    student: int = 1
+    lang: str = "en"
+    title: str = ""
+    digits: int = 5
+    names: str = "course"
+
+    # ------------------------------------------------------------------------------------ steps
+
+    @cached_property
+    def derivations(self) -> list[Derivation]:
+        """The derivation of each weight's new value."""
+        return [
+            self.model.explain(
+                self.x,
+                self.y,
+                path,
+                at,
+                digits=self.digits,
+                update=True,
+                names=self.names,
+                lang=self.lang,
+            )
+            for path, at in self.wrt
+        ]
+
+    @cached_property
+    def steps(self) -> list[Derivation]:
+        """The steps of all derivations, each once, stage after stage."""
+        found: dict[str, Derivation] = {}
+        for derivation in self.derivations:
+            for step in derivation.steps():
+                found.setdefault(key_of(step), step)
+        return sorted(found.values(), key=lambda step: ("data", *ASKED).index(stage_of(step)))
+
+    @cached_property
+    def given(self) -> dict[str, float]:
+        """What the formulas start from, by name: inputs, weights, targets."""
+        worked = {step.symbol for step in self.steps}
+        leaves = {bare(leaf.latex): leaf for step in self.steps for leaf in _leaves(step.spelled)}
+        found = {
+            name: float(leaf.value)
+            for name, leaf in leaves.items()
+            if name not in worked and not leaf.literal and np.ndim(leaf.value) == 0
+        }
+        return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+
+    @cached_property
+    def weights(self) -> dict[str, np.ndarray]:
+        """The weights of the network by path."""
+        return {v.path: v.numpy() for v in self.model.weights}
+
+    @cached_property
+    def blanks(self) -> dict[str, Derivation]:
+        """The steps to be worked out by the student, by the names of their blanks: q1, q2, …."""
+        wished = set(self.asked)
+        asked = [step for step in self.steps if key_of(step) in wished]
+        return {f"q{n}": step for n, step in enumerate(asked, 1)}
+
+    @property
+    def answers(self) -> dict[str, float]:
+        """The right answers, by the names of the blanks."""
+        return {name: float(step.value) + 0.0 for name, step in self.blanks.items()}
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The steps as they stand on the sheet."""
+        names = {key_of(step): name for name, step in self.blanks.items()}
+        results = {size for step in self.blanks.values() for size in _sizes(step)}
+        secret = {step.symbol for step in self.steps if _sizes(step) & results}
+
+        def item(number: int, step: Derivation) -> Item:
+            members, printed = [step.symbol, step.formula], not _sizes(step) & results
+            if printed and not any(bare(leaf.latex) in secret for leaf in _leaves(step.spelled)):
+                members.append(step.numbers)
+            if printed:
+                members.append(step.result)
+            members = [m for i, m in enumerate(members) if i == 0 or m != members[i - 1]]
+            return Item(number, step, members, names.get(key_of(step), ""), printed)
+
+        return [item(n, step) for n, step in enumerate(self.steps, 1)]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The items, parted wherever a stage begins, or in a stage a layer or derivative."""
+        parted: list[Part] = []
+        for item in self.items:
+            stage = stage_of(item.step)
+            where = self._derivative(item.step) if stage == "backward" else item.step.where
+            if not parted or parted[-1][:2] != (stage, where):
+                parted.append(Part(stage, where, []))
+            parted[-1].items.append(item)
+        return parted
+
+    def _derivative(self, step: Derivation) -> str:
+        """Name the derivative, in LaTeX, in whose derivation a step comes first."""
+        for derivation in self.derivations:
+            if any(key_of(one) == key_of(step) for one in derivation.steps()):
+                name = derivation.symbol.removesuffix(r"^{\prime}")
+                return rf"\frac{{\partial E}}{{\partial {name}}}"
+        return ""
+
+    def old(self, step: Derivation) -> float | None:
+        """Give the value before the update, if the step is a new value of a weight."""
+        for (path, at), derivation in zip(self.wrt, self.derivations, strict=True):
+            if derivation.symbol == step.symbol:
+                return float(self.weights[path][at])
+        return None
+
+    # ------------------------------------------------------------------------------------ files
+
+    @cached_property
+    def id(self) -> str:
+        """Eight letters and digits that only this problem has."""
+        text = json.dumps(self._problem(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def name(self) -> str:
+        """The name of its files, without an ending."""
+        return f"sheet-{self.student:02d}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the problem as plain data; the answers are not in it."""
+        return {"format": FORMAT, "sheet": self.id, **self._problem()}
+
+    def _problem(self) -> dict[str, Any]:
+        arrays, document = saving.describe(self.model)
+        arrays.pop("root", None)  # drawn anew at each compile, and nothing here is drawn
+        document.pop("version")
+        return {
+            "student": self.student,
+            "title": self.title,
+            "lang": self.lang,
+            "digits": self.digits,
+            "names": self.names,
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "wrt": [[path, list(at)] for path, at in self.wrt],
+            "asked": list(self.asked),
+            "model": document,
+            "arrays": {k: {"dtype": str(a.dtype), "of": a.tolist()} for k, a in arrays.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "") -> Sheet:
+        """Make the sheet that `as_dict` gave.
+
+        Raises:
+            UserError: it was changed, is not a worksheet, or is of a newer version.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT or "asked" not in data:
+            raise problem("worksheet-not-one", where)
+        if "SharedBias" in json.dumps(data.get("model")):
+            from trasluz.examples import network  # noqa: F401 (the layer is known by it)
+        try:
+            arrays = {k: np.array(a["of"], a["dtype"]) for k, a in data["arrays"].items()}
+            sheet = cls(
+                saving.restore(arrays, data["model"], where=where),
+                np.array(data["x"]),
+                np.array(data["y"]),
+                [(path, tuple(at)) for path, at in data["wrt"]],
+                data["asked"],
+                data["student"],
+                data["lang"],
+                data["title"],
+                data["digits"],
+                data["names"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise problem("worksheet-not-one", where) from error
+        if sheet.id != data.get("sheet") or len(sheet.blanks) != len(sheet.asked):
+            raise problem("worksheet-changed", where)
+        return sheet
+
+    @classmethod
+    def load(cls, path: str | Path) -> Sheet:
+        """Read a sheet from its JSON file, or from the page that lies beside it.
+
+        Raises:
+            UserError: there is none, or it is not a worksheet.
+        """
+        path = Path(path)
+        beside = path if path.suffix == ".json" else path.with_suffix(".json")
+        return cls.from_dict(read_json(beside), str(beside))
+
+    def write(self, folder: str | Path, form: str = "html") -> list[Path]:
+        """Write the sheet, and the JSON file with its problem by which answers are graded.
+
+        Args:
+            folder: where to.
+            form: one of `FORMATS`.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: the format is not known, its extra is not installed, or a file cannot be
+                written.
+        """
+        from trasluz.worksheets import pages
+
+        files = {f"{self.name}.json": dump(self.as_dict()), **pages.student(self, form)}
+        return [write_atomically(Path(folder) / name, made) for name, made in files.items()]
+
+    # ------------------------------------------------------------------------------------- words
+
+    @property
+    def heading(self) -> str:
+        """The title in the sheet's language."""
+        with speaking(self.lang):
+            return self.title or say("worksheet-title")
+
+    @cached_property
+    def called(self) -> dict[Entry, str]:
+        """The names, in LaTeX, of weights and of units by the path of their layer."""
+        reading = Reading(self.model, self.x, self.y)
+        shapes = {path: array.shape for path, array in self.weights.items()}
+        book = scheme(self.names)(reading.marks.values(), shapes)
+        names = {
+            (path, at): book.parameter(path, at)
+            for path, shape in shapes.items()
+            for at in np.ndindex(shape)
+        }
+        for line, mark in reading.marks.items():
+            if mark.role in ("output", "prediction"):
+                units = range(reading.value(line).shape[-1])
+                names |= {(mark.where, (k,)): book.unit(mark, (k,)) for k in units}
+        return names
+
+    def entry(self, wish: str) -> Entry:
+        """Find a weight by its name, `w5`, or by its path and entry, `output/kernel[0, 0]`.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        if found := re.fullmatch(r"([^\[\]]+)\[([\d\s,]+)\]", wish.strip()):
+            path, at = found[1].strip(), tuple(int(n) for n in found[2].split(",") if n.strip())
+            if (path, at) in self.called:
+                return path, at
+        known = {
+            re.sub(r"[_{}]", "", name): entry
+            for entry, name in self.called.items()
+            if entry[0] in self.weights
+        }
+        if wish.strip() in known:
+            return known[wish.strip()]
+        paths = [f"{path}[{', '.join(map(str, at))}]" for path, at in known.values()]
+        names = paths if "[" in wish or "/" in wish else list(known)
+        raise problem("worksheet-wrt", wish, nearest=suggest(wish, names))
+
+    def drawing(self) -> str:
+        """Draw the network with its numbers, as SVG."""
+        one = len(self.x) == 1
+        x, y = (self.x, self.y) if one else (None, None)
+        return diagram.network(self.model, x, y, self.lang, self.called)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: there is none, or it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise problem("worksheet-missing", str(path)) from error
+    except (OSError, ValueError) as error:
+        raise problem("worksheet-not-one", str(path)) from error
+
+
+def dump(data: Any) -> bytes:
+    """Write plain data as the bytes of a JSON file."""
+    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def key_of(step: Derivation) -> str:
+    """Tell a step from others: optimizers name what they keep of each weight alike."""
+    return f"{step.symbol} = {step.formula}"
+
+
+def bare(name: str) -> str:
+    r"""Take the box off a factor's name.
+
+    >>> bare(r"\boxed{x_{1}}"), bare("x_{1}")
+    ('x_{1}', 'x_{1}')
+    """
+    return name.removeprefix(BOX)[:-1] if name.startswith(BOX) else name
+
+
+def stage_of(step: Derivation) -> str:
+    """Name the stage of a step; the chain rule is the backward one."""
+    stage = STAGES[step.kind]
+    return "backward" if stage == "chain" else stage
+
+
+def candidates(steps: Sequence[Derivation], stages: Sequence[str] = ASKED) -> list[str]:
+    """List the steps that can be asked for: those in which there is something to work out.
+
+    Args:
+        steps: the steps of a sheet.
+        stages: where they may be.
+    """
+    return [
+        key_of(step)
+        for step in steps
+        if stage_of(step) in stages
+        and step.spelled.made is not None
+        and np.ndim(step.value) == 0
+        and step.numbers != step.result
+        and step.value != 0
+    ]
+
+
+def chosen(names: Sequence[str], count: int) -> list[str]:
+    """Choose so many names, evenly from the first to the last.
+
+    >>> chosen("abcdefg", 3), chosen("abc", 1)
+    (['a', 'd', 'g'], ['c'])
+    """
+    places = np.linspace(0, len(names) - 1, count) if count > 1 else np.array([len(names) - 1])
+    return [names[int(place)] for place in np.floor(places + 0.5)]
+
+
+def _sizes(step: Derivation) -> set[str]:
+    """Spell the numbers of a result as they are printed, without their signs."""
+    return {number(abs(value), step.digits) for value in np.ravel(step.value)}
+
+
+def _leaves(symbol: Symbol) -> Iterator[Symbol]:
+    """List the names in a formula."""
+    if symbol.made is None:
+        yield symbol
+        return
+    for part in symbol.made[1]:
+        yield from _leaves(part)
+
+
+def _natural(name: str) -> tuple[Any, ...]:
+    """Sort inputs first, targets last, and names by their numbers."""
+    part = {"x": 0, "t": 2}.get(name[:1], 1)
+    return part, [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", name)]

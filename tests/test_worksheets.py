@@ -1,0 +1,518 @@
+"""Worksheets: good numbers, nothing given away, every format, and fair marks."""
+
+import contextlib
+import io
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trasluz.errors import UserError
+from trasluz.explain import formula
+from trasluz.messages import speak
+from trasluz.worksheets import (
+    Answers,
+    Plan,
+    Sheet,
+    grade,
+    grade_class,
+    make,
+    of_example,
+    of_rows,
+    pages,
+    write_class,
+)
+from trasluz.worksheets.answers import load_class, read_number
+from trasluz.worksheets.making import is_moderate
+from trasluz.worksheets.sheet import FORMATS, stage_of
+
+PLANS = {
+    "course": Plan(),
+    "relu": Plan((1, 2, 1), "relu", "sum_of_squared_residuals"),
+    "softmax": Plan((2, 3, 2), "sigmoid,softmax", "categorical_crossentropy"),
+    "adam": Plan((2, 2, 1), "tanh", "mse", "adam"),
+    "deep": Plan((2, 2, 2, 1), "tanh", "half_squared_error"),
+    "binary": Plan((3, 2, 1), "relu", "binary_crossentropy", "rmsprop"),
+    "shares": Plan((2, 2, 2), "tanh", "kl_divergence"),
+    "sparse": Plan((2, 2, 3), "tanh", "sparse_categorical_crossentropy"),
+}
+
+
+@pytest.fixture(autouse=True)
+def english_again():
+    yield
+    speak(None)
+
+
+@pytest.fixture(scope="module", params=PLANS)
+def sheet(request):
+    return make(PLANS[request.param], seed=7)[0]
+
+
+@pytest.fixture(scope="module")
+def course():
+    return make(seed=7, students=3)
+
+
+def wrong_from(sheet, blank, factor=1.3):
+    """Answer as someone who makes one mistake, and goes on correctly from there."""
+    answers, known = {}, {}
+    for item in sheet.items:
+        step = item.step
+        if step.note and not item.blank:
+            continue
+        if item.blank:
+            value = float(step.evaluated(known))
+            value *= factor if item.blank == blank else 1
+            answers[item.blank] = f"{value:.5g}"
+        elif not item.printed:
+            value = float(step.evaluated(known))
+        for name in (step.symbol, rf"\boxed{{{step.symbol}}}"):
+            known.pop(name, None)
+            if item.blank or not item.printed:
+                known[name] = np.float64(value)
+    return answers
+
+
+# ------------------------------------------------------------------------------ good numbers
+
+
+def test_numbers_are_good_to_work_with(sheet):
+    assert is_moderate(sheet.model, sheet.x)
+    for value in (*np.ravel(sheet.x), *(w for a in sheet.weights.values() for w in a.ravel())):
+        assert math.isclose(value * 20, round(value * 20), abs_tol=1e-9)
+    for step in sheet.steps:
+        if stage_of(step) != "update":
+            sizes = np.abs(np.ravel(step.value))
+            assert np.all((sizes == 0) | (sizes >= 1e-4)), step.symbol
+    for derivation in sheet.derivations:
+        assert abs(float(derivation.value) - sheet.old(derivation)) > 1e-5
+
+
+def test_steps_are_each_there_once_and_after_what_they_need(sheet):
+    seen = set()
+    for step in sheet.steps:
+        for other in step.children:
+            assert other.symbol in seen or stage_of(step) == "update", step.symbol
+        seen.add(step.symbol)
+    keys = [f"{s.symbol} = {s.formula}" for s in sheet.steps]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_same_seed_makes_the_same_sheets_and_students_differ():
+    one, two = (make(seed=3, students=4) for _ in range(2))
+    assert [s.id for s in one] == [s.id for s in two]
+    assert len({s.id for s in one}) == 4
+    assert make(seed=4)[0].id != one[0].id
+
+
+def test_a_class_of_thirty_has_thirty_problems():
+    sheets = make(Plan((1, 1), "sigmoid"), students=30)
+    problems = {json.dumps({**s.as_dict(), "student": 0, "sheet": 0}) for s in sheets}
+    assert len(problems) == 30
+
+
+def test_blanks_are_where_they_are_asked_for():
+    for stage in ("forward", "loss", "backward", "update"):
+        sheet = make(seed=1, stages=(stage,))[0]
+        assert sheet.blanks and {stage_of(s) for s in sheet.blanks.values()} == {stage}
+    assert len(make(seed=1, blanks=5)[0].blanks) == 5
+
+
+def test_weights_are_asked_for_by_name_or_path():
+    by_name = make(seed=1, wrt=("w8", "b1"))[0]
+    assert by_name.wrt == [("output/kernel", (1, 1)), ("hidden/bias", (0,))]
+    by_path = make(seed=1, wrt=("output/kernel[1, 1]",))[0]
+    assert by_path.wrt == [("output/kernel", (1, 1))]
+
+
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        (lambda: Plan((2, 9)), "does not fit"),
+        (lambda: Plan((2,)), "does not fit"),
+        (lambda: Plan((2, 1), "sigmoid", "categorical_crossentropy"), "tells classes apart"),
+        (lambda: Plan((2, 2, 1), "relu,tanh,relu"), "does not name one activation"),
+        (lambda: Plan(loss="msee"), "unknown loss"),
+        (lambda: Plan(activation="rleu"), "unknown activation"),
+        (lambda: make(blanks=99), "99 blanks"),
+        (lambda: make(wrt=("w99",)), "not a weight"),
+        (lambda: make(wrt=("hidden/kernel[7, 7]",)), "not a weight"),
+        (lambda: make(Plan(learning_rate=1e-9)), "no good numbers"),
+        (lambda: of_example("nothing"), "no worksheet of the example"),
+    ],
+)
+def test_what_cannot_be_made_is_said(how, what):
+    with pytest.raises(UserError, match=what) as caught:
+        how()
+    assert caught.value.mend
+
+
+# ------------------------------------------------------------------------------ files
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_sheet_comes_back_from_its_file(sheet, form, tmp_path):
+    files = sheet.write(tmp_path, form)
+    page = next(f for f in files if f.suffix == f".{form}")
+    again = Sheet.load(page)
+    assert again.id == sheet.id
+    assert again.answers == sheet.answers
+
+
+def test_a_changed_sheet_is_refused(course, tmp_path):
+    path = course[0].write(tmp_path, "md")[0]
+    data = json.loads(path.read_text())
+    data["x"][0][0] += 0.05
+    path.write_text(json.dumps(data))
+    with pytest.raises(UserError, match="was changed"):
+        Sheet.load(path)
+    for text in ("[1]", "{}", '{"format": 1, "asked": []}', "no"):
+        path.write_text(text)
+        with pytest.raises(UserError, match="not a worksheet"):
+            Sheet.load(path)
+    with pytest.raises(UserError, match="no such worksheet"):
+        Sheet.load(tmp_path / "sheet-99.json")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_seed_writes_the_same_bytes(form, tmp_path):
+    for folder in ("a", "b"):
+        write_class(make(seed=5, students=2, lang="es"), tmp_path / folder, form)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
+    assert len(files) >= 7
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("form", [f for f in FORMATS if f != "pdf"])
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_no_answer_is_on_the_students_pages(sheet, form, lang):
+    made = pages.student(Sheet(**{**vars_of(sheet), "lang": lang}), form)
+    text = b"".join(made.values()).decode() + json.dumps(sheet.as_dict())
+    text = text.replace("{,}", ".").replace(",", ".").replace("−", "-")
+    for name, step in sheet.blanks.items():
+        printed = f"{abs(float(step.value)):.{sheet.digits}g}"
+        if len(printed.replace("0.", "")) >= 4:
+            assert printed not in text, (name, printed)
+            assert repr(float(step.value)) not in text
+
+
+def vars_of(sheet):
+    return {name: getattr(sheet, name) for name in sheet.__dataclass_fields__}
+
+
+def test_html_is_well_formed_and_has_a_field_for_each_blank(sheet):
+    import tinyhtml5
+
+    text = pages.student(sheet, "html")[f"{sheet.name}.html"].decode()
+    assert tinyhtml5.parse(text) is not None
+    names = re.findall(r'<input name="(q\d+)"', text)
+    assert names == list(sheet.blanks)
+    assert "http" not in re.sub(r"http://www\.w3\.org/2000/svg", "", text)
+    body = text[text.index("<body") : text.index("<script")].replace("&#x2061;", "")
+    ET.fromstring(re.sub(r"<input([^>]*)>", r"<input\1/>", body) + "</div></body>")
+
+
+def test_markdown_has_a_line_for_each_blank_and_formulas_that_are_read(sheet):
+    made = pages.student(sheet, "md")
+    text = made[f"{sheet.name}.md"].decode()
+    assert re.findall(r"^(q\d+) = $", text, re.MULTILINE) == list(sheet.blanks)
+    assert f"({sheet.name}.svg)" in text and f"{sheet.name}.svg" in made
+    ET.fromstring(made[f"{sheet.name}.svg"])
+
+
+def test_a_notebook_is_valid_and_its_cells_run(sheet, tmp_path):
+    import nbformat
+
+    sheet.write(tmp_path, "ipynb")
+    book = nbformat.read(tmp_path / f"{sheet.name}.ipynb", as_version=4)
+    nbformat.validate(book)
+    picture = book.cells[0].attachments["network.svg"]["image/svg+xml"]
+    assert picture and "attachment:network.svg" in book.cells[0].source
+    room, told = {}, io.StringIO()
+    with contextlib.redirect_stdout(told):
+        for cell in book.cells:
+            if cell.cell_type == "code":
+                exec(cell.source, room)
+    assert told.getvalue().splitlines() == [f"{name} = None" for name in sheet.blanks]
+
+
+def test_a_pdf_is_printed_and_has_all_pages_in_one(course, tmp_path):
+    files = write_class(course, tmp_path, "pdf")
+    for file in files:
+        if file.suffix == ".pdf":
+            assert file.read_bytes()[:5] == b"%PDF-"
+    assert {"all.pdf", "key.pdf", "answers.csv", "key.json"} <= {f.name for f in files}
+
+
+def test_the_key_is_exact(course, tmp_path):
+    write_class(course, tmp_path, "md")
+    key = json.loads((tmp_path / "teacher" / "key.json").read_text())
+    assert [one["answers"] for one in key["sheets"]] == [sheet.answers for sheet in course]
+    for sheet in course:
+        for name, step in sheet.blanks.items():
+            assert sheet.answers[name] == step.value
+            if np.isfinite(step.value):
+                spelled = formula.evaluate(step.numbers)
+                assert math.isclose(spelled, step.value, rel_tol=2e-3, abs_tol=1e-6), step.symbol
+
+
+def test_an_unknown_format_is_refused(course, tmp_path):
+    with pytest.raises(UserError, match="not a format"):
+        course[0].write(tmp_path, "docx")
+
+
+# ------------------------------------------------------------------------------ marks
+
+
+@pytest.mark.parametrize("digits", [17, 5, 4])
+def test_perfect_answers_get_full_marks(sheet, digits):
+    marks = grade(sheet, {k: f"{v:.{digits}g}" for k, v in sheet.answers.items()})
+    assert marks.score == marks.points == len(sheet.blanks), marks.as_dict()
+    assert marks.first_wrong is None
+
+
+def test_an_early_mistake_costs_its_own_point_only(sheet):
+    for blank in sheet.blanks:
+        marks = grade(sheet, wrong_from(sheet, blank))
+        assert marks.first_wrong.blank == blank
+        assert marks.score == marks.points - 1, (blank, [m.verdict for m in marks.marks])
+
+
+def test_a_followed_mistake_is_called_one(course):
+    marks = grade(course[0], wrong_from(course[0], "q2", 2))
+    verdicts = [m.verdict for m in marks.marks]
+    assert verdicts[:2] == ["right", "wrong"] and "followed" in verdicts
+
+
+def test_a_weight_that_was_not_moved_is_wrong(sheet):
+    for name, step in sheet.blanks.items():
+        if (old := sheet.old(step)) is not None:
+            marks = grade(sheet, {**sheet.answers, name: old})
+            assert [m.blank for m in marks.marks if not m.counts] == [name]
+
+
+def test_commas_empty_blanks_and_nonsense(course):
+    sheet = course[0]
+    given = {k: f"{v:.5g}".replace(".", ",") for k, v in sheet.answers.items()}
+    assert grade(sheet, given).score == 12
+    given |= {"q1": "", "q2": "____", "q3": "about a half", "q4": "0,5.5", "q5": None}
+    verdicts = [m.verdict for m in grade(sheet, given).marks[:5]]
+    assert verdicts == ["missing", "missing", "unreadable", "unreadable", "missing"]
+    assert grade(sheet, {}).score == 0
+
+
+@given(st.lists(st.text(max_size=12) | st.floats().map(str), max_size=12))
+def test_no_answer_stops_the_grading(course, texts):
+    names = list(course[0].blanks)
+    marks = grade(course[0], dict(zip(names, texts, strict=False)))
+    assert 0 <= marks.score <= marks.points == 12
+    json.dumps(marks.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.41", 0.41), ("0,41", 0.41), (" -0.5 ", -0.5), ("−0,5", -0.5), ("$0.3$", 0.3),
+        ("4.1e-3", 0.0041), ("4,1·10^-3", 0.0041), (r"2 \times 10^{-2}", 0.02), (".5", 0.5),
+        ("= 3", 3.0), ("1e999", None), ("nan", None), ("inf", None), ("1/2", None), ("", None),
+        ("0.4 0.5", None), ("1.234.5", None), ("q3", None), ("1e-9999999999", 0.0),
+        ("1·10^99999", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_people_write_them(text, value):
+    assert read_number(text) == value
+
+
+def test_answers_to_another_sheet_are_refused(course):
+    with pytest.raises(UserError, match="for sheet deadbeef"):
+        grade(course[0], Answers({"q1": "1"}, "deadbeef"))
+    with pytest.raises(UserError, match="no blanks q77"):
+        grade(course[0], {"q77": "1"})
+
+
+def filled(sheet, folder, form):
+    """Fill a sheet in as a student would, and give the file."""
+    given = {k: f"{v:.5g}" for k, v in sheet.answers.items()}
+    if form == "csv":
+        path = folder / f"{sheet.name}.csv"
+        path.write_text("blank,answer\n" + "".join(f'{k},"{v}"\n' for k, v in given.items()))
+    elif form == "semicolons":
+        path = folder / f"{sheet.name}.csv"
+        lines = "".join(f"{k};{v.replace('.', ',')}\n" for k, v in given.items())
+        path.write_text("﻿hueco;respuesta\n" + lines, encoding="utf-8")
+    elif form == "json":
+        path = folder / f"{sheet.name}-answers.json"
+        path.write_text(json.dumps({"sheet": sheet.id, "answers": given}))
+    else:
+        sheet.write(folder, form)
+        path = folder / f"{sheet.name}.{form}"
+        text = path.read_text()
+        for name, value in given.items():
+            text = text.replace(f"{name} = None", f"{name} = {value}")
+            text = re.sub(rf"^{name} = $", f"{name} = {value}", text, flags=re.MULTILINE)
+        path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "semicolons", "json", "md", "ipynb"])
+def test_filled_files_are_read(sheet, form, tmp_path):
+    answers = Answers.load(filled(sheet, tmp_path, form))
+    if form in ("json", "md", "ipynb"):
+        assert answers.sheet == sheet.id
+    assert grade(sheet, answers).score == len(sheet.blanks)
+
+
+def test_what_a_notebook_printed_counts(course, tmp_path):
+    path = filled(course[0], tmp_path, "ipynb")
+    book = json.loads(path.read_text())
+    q1 = next(c for c in book["cells"] if c["source"].startswith("q1 ="))
+    q1["source"] = "q1 = 0.1 + 0.2  # worked out"
+    told = f"q1 = {course[0].answers['q1']}\nq2 = None\n"
+    book["cells"][-1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": told}]
+    path.write_text(json.dumps(book))
+    assert grade(course[0], Answers.load(path)).score == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.docx", b"", "ending"), ("a.json", b"{", "cannot be read"), ("a.md", b"", "no answers"),
+        ("a.json", b"[]", "no answers"), ("a.ipynb", b'{"cells": 3}', "no answers"),
+        ("a.ipynb", b'{"cells": [1, {"source": 2}]}', "no answers"), ("b.md", None, "no such file"),
+    ],
+)  # fmt: skip
+def test_files_that_hold_no_answers_are_said(name, content, what, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=what):
+        Answers.load(tmp_path / name)
+
+
+def test_a_class_is_graded_from_files_and_from_a_table(course, tmp_path):
+    sheets, given = tmp_path / "sheets", tmp_path / "given"
+    write_class(course, sheets, "md")
+    given.mkdir()
+    filled(course[0], given, "md").rename(given / "ana.md")
+    (given / "sheet-01.json").unlink()
+    filled(course[1], given, "csv")
+    found = grade_class(sheets, given)
+    assert {n: m.score for n, m in found.marks.items()} == {"ana": 12, "sheet-02": 12}
+    assert not found.missed
+
+    table = sheets / "teacher" / "answers.csv"
+    head, *rows = table.read_text("utf-8-sig").splitlines()
+    assert head == "sheet," + ",".join(f"q{n}" for n in range(1, 13))
+    for n, sheet in enumerate(course):
+        values = wrong_from(sheet, "q3") if n else sheet.answers
+        rows[n] = f"{sheet.name}," + ",".join(str(v) for v in values.values())
+    table.write_text("\n".join([head, *rows]))
+    found = grade_class(sheets, table)
+    assert [m.score for m in found.marks.values()] == [12, 11, 11]
+    assert found.missed[0][1] == 2
+    json.dumps(found.as_dict())
+
+
+def test_a_table_without_blanks_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("name,mark\nAna,3\n")
+    with pytest.raises(UserError, match="not a table of a class"):
+        load_class(tmp_path / "a.csv")
+
+
+# ------------------------------------------------------------------------------ other sources
+
+
+def test_the_courses_worksheet_has_the_courses_blanks():
+    (sheet,) = of_example("unam-2-2-2")
+    asked = [step.symbol for step in sheet.blanks.values()]
+    for name in (r"\mathrm{sum}_{n_{2}}", "n_{2}", r"\hat{y}_{2}", "E_{2}"):
+        assert name in asked
+    for weight, new in {"w_{2}": 0.19919586, "w_{3}": 0.29667583, "w_{4}": 0.39597928}.items():
+        step = next(s for s in sheet.blanks.values() if s.symbol == rf"{weight}^{{\prime}}")
+        assert math.isclose(step.value, new, abs_tol=5e-9)
+    assert Sheet.from_dict(json.loads(json.dumps(sheet.as_dict()))).answers == sheet.answers
+
+
+def test_sheets_of_a_model_of_ones_own():
+    from trasluz import Sequential, layers
+
+    model = Sequential([layers.Input((2,)), layers.Dense(3, "tanh"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.array([[0.12345, 1.5], [0.3, -0.2]]), np.array([[1.0], [0.25]])
+    one, two = of_rows(model, x, y, blanks=6)
+    assert one.id != two.id and len(one.blanks) == 6
+    assert one.x[0, 0] == 0.123
+    assert grade(two, two.answers).score == 6
+    with pytest.raises(UserError, match="too large"):
+        big = Sequential([layers.Input((50,)), layers.Dense(20), layers.Dense(1)])
+        big.compile("sgd", "mse")
+        of_rows(big, np.zeros((1, 50)), np.zeros((1, 1)))
+
+
+# ------------------------------------------------------------------------------ command lines
+
+
+def test_the_command_makes_and_grades(trasluz, tmp_path):
+    folder = tmp_path / "out"
+    code, out, err = trasluz("worksheet", "--seed", 7, "--students", 2, "--format", "md",
+                             "--blanks", 6, "--out", folder, "--json")  # fmt: skip
+    assert code == 0, err
+    assert [s["blanks"] for s in json.loads(out)["sheets"]] == [6, 6]
+    sheet = Sheet.load(folder / "sheet-01.json")
+    path = filled(sheet, tmp_path, "csv")
+    code, out, err = trasluz("grade", folder / "sheet-01.json", path, "--lang", "es")
+    assert code == 0 and "Puntos: 6 de 6" in out
+    code, out, err = trasluz("grade", folder / "sheet-02.md", path, "--json")
+    marks = json.loads(out)
+    assert code == 0 and marks["score"] < 6 and marks["first_wrong"] == "q1"
+    (tmp_path / "all").mkdir()
+    path.rename(tmp_path / "all" / path.name)
+    code, out, err = trasluz("grade", folder, tmp_path / "all")
+    assert code == 0 and "6 / 6" in out
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("worksheet", "--network", "2-x"),
+        ("worksheet", "--network", "2-99-1"),
+        ("worksheet", "--network", "2-1", "--loss", "categorical_crossentropy"),
+        ("worksheet", "--activation", "relu,relu,relu"),
+        ("worksheet", "--stages", "forwards"),
+        ("worksheet", "--blanks", "500"),
+        ("worksheet", "--wrt", "w77"),
+        ("worksheet", "--example", "unam"),
+        ("worksheet", "--model", "m"),
+        ("worksheet", "--data", "iris"),
+        ("worksheet", "--model", "m", "--example", "unam-2-2-2"),
+        ("worksheet", "--learning-rate", "1e-12"),
+        ("grade", "nothing.json", "nothing.csv"),
+        ("grade", ".", "nothing.csv"),
+    ],
+)
+def test_mistakes_are_said_in_both_languages(trasluz, arguments, lang, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = trasluz(*arguments, "--lang", lang)
+    assert code == 2 and "Traceback" not in err
+    assert err.startswith("Error: ")
+    assert ("To mend it: " if lang == "en" else "Para arreglarlo: ") in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sheets_from_a_trained_model_and_its_table(trasluz, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    assert trasluz("train", "linnerud", "--target", "Weight", "--hidden", 2, "--epochs", 1,
+                   "--out", run, "--quiet")[0] == 0  # fmt: skip
+    code, _, err = trasluz("worksheet", "--model", run, "--data", "linnerud", "--rows", "3,5",
+                           "--format", "md", "--out", out)  # fmt: skip
+    assert code == 0, err
+    assert len(list(out.glob("sheet-*.md"))) == 2
+    code, _, err = trasluz("worksheet", "--model", run, "--data", "linnerud", "--rows", "99")
+    assert code == 2 and "99" in err
