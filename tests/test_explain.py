@@ -452,7 +452,7 @@ def test_embeddings_shared_weights_and_images():
     words = np.array([[1, 4, 1]])
     lines = agree(model.explain(words, [[0.5]], "embedding/embeddings", (1, 0)))
     assert any("e⁽¹⁾₂,₁" in line for line in lines)
-    with pytest.raises(UserError, match="does not depend|no derivative"):
+    with pytest.raises(UserError, match="has no derivative"):
         model.explain(words, [[0.5]], "x", (0, 0))
     shared = layers.Dense(2, "tanh", name="shared")
     inputs = Input((2,))

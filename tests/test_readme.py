@@ -31,7 +31,8 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
-LANGUAGES = {"python", "console"}
+LANGUAGES = {"python", "console", "text", "json"}
+TRANSLATED = [("README.md", "README.es.md"), ("docs/explain.md", "docs/explain.es.md")]
 FENCE = re.compile(r"^\s*```")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
 
@@ -71,14 +72,26 @@ def blocks(name: str) -> list[Block]:
 def run(name: str) -> None:
     """Run a document's blocks in order, here: what it shows has to come out."""
     space: dict[str, object] = {"__name__": "__main__"}
+    printed = ""
     for block in blocks(name):
-        if block.language == "console":
+        if block.language in ("text", "json"):
+            check_printed(name, block, printed)
+        elif block.language == "console":
             run_commands(name, block)
         elif ">>> " in block.text:
             run_examples(name, block, space)
         else:
             tree = ast.increment_lineno(ast.parse(block.text, name), block.line - 1)
-            exec(compile(tree, name, "exec"), space)
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(tree, name, "exec"), space)
+            printed = out.getvalue()
+
+
+def check_printed(name: str, block: Block, printed: str) -> None:
+    """Compare a block of text with what the Python block before it printed."""
+    fits = doctest.OutputChecker().check_output
+    if not fits(block.text, printed.rstrip("\n") + "\n", doctest.ELLIPSIS):
+        sys.exit(f"{name}:{block.line}: the block before printed\n{printed}")
 
 
 def run_examples(name: str, block: Block, space: dict[str, object]) -> None:
@@ -186,12 +199,13 @@ def test_links_lead_somewhere(name):
             assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}"
 
 
-def test_both_readmes_show_the_same():
-    english, spanish = blocks("README.md"), blocks("README.es.md")
+@pytest.mark.parametrize(("one", "other"), TRANSLATED)
+def test_both_languages_show_the_same(one, other):
+    english, spanish = blocks(one), blocks(other)
     assert [b.language for b in english] == [b.language for b in spanish]
-    for one, other in zip(english, spanish, strict=True):
-        if one.language == "python":
-            assert shape(one) == shape(other), f"the blocks at lines {one.line} and {other.line}"
+    for first, second in zip(english, spanish, strict=True):
+        if first.language == "python":
+            assert shape(first) == shape(second), f"blocks at lines {first.line} and {second.line}"
 
 
 def shape(block: Block) -> str:

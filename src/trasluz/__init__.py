@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "examples", "initializers",
     "layers", "linear", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "regularizers", "saving", "tape", "utils",
+    "regularizers", "saving", "tape", "utils", "worksheets",
 )  # fmt: skip
 _NAMES = {
     "Input": "trasluz.symbolic",

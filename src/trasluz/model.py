@@ -520,13 +520,18 @@ class Model(Layer):
 
         return explain(self, x, y, wrt, at, digits, training, update, **how)
 
-    def check_gradients(self, x: Any, y: Any, training: bool = False) -> dict[str, float]:
+    def check_gradients(
+        self, x: Any, y: Any, training: bool = False, print_fn: Callable[[str], Any] | None = None
+    ) -> dict[str, float]:
         """Compare the backward pass with central differences, in double precision.
+
+        Says which parameter is the worst.
 
         Args:
             x: the inputs of a few rows.
             y: their targets.
             training: whether layers behave as in training.
+            print_fn: says it; `print` unless given.
 
         Returns:
             For each parameter, the greatest difference over its entries (at most 20 of them,
@@ -534,7 +539,11 @@ class Model(Layer):
         """
         from trasluz.explain.reading import Reading
 
-        return Reading(self, x, y, training).differences()
+        found = Reading(self, x, y, training).differences()
+        if found:
+            path, apart = next(iter(found.items()))
+            (print_fn or print)(f"{path} is the worst of {len(found)}: apart by {apart:.1e}")
+        return found
 
     # ------------------------------------------------------------------------------------- files
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.explain.pages import decimal
 from trasluz.messages import say
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
@@ -71,11 +72,27 @@ def drawn(*panels: Panel, title: str = "") -> bytes:
     >>> drawn(summed([0, 1], {"a": [1, 2]}, [1, 2], ([0], [1])))[1:4]
     b'PNG'
     """
+    from matplotlib.ticker import FuncFormatter
+
     figure, row = _figure(len(panels))
     for axes, panel in zip(row, panels, strict=True):
         panel(axes)
         axes.grid(alpha=0.3)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, 4)))
     return _png(figure, title)
+
+
+def _number(value: float, digits: int) -> str:
+    """Write a number as the language of messages does."""
+    text = f"{value:.{digits}g}" if abs(value) > 1e-12 else "0"
+    return text.replace("-", "−").replace(".", decimal())
+
+
+def _label(name: str) -> str:
+    """Write a name, as a formula if it is one."""
+    latex = getattr(name, "latex", "")
+    return f"${latex}$" if latex else name
 
 
 def tangent(
@@ -96,11 +113,13 @@ def tangent(
         reach = (max(x) - min(x)) / 8
         for (place, value, slope), colour in zip(touched, (ORANGE, GREEN), strict=False):
             ends = np.array([place - reach, place + reach])
-            label = f"{say('curve-slope')} {slope:.4g}"
+            label = f"{say('curve-slope')} {_number(slope, 4)}"
             axes.plot(ends, value + slope * (ends - place), "--", color=colour, label=label)
             axes.plot(place, value, "o", color=colour)
-        axes.axvline(bottom, color="grey", linestyle=":", label=f"{labels[0]} = {bottom:.6g}")
-        axes.set(xlabel=labels[0], ylabel=labels[1])
+        x_label, y_label = map(_label, labels)
+        lowest = f"{x_label} = {_number(bottom, 6)}"
+        axes.axvline(bottom, color="grey", linestyle=":", label=lowest)
+        axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_ylim(min(y) - 0.1 * (max(y) - min(y)), max(y) * 1.05)
         axes.legend(loc="upper center")
 
@@ -120,9 +139,11 @@ def summed(x: Any, parts: Mapping[str, Any], total: Any, rows: Any, shift: float
 
     def panel(axes: Any) -> None:
         for (name, part), colour in zip(parts.items(), (BLUE, ORANGE), strict=False):
-            axes.plot(x, part, "--", color=colour, label=name)
+            axes.plot(x, part, "--", color=colour, label=_label(name))
         if shift:
-            axes.axhline(shift, color="grey", linestyle=":", label=f"b₃ = {shift:.4g}")
+            axes.axhline(
+                shift, color="grey", linestyle=":", label=f"$b_{{3}}$ = {_number(shift, 4)}"
+            )
         axes.plot(x, total, color=GREEN, linewidth=2.5, label=say("curve-sum"))
         axes.plot(*rows, "o", color="black", label=say("curve-observed"))
         axes.set(xlabel=say("curve-dose"), ylabel=say("curve-effect"))
@@ -158,7 +179,7 @@ def parted(
                           label=name or say("curve-line"))  # fmt: skip
         for label, mark, colour in ((1, "o", BLUE), (-1, "X", ORANGE)):
             rows = x[np.asarray(y) == label]
-            axes.plot(*rows.T, mark, color=colour, markersize=11, label=f"y = {label}")
+            axes.plot(*rows.T, mark, color=colour, markersize=11, label=f"y = {_number(label, 1)}")
         axes.set(xlim=(-2, 2), ylim=(-2, 2), xlabel="x₁", ylabel="x₂", title=title, aspect="equal")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
@@ -176,13 +197,14 @@ def descent(f: Callable[[Any], Any], places: Sequence[Any], title: str) -> Panel
 
     def panel(axes: Any) -> None:
         path = np.array(places)
-        reach = 1.2 * np.abs(path).max(axis=0) + 0.3
         if path.ndim == 1:
+            reach = np.abs(path - 2).max() + 0.5
             w = np.linspace(2 - reach, 2 + reach, 201)
             axes.plot(w, [f(one) for one in w], color=BLUE)
             axes.plot(path, [f(one) for one in path], "o-", color=ORANGE, alpha=0.8, markersize=4)
             axes.set(xlabel="w", ylabel="f(w)", title=title)
             return
+        reach = 1.2 * np.abs(path).max(axis=0) + 0.3
         w1, w2 = (np.linspace(-one, one, 101) for one in reach)
         heights = f(np.stack(np.meshgrid(w1, w2)))
         axes.contour(w1, w2, heights, levels=15, cmap="viridis", alpha=0.7)

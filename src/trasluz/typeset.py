@@ -22,6 +22,8 @@ import numpy as np
 from trasluz.ops import ATOM, PRODUCT, SUM
 from trasluz.tape import Row, Traced
 
+BOX = r"\boxed{"
+
 
 class Symbol(Traced):
     """A name with a value.
@@ -74,13 +76,16 @@ class Symbol(Traced):
             spelled(row, [part._numbered(digits) for part in parts]), self.value, row.level
         )
 
+    @property
+    def name(self) -> str:
+        """How it is written, out of its box if it stands in one."""
+        boxed = self.latex.startswith(BOX)
+        return self.latex.removeprefix(BOX)[:-1] if boxed else self.latex
+
     def at(self, known: Mapping[str, Any]) -> Any:
         """Work the formula out again, with other values for some of its names."""
-        name = self.latex
-        if name.startswith(r"\boxed{"):
-            name = name[len(r"\boxed{") : -1]
-        if name in known:
-            return known[name]
+        if self.name in known:
+            return known[self.name]
         if self.made is None:
             return self.value
         row, parts = self.made

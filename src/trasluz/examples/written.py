@@ -90,17 +90,12 @@ def text(example: Example) -> str:
             lines += _aligned(pen.table(step))
         lines += [f"  {pen.math(parse(line)).strip()}" for line in step.lines]
         if step.derivation:
-            lines += _untitled(plain.page(step.derivation)).splitlines()
+            lines += plain.body(step.derivation).splitlines()
     if example.errata:
         lines += ["", say("example-errata")]
     for about, *values in _corrected(example, pen):
         lines += [f"  · {about}", *(f"    {value}" for value in values)]
     return "\n".join(lines)
-
-
-def _untitled(page: str) -> str:
-    """Leave out the title of a derivation: the step's stands there."""
-    return page.partition("\n\n")[2]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
@@ -127,8 +122,7 @@ def markdown(example: Example) -> str:
         for line in step.lines:
             lines += ["", f"${pen.math(parse(line))}$"]
         if step.derivation:
-            told = _untitled(marked.page(step.derivation))
-            lines += ["", re.sub(r"^## ", "### ", told, flags=re.MULTILINE)]
+            lines += ["", marked.body(step.derivation, "###")]
     if example.errata:
         lines += ["", f"## {pen.words(say('example-errata'))}", ""]
     for about, *values in _corrected(example, pen):

@@ -7,13 +7,13 @@ derivative of one step's formula in one of its names, read off the rows of the f
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trasluz import ops
 from trasluz.explain.tidy import tidied
 from trasluz.typeset import Symbol, constant
-import itertools
 
 MOST_PATHS = 24  # of one derivative; beyond that deltas are shorter
 MOST_ENTRIES = 400  # that a network with so few paths can have

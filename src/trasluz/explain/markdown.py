@@ -19,12 +19,18 @@ def text(words: str) -> str:
 
 
 def page(derivation: Derivation) -> str:
+    """Spell a derivation: its title, then its body."""
+    math = functools.partial(latex.inline, decimal=pages.decimal())
+    return f"# {pages.title(derivation, text, math)}\n\n{body(derivation)}"
+
+
+def body(derivation: Derivation, level: str = "##") -> str:
     """Spell a derivation with a heading a section, and each step as a displayed formula."""
     decimal = pages.decimal()
     math = functools.partial(latex.inline, decimal=decimal)
-    lines = [f"# {pages.title(derivation, text, math)}"]
+    lines: list[str] = []
     for section in derivation.sections():
-        lines += ["", f"## {pages.heading(section, text, math)}"]
+        lines += ["", f"{level} {pages.heading(section, text, math)}"]
         for step in section.steps:
             tag = rf" \tag{{{step.number}}}" if step.number else ""
             equation = latex.aligned(step, decimal)
@@ -37,6 +43,6 @@ def page(derivation: Derivation) -> str:
             if remark := pages.remark(step):
                 lines += ["", text(remark)]
     if found := pages.checks(derivation):
-        lines += ["", f"## {text(pages.checks_title())}", "", "| | |", "|---|---:|"]
+        lines += ["", f"{level} {text(pages.checks_title())}", "", "| | |", "|---|---:|"]
         lines += [f"| {text(how)} | {math(value)} |" for how, value in found]
-    return "\n".join(lines)
+    return "\n".join(lines[1:])

@@ -159,10 +159,16 @@ def _held(node: Node, decimal: str) -> str:
 
 
 def page(derivation: Derivation) -> str:
-    """Spell a derivation for a terminal: sections of numbered equations, then the checks."""
+    """Spell a derivation for a terminal: its title, then its body."""
+    math = functools.partial(write, decimal=pages.decimal())
+    return f"{pages.title(derivation, str, math)}\n\n{body(derivation)}"
+
+
+def body(derivation: Derivation) -> str:
+    """Spell the sections of a derivation, of numbered equations, then the checks."""
     decimal = pages.decimal()
     math = functools.partial(write, decimal=decimal)
-    lines = [pages.title(derivation, str, math)]
+    lines: list[str] = []
     digits = len(str(derivation.number)) if derivation.number else 0
     for section in derivation.sections():
         lines += ["", pages.heading(section, str, math)]
@@ -172,7 +178,7 @@ def page(derivation: Derivation) -> str:
         longest = max(len(name) for name, _ in found)
         lines += ["", pages.checks_title()]
         lines += [f"  {name:{longest}}  {write(value, decimal)}" for name, value in found]
-    return "\n".join(lines)
+    return "\n".join(lines[1:])
 
 
 def _step(step: Derivation, decimal: str, digits: int) -> list[str]:

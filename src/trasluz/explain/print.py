@@ -141,7 +141,7 @@ def page(derivation: Derivation) -> bytes:
     Raises:
         UserError: the extra `print` is not installed.
     """
-    found: bytes = _typst().compile(source(derivation).encode(), ignore_system_fonts=True)
+    found: bytes = typst().compile(source(derivation).encode(), ignore_system_fonts=True)
     return found
 
 
@@ -154,11 +154,16 @@ def picture(derivation: Derivation, dots: float = 110) -> list[bytes]:
     """
     how = {"format": "png", "ppi": dots, "ignore_system_fonts": True}
     with speaking(derivation.lang):
-        found = _typst().compile(source(derivation).encode(), **how)
+        found = typst().compile(source(derivation).encode(), **how)
     return found if isinstance(found, list) else [found]
 
 
-def _typst() -> ModuleType:
+def typst() -> ModuleType:
+    """Give the package that prints.
+
+    Raises:
+        UserError: if it is not installed.
+    """
     try:
         import typst
     except ImportError:

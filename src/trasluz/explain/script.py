@@ -202,7 +202,9 @@ class Script(Tape):
             return g
         name = self._namer(mark, entries)
         new = Entries(g.value, g.at, self.book)
-        self.name(new, lambda p: _slope(name(p)), g.at, "backward", mark.where, LAST - index)
+        self.name(
+            new, lambda p: self.slope_sign(name(p)), g.at, "backward", mark.where, LAST - index
+        )
         self.slope_of[index] = new
         return new
 
@@ -242,6 +244,11 @@ class Script(Tape):
                 return leaf
         return spelled
 
+    def slope_sign(self, name: str) -> str:
+        """Name the derivative of the loss in a name."""
+        total = self.names.unit(self.marks[self.reading.last.index], ())
+        return rf"\frac{{\partial {total}}}{{\partial {name}}}"
+
     # ---------------------------------------------------------------------------------- the tree
 
     @property
@@ -269,7 +276,7 @@ class Script(Tape):
         if id(slope) in self.defined:
             return self.defined[id(slope)]
         layer = self.wrt.rpartition("/")[0] if self.wrt in self.params else self.wrt
-        leaf = Symbol(_slope(target.latex), slope.value)
+        leaf = Symbol(self.slope_sign(target.latex), slope.value)
         return Definition(leaf, lambda: slope, "backward", layer, LAST)
 
     def tree(self, update: bool, digits: int, lang: str | None) -> Derivation:
@@ -360,7 +367,9 @@ class Script(Tape):
             def spell(place: Place) -> Symbol:
                 if path == self.wrt and place == self.place:
                     return leaf
-                return Symbol(_slope(self.params[path].at(place).latex), numbers[path][place])
+                return Symbol(
+                    self.slope_sign(self.params[path].at(place).latex), numbers[path][place]
+                )
 
             return Entries(numbers[path], spell, self.book)
 
@@ -373,10 +382,6 @@ class Script(Tape):
 
 def _sign(slot: str) -> str:
     return SLOTS.get(slot, rf"\mathrm{{{slot}}}".replace("_", r"\_"))
-
-
-def _slope(name: str) -> str:
-    return rf"\frac{{\partial E}}{{\partial {name}}}"
 
 
 __all__ = ["Definition", "Script"]

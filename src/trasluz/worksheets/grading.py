@@ -16,7 +16,7 @@ from trasluz.explain import Derivation
 from trasluz.explain.plain import plain
 from trasluz.messages import enumerated, problem
 from trasluz.worksheets.answers import Answers, is_empty, load_class, read_number
-from trasluz.worksheets.sheet import BOX, Item, Sheet
+from trasluz.worksheets.sheet import Item, Sheet
 
 TOLERANCE = 0.01
 FULL = ("right", "followed")
@@ -145,10 +145,9 @@ def grade(
             continue
         elif not item.printed:
             value = _evaluated(step, known)
-        for name in (step.symbol, f"{BOX}{step.symbol}}}"):
-            known.pop(name, None)  # what is printed is right, whatever had this name before
-            if value is not None and math.isfinite(value):
-                known[name] = np.float64(value)
+        known.pop(step.symbol, None)  # what is printed is right, whatever had this name before
+        if value is not None and math.isfinite(value):
+            known[step.symbol] = np.float64(value)
     return Marks(sheet, tuple(marks))
 
 

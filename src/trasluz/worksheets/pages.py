@@ -384,7 +384,7 @@ def _pdf(body: str) -> bytes:
     ]
     epoch = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
     source = "\n".join(lines).encode()
-    made: bytes = printed._typst().compile(source, ignore_system_fonts=True, timestamp=epoch)
+    made: bytes = printed.typst().compile(source, ignore_system_fonts=True, timestamp=epoch)
     return made
 
 

@@ -26,7 +26,6 @@ Entry = tuple[str, tuple[int, ...]]
 
 FORMAT = 1
 FORMATS = ("pdf", "html", "ipynb", "md")
-BOX = r"\boxed{"
 ASKED = ("forward", "loss", "backward", "update")
 
 
@@ -113,7 +112,7 @@ class Sheet:
     def given(self) -> dict[str, float]:
         """What the formulas start from, by name: inputs, weights, targets."""
         worked = {step.symbol for step in self.steps}
-        leaves = {bare(leaf.latex): leaf for step in self.steps for leaf in _leaves(step.spelled)}
+        leaves = {leaf.name: leaf for step in self.steps for leaf in _leaves(step.spelled)}
         found = {
             name: float(leaf.value)
             for name, leaf in leaves.items()
@@ -147,7 +146,7 @@ class Sheet:
 
         def item(number: int, step: Derivation) -> Item:
             members, printed = [step.symbol, step.formula], not _sizes(step) & results
-            if printed and not any(bare(leaf.latex) in secret for leaf in _leaves(step.spelled)):
+            if printed and not any(leaf.name in secret for leaf in _leaves(step.spelled)):
                 members.append(step.numbers)
             if printed:
                 members.append(step.result)
@@ -354,15 +353,6 @@ def dump(data: Any) -> bytes:
 def key_of(step: Derivation) -> str:
     """Tell a step from others: optimizers name what they keep of each weight alike."""
     return f"{step.symbol} = {step.formula}"
-
-
-def bare(name: str) -> str:
-    r"""Take the box off a factor's name.
-
-    >>> bare(r"\boxed{x_{1}}"), bare("x_{1}")
-    ('x_{1}', 'x_{1}')
-    """
-    return name.removeprefix(BOX)[:-1] if name.startswith(BOX) else name
 
 
 def stage_of(step: Derivation) -> str:
