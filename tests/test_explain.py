@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
+from evaluation import evaluate
 from trasluz import Input, Model, Sequential, config, layers, ops, optimizers, utils
 from trasluz.errors import UserError
 from trasluz.explain import explain
-from trasluz.explain.formula import evaluate
 from trasluz.explain.plain import plain
 from trasluz.explain.reading import Reading
 
@@ -135,6 +135,13 @@ def test_any_network(seed):
         again, largest = evaluate(step.numbers), max(map(abs, printed(step.numbers)), default=1)
         assert again == pytest.approx(step.value, rel=1e-9, abs=1e-9 * max(1, largest)), step.line()
         assert "\\" not in plain(step.line()), step.formula
+    told = {}
+    for step in d.steps():
+        same = told.setdefault(step.symbol, step.value)
+        assert np.allclose(same, step.value, rtol=1e-9, atol=1e-12), step.line()
+    whole = model.explain(x, y, path, training=training)
+    np.testing.assert_allclose(whole.value[at], derived, rtol=1e-9, atol=1e-12)
+    agree(whole)
     expected = new_value(model, x, y, path, training)[at]
     assert d.value == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
@@ -278,18 +285,14 @@ def test_json_is_exact(unam):
     tree = json.loads(d.json())
     assert tree["value"] == d.value
     assert tree["checks"]["backward"] == pytest.approx(tree["value"], rel=1e-12)
-    assert (tree["format"], tree["kind"], tree["lang"]) == (1, "chain", "en")
+    assert (tree["format"], tree["lang"]) == (1, "en")
     assert tree["checks"]["derived"] == d.checks["derived"]
-    known = {"number", "symbol", "formula", "numbers", "value", "kind", "where", "note"}
-
-    def check(step):
-        assert known | {"children", "reused"} <= set(step)
-        for earlier in [*step["children"], *step["reused"]]:
-            assert earlier["number"] < step["number"]
-        for child in step["children"]:
-            check(child)
-
-    check(tree)
+    known = ["number", "symbol", "formula", "numbers", "value", "kind", "where", "note"]
+    for number, (step, one) in enumerate(zip(tree["steps"], d.steps(), strict=True), 1):
+        assert list(step) == [*known, "children", "reused"]
+        assert step["number"] == number
+        assert step["value"] == one.value
+        assert all(earlier < number for earlier in step["children"] + step["reused"])
 
 
 def test_an_altered_rule_alters_the_derivation(unam, monkeypatch):
@@ -413,6 +416,62 @@ def test_a_large_network_is_folded():
     assert derived == pytest.approx(difference, rel=1e-3)
     folded = next(s for s in d.steps() if "underbrace" in s.formula)
     assert folded.value == pytest.approx(float(folded.evaluated({})), rel=1e-9)
+
+
+def test_pages_stay_short():
+    """Neither many classes, nor depth, nor statistics of many rows make a page that nobody reads."""
+    utils.set_random_seed(0)
+    many = Sequential([Input((3,)), layers.Dense(1000, "softmax")])
+    many.compile("sgd", "sparse_categorical_crossentropy")
+    d = many.explain(np.ones((1, 3)), [7], "dense/kernel", (0, 7))
+    agree(d)
+    assert len(list(d.steps())) < 60
+    deep = Sequential([Input((2,)), *[layers.Dense(2, "tanh") for _ in range(250)]])
+    deep.compile("sgd", "mse")
+    d = deep.explain([[0.5, -0.5]], [[1.0, 0.0]], "dense/kernel", (0, 0))
+    assert len(json.loads(d.json())["steps"]) < 3000
+    wide = Sequential([Input((12,))])
+    for _ in range(3):
+        wide.add(layers.Dense(12, "tanh"))
+        wide.add(layers.BatchNormalization())
+    wide.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(12, 12))
+    d = wide.explain(x, x, "dense/kernel", (0, 0), training=True)
+    agree(d)
+    assert len(list(d.steps())) < 600
+
+
+class Doubling(layers.Layer):
+    """A layer whose formula would double with each turn."""
+
+    def call(self, x):
+        for _ in range(12):
+            x = x * x * 0.1 + x
+        return x
+
+
+def test_long_formulas_are_parted():
+    model = Sequential([Input((2,)), layers.Dense(2), Doubling(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    d = model.explain([[0.5, -0.5]], [[1.0]], "dense/kernel", (0, 0))
+    agree(d)
+    assert max(len(step.line()) for step in d.steps()) < 20_000
+
+
+def test_several_outputs_have_names_of_their_own():
+    utils.set_random_seed(0)
+    inputs = Input((2,))
+    hidden = layers.Dense(2, "tanh", name="output_hidden")(inputs)
+    outputs = [layers.Dense(2, name="one")(hidden), layers.Dense(3, "softmax", name="output")(hidden)]
+    model = Model(inputs, outputs)
+    model.compile("sgd", ["mse", "categorical_crossentropy"], loss_weights=[1.0, 0.5])
+    x, y = np.array([[0.3, -0.4], [0.1, 0.9]]), [np.ones((2, 2)), np.eye(3)[[0, 2]]]
+    for some in (slice(0, 1), slice(0, 2)):
+        d = model.explain(x[some], [t[some] for t in y], "output_hidden/kernel", (0, 1))
+        agree(d)
+        told = {}
+        for step in d.steps():
+            assert told.setdefault(step.symbol, step.value) == pytest.approx(step.value)
 
 
 def test_the_size_of_a_page_does_not_grow_with_the_paths():
@@ -546,5 +605,5 @@ def test_schedules_and_clipping_have_steps_of_their_own(unam):
     model.train_on_batch(x, y)
     d = model.explain(x, y, "dense/kernel", (0, 0), update=True)
     symbols = [s.symbol for s in d.steps() if s.kind == "update"]
-    assert [s for s in symbols if s in (r"\eta_{t}", r"\tilde{g}")] == [r"\eta_{t}", r"\tilde{g}"]
-    assert {"t", r"\alpha_{t}", r"m^{\prime}", r"v^{\prime}"} <= set(symbols)
+    assert [s for s in symbols if s in (r"\eta_{k}", r"\tilde{g}")] == [r"\eta_{k}", r"\tilde{g}"]
+    assert {"k", r"\alpha_{k}", r"m^{\prime}", r"v^{\prime}"} <= set(symbols)

@@ -33,14 +33,17 @@ from trasluz.tape import Row, Traced
 from trasluz.typeset import Symbol, constant, named_by_value
 
 Place = tuple[int, ...]
-MOST_TERMS = 12  # longer sums are left out in the middle
+MOST_TERMS = 12  # longer sums are left out in the middle; on long pages, sums longer than HALF
+HALF = 6
 HEAD, TAIL = 3, 1
+LEFT_OUT = r"\underbrace{\cdots}"
 
 
 class Book:
     """What has been computed: so that the same row on the same arrays gives the same array."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_TERMS) -> None:
+        self.most = most  # terms of a sum that are all spelled
         self.known: dict[Any, tuple[Entries, Any]] = {}
         self.notes: list[tuple[str, Entries]] = []
 
@@ -248,11 +251,16 @@ def _folded(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.n
     x, fold = args[0], _folding(args[0].shape, params)
 
     def spell(place: Place) -> Symbol:
-        parts = [x.at(_place(i, x.shape)) for i in fold(place)]
+        every = fold(place)
+        shown = _shown(len(every), x.book.most)
+        parts = [x.at(_place(i, x.shape)) for i in every[shown]]
+        if len(shown) < len(every):  # a fold of the rest stands for it
+            rest = row.forward(np.delete(x.value.ravel()[every], shown))
+            parts.insert(-TAIL, _left_out(len(every) - len(shown), rest))
         reading = _function_of_all(row, len(parts))
         return Symbol(
             typeset.spelled(reading, parts),
-            row.forward(np.array([p.value for p in parts])),
+            value[place],
             reading.level,
             (reading, parts),
         )
@@ -299,7 +307,10 @@ def _product(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.
         wanted = [k for k, place in enumerate(right) if place == getattr(b, "focus", None)]
         wanted += [k for k, place in enumerate(left) if place == getattr(a, "focus", None)]
         return elided(
-            numbers, lambda k: ops.multiply(symbol(a, left[k]), symbol(b, right[k])), wanted
+            numbers,
+            lambda k: ops.multiply(symbol(a, left[k]), symbol(b, right[k])),
+            _most(a, b),
+            wanted,
         )
 
     return spell
@@ -338,27 +349,41 @@ def total(x: Any, which: Iterable[int]) -> Symbol:
     """Add up entries, given by their numbers."""
     chosen = list(which)
     numbers = np.asarray(_value(x)).ravel()[chosen]
-    return elided(numbers, lambda k: symbol(x, _place(chosen[k], np.shape(x))))
+    return elided(numbers, lambda k: symbol(x, _place(chosen[k], np.shape(x))), _most(x))
 
 
-def elided(numbers: Any, term: Callable[[int], Symbol], wanted: Sequence[int] = ()) -> Symbol:
+def elided(
+    numbers: Any, term: Callable[[int], Symbol], most: int, wanted: Sequence[int] = ()
+) -> Symbol:
     """Add up terms; of many only some are spelled, the others are counted and summed."""
     count = len(numbers)
     if count == 0:
         return constant(0)
-    if count <= MOST_TERMS:
-        shown = list(range(count))
-    else:
-        shown = sorted({*range(HEAD), *wanted, *range(count - TAIL, count)})
-    left_out = count - len(shown)
+    shown = _shown(count, most, wanted)
     parts = [term(k) for k in shown]
-    if left_out:
-        rest = float(np.delete(numbers, shown).sum())
-        parts.insert(-TAIL, Symbol(rf"\underbrace{{\cdots}}_{{{left_out}}}", rest))
+    if len(shown) < count:
+        rest = np.delete(numbers, shown).sum()
+        parts.insert(-TAIL, _left_out(count - len(shown), rest))
     result = parts[0]
     for part in parts[1:]:
         result = ops.add(result, part)
     return result
+
+
+def _shown(count: int, most: int, wanted: Sequence[int] = ()) -> list[int]:
+    """Choose which of so many terms are spelled."""
+    if count <= most:
+        return list(range(count))
+    return sorted({*range(HEAD), *wanted, *range(count - TAIL, count)})
+
+
+def _left_out(count: int, value: Any) -> Symbol:
+    """Stand for terms that are not spelled."""
+    return Symbol(rf"{LEFT_OUT}_{{{count}}}", value)
+
+
+def _most(*arrays: Any) -> int:
+    return next((a.book.most for a in arrays if isinstance(a, Entries)), MOST_TERMS)
 
 
 def _inside(*entries: Any) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from builtins import max as builtin_max
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -171,7 +172,8 @@ def times(a: Any, b: Any) -> str:
     left, right = f"{a:2}", f"{b:2}"
     if "1" in (left, right):
         return right if left == "1" else left
-    digits = right[:1].isdigit() or left[-1:].isdigit() or left.endswith("{}")
+    begins = re.match(r"(\\frac\{)*\d", right)  # a quotient of numbers begins with one too
+    digits = begins or left[-1:].isdigit() or left.endswith("{}")
     signed = left.endswith(r"\right)") and right.startswith(r"\left(-")
     dot = r" \cdot " if digits or signed else r"\,"
     return left + dot + right

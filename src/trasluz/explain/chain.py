@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trasluz import ops
+from trasluz.entries import LEFT_OUT
 from trasluz.explain.tidy import tidied
 from trasluz.typeset import Symbol, constant
 
 MOST_PATHS = 24  # of one derivative; beyond that deltas are shorter
-MOST_ENTRIES = 400  # that a network with so few paths can have
+MOST_ENTRIES = 200  # that a network with so few paths can have
 
 
 def named_in(spelled: Symbol) -> Iterator[Symbol]:
@@ -29,8 +30,8 @@ def named_in(spelled: Symbol) -> Iterator[Symbol]:
         yield from named_in(part)
 
 
-class TooManyPathsError(Exception):
-    """The chain rule is better told by deltas."""
+class ByDeltasError(Exception):
+    """The chain rule is told by deltas: there are too many paths, or a row has no formula."""
 
 
 def slope_in(
@@ -52,8 +53,8 @@ def slope_in(
     if through and id(spelled) in through:
         return through[id(spelled)]
     if spelled.made is None:
-        if spelled.latex.startswith(r"\underbrace"):
-            raise TooManyPathsError  # terms that are left out may hold it
+        if spelled.latex.startswith(LEFT_OUT):
+            raise ByDeltasError  # terms that are left out may hold it
         return None
     row, parts = spelled.made
     total: Symbol | None = None
@@ -63,7 +64,7 @@ def slope_in(
             continue
         rule = row.rules[min(position, len(row.rules) - 1)]
         if rule is None or row.kind != "elementwise":
-            raise TooManyPathsError
+            raise ByDeltasError
         local = rule(y or spelled, *parts)
         term = tidied(_symbol(local) * inner)
         total = term if total is None else total + term
@@ -98,7 +99,7 @@ class Chain:
             if not 0 < self.count(total) <= MOST_PATHS:
                 return None
             return self.script.defined[id(self.derivative(total))]
-        except TooManyPathsError:
+        except ByDeltasError:
             return None
 
     def count(self, name: Symbol) -> int:
@@ -106,8 +107,6 @@ class Chain:
         if id(name) not in self.counts:
             self.counts[id(name)] = 0  # while it is being counted
             paths = sum(self.count(child) for child in self.names_in(name))
-            if paths > 64 * MOST_PATHS:
-                raise TooManyPathsError
             self.counts[id(name)] = paths
         return self.counts[id(name)]
 
@@ -153,7 +152,9 @@ class Chain:
         return self._defined(sign, tidied(formula), "chain", where)
 
     def _product(self, name: Symbol, sign: str, where: str) -> Symbol:
-        formula = self._paths(name, where)
+        paths = self._walk(name)
+        direct = len(paths) == 1 and len(paths[0]) == 2
+        formula = self.slope(name, self.target) if direct else self._paths(name, where)
         return self._defined(sign, formula, "chain", where)
 
     def _paths(self, name: Symbol, where: str) -> Symbol:
@@ -205,7 +206,8 @@ class Chain:
         return [(one, self.script.recognised(slope)) for one, slope in slopes if slope is not None]
 
     def _is_passage(self, name: Symbol) -> bool:
-        return name.latex.startswith(r"\ell") and id(name) in self.script.defined
+        found = self.script.defined.get(id(name))
+        return found is not None and found.role == "logsumexp"
 
     def _formula(self, name: Symbol) -> Symbol:
         formula: Symbol = self.script.defined[id(name)].formula

@@ -84,15 +84,13 @@ class Derivation:
         """Spell one step as an equation, in LaTeX."""
         return " = ".join((step or self).parts())
 
-    def walk(self) -> Iterator[Derivation]:
-        """List the steps of the tree, children first."""
-        for child in self.children:
-            yield from child.walk()
-        yield self
-
     def steps(self) -> Iterator[Derivation]:
         """List the steps in the order of reading: forward, loss, backward, update."""
-        yield from sorted(self.walk(), key=lambda step: step.number)
+        found, rest = [], [self]
+        while rest:
+            found.append(rest.pop())
+            rest += found[-1].children
+        yield from sorted(found, key=lambda step: step.number)
 
     def sections(self) -> Iterator[Section]:
         """Part the steps, in the order of reading, wherever another layer or stage begins."""
@@ -102,7 +100,7 @@ class Derivation:
             if section is None or (section.stage, section.where) != (stage, step.where):
                 if section is not None:
                     yield section
-                section = Section(stage, step.where, [])
+                section = Section(stage, step.where, [], self.lang)
             section.steps.append(step)
         if section is not None:
             yield section
@@ -157,13 +155,22 @@ class Derivation:
             return page(self)
 
     def json(self, **how: Any) -> str:
-        """Write the tree as JSON: exact values, formulas in LaTeX. See docs/explain.md."""
+        """Write the steps as JSON: exact values, formulas in LaTeX. See docs/explain.md."""
         return json.dumps(self.as_dict(), **how)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the tree as plain data."""
+        """Give the steps as plain data, in the order of reading."""
+        from trasluz.explain.latex import clean
+
         with speaking(self.lang):
-            return {"format": FORMAT, "lang": language(), **self._as_dict(), "checks": self.checks}
+            return {
+                "format": FORMAT,
+                "lang": language(),
+                "symbol": clean(self.symbol),
+                "value": np.asarray(self.value).tolist(),
+                "checks": self.checks,
+                "steps": [step._as_dict() for step in self.steps()],
+            }
 
     def _as_dict(self) -> dict[str, Any]:
         from trasluz.explain.latex import clean
@@ -177,10 +184,8 @@ class Derivation:
             "kind": self.kind,
             "where": self.where,
             "note": say(self.note) if self.note else "",
-            "children": [child._as_dict() for child in self.children],
-            "reused": [
-                {"symbol": clean(step.symbol), "number": step.number} for step in self.reused
-            ],
+            "children": [step.number for step in self.children],
+            "reused": [step.number for step in self.reused],
         }
 
     def __str__(self) -> str:
@@ -216,6 +221,7 @@ class Section(NamedTuple):
     stage: str
     where: str
     steps: list[Derivation]
+    lang: str | None = None
 
     @property
     def title(self) -> str:
@@ -223,4 +229,5 @@ class Section(NamedTuple):
         from trasluz.explain.plain import plain
 
         where = plain(self.where) if self.stage == "chain" else self.where
-        return say(f"explain-stage-{self.stage}", part=where)
+        with speaking(self.lang):
+            return say(f"explain-stage-{self.stage}", part=where)

@@ -16,7 +16,7 @@ AVERAGES = {"mean": "mean", "var": "variance"}
 def landmarks(reading: Any) -> dict[int, Landmark]:
     """Find what layers give, the sums that go into activations, averages, and the errors."""
     steps: list[Step | None] = reading.lines.steps
-    paths = _paths(reading)
+    paths: set[str] = reading.paths
     calls: dict[int, _Call] = {}
     found: dict[int, Landmark] = {}
     for index, step in enumerate(steps):
@@ -46,12 +46,13 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
 
 def layer_of(reading: Any, step: Step) -> str:
     """Name the layer that a line belongs to, or "loss"."""
-    layer = _around(step.scope, _paths(reading))[0]
+    layer = _around(step.scope, reading.paths)[0]
     return "loss" if layer is None else str(layer).split("/", 1)[1]
 
 
-def _paths(reading: Any) -> set[str]:
-    return {h._path for h in holders(reading.model) if isinstance(h, Layer) and h._path}
+def layer_paths(model: Any) -> set[str]:
+    """List the paths of a model's layers."""
+    return {h._path for h in holders(model) if isinstance(h, Layer) and h._path}
 
 
 class _Call:
@@ -74,9 +75,9 @@ class _Call:
         for turn, line in ends.items():
             if turns and not turn:
                 continue
-            before = [i for i in self.sums.get(turn, []) if i != line]
-            if before and self.weighted:
-                found[before[-1]] = Landmark("sum", self.path, self.number, turn)
+            sums = self.sums.get(turn, [])
+            if sums and sums[-1] != line and self.weighted:  # else the sum is what the layer gives
+                found[sums[-1]] = Landmark("sum", self.path, self.number, turn)
             if turn:
                 found[line] = Landmark("state", self.path, self.number, turn)
         if not final_turn or last:
@@ -94,13 +95,14 @@ def _mark_loss(reading: Any, found: dict[int, Landmark], start: int) -> None:
     penalties = [i for i, s in noted if s.note == "penalty"]
     for number, line in enumerate(penalties, 1):
         found[line] = Landmark("penalty", "loss", number)
-    for line, step in noted:
-        if step.note == "rows" and step.value.ndim:
-            if not reading.one and step.value.size > 1:
-                found[line] = Landmark("rows", "loss")
-            errors = _errors(steps, line, start)
-            if errors is not None:
-                found[errors] = Landmark("errors", "loss")
+    outputs = [(i, s) for i, s in noted if s.note == "rows"]
+    for number, (line, step) in enumerate(outputs, 1):
+        series = number if len(outputs) > 1 else 0
+        if step.value.ndim and not reading.one and step.value.size > 1:
+            found[line] = Landmark("rows", "loss", series=series)
+        errors = _errors(steps, line, start) if step.value.ndim else None
+        if errors is not None:
+            found[errors] = Landmark("errors", "loss", series=series)
     found[reading.last.index] = Landmark("total", "loss")
 
 

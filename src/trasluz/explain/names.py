@@ -50,6 +50,7 @@ class Names:
         marks = list(marks)
         self.numbers = {m.where: m.number for m in reversed(marks) if m.number}
         self.hidden = len({m.number for m in marks if m.role == "output"})
+        self.logarithms = len({m.number for m in marks if m.role == "logsumexp" and m.number})
         self.shapes, self.given = dict(shapes), dict(given or {})
 
     def parameter(self, path: str, place: Place) -> str:
@@ -66,8 +67,11 @@ class Names:
             return given
         sign = SIGNS[mark.role]
         if mark.role == "rows":
-            return f"{sign}^{{[{','.join(str(i + 1) for i in place)}]}}"
-        if mark.role in ("sum", "output", "state", "mean", "variance", "penalty", "line"):
+            series = f"({mark.series})" if mark.series else ""
+            return f"{sign}^{{{series}[{','.join(str(i + 1) for i in place)}]}}"
+        if mark.role == "logsumexp" and mark.number and self.logarithms > 1:
+            sign = _raised(sign, f"({mark.number})")
+        elif mark.role in ("sum", "output", "state", "mean", "variance", "penalty", "line"):
             sign = _raised(sign, f"({mark.number})" + mark.turn)
         elif mark.series:
             sign = _raised(sign, f"({mark.series})")
@@ -120,7 +124,7 @@ class CourseNames(Names):
         """Name an entry of a line."""
         if mark.role == "output" and (mark.where, place) not in self.given:
             return lowered("n" if self.hidden == 1 else f"n^{{({mark.number})}}", place)
-        if mark.role == "sum":
+        if mark.role == "sum" and not mark.turn:
             role = "prediction" if mark.number == max(self.numbers.values()) else "output"
             return rf"\mathrm{{sum}}_{{{self.unit(mark._replace(role=role), place)}}}"
         return super().unit(mark, place)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trasluz import ops
-from trasluz.explain.chain import Chain, TooManyPathsError, slope_in
+from trasluz.explain.chain import ByDeltasError, Chain, named_in, slope_in
 from trasluz.explain.tidy import tidied
 from trasluz.tape import Row
 from trasluz.typeset import Symbol, constant
@@ -34,21 +34,24 @@ def passed(script: Any) -> Iterator[Any]:
     soft = name == "softmax" and step.row.name == "exp" and 1 < classes <= MOST_CLASSES
     if not soft and name == "softmax":
         return
-    logits = _logits(script, line) if soft else step.args[0]
+    under = _line_under(script, line) if soft else step.parents[0]
+    logits = script.lines.get(under)
     outputs = [script.lines[line].at((0, k)) for k in range(classes)]
     targets = _targets(script, classes)
     loss = next((i for i, m in script.marks.items() if m.role == "data"), reading.last.index)
     whole = script.lines[loss].at(())
     if targets is None or logits is None:
         return
-    entropy = _entropy(targets, outputs)
+    with np.errstate(all="ignore"):
+        entropy = _entropy(targets, outputs)
     if not np.isclose(float(entropy.value), float(whole.value), rtol=1e-9):
         return
-    k = script.place[-1] if _is_of_last_layer(script, line) else 0
+    named = [logits.at((0, j)) for j in range(classes)]
+    k = next((j for j, one in enumerate(named) if _holds(script, one)), 0)
+    number = float(script.slope_of[under].value[0, k])
     try:
-        named = [logits.at((0, j)) for j in range(classes)]
-        yield from _told(script, name, whole, entropy, targets, outputs, named, k)
-    except TooManyPathsError:
+        yield from _told(script, name, whole, entropy, targets, outputs, named, k, number)
+    except ByDeltasError:
         return
 
 
@@ -79,7 +82,7 @@ def _jacobian(script: Any, outputs: list[Symbol], logits: list[Symbol], where: s
 
 def _told(
     script: Any, name: str, whole: Symbol, entropy: Symbol, targets: list[Symbol],
-    outputs: list[Symbol], logits: list[Symbol], k: int,
+    outputs: list[Symbol], logits: list[Symbol], k: int, number: float,
 ) -> Iterator[Any]:  # fmt: skip
     logit, soft = logits[k], name == "softmax"
     where, chain = rf"\operatorname{{{name}}}", Chain(script, logit)
@@ -109,19 +112,20 @@ def _told(
         ("explain-note-long-way", functools.reduce(ops.add, products)),
         ("explain-note-short-way", tidied(ops.subtract(outputs[k], targets[k]))),
     ):
-        if np.isclose(float(formula.value), float(functools.reduce(ops.add, products).value)):
+        if np.isclose(float(formula.value), number, rtol=1e-9, atol=1e-12):
             leaf = Symbol(sign, formula.value)
             script.define(leaf, lambda f=formula: f, "chain", where, 0, "", note)
             yield script.defined[id(leaf)]
 
 
-def _logits(script: Any, line: int) -> Any:
-    """Find what the softmax was taken of."""
-    for index in range(line, -1, -1):
-        step = script.steps[index]
-        if step is not None and step.row.name == "logsumexp":
-            return step.args[0]
-    return None
+def _line_under(script: Any, line: int) -> int:
+    """Find the line that the softmax was taken of: its greatest entry was taken off first."""
+    while (step := script.steps[line]) is not None and step.row.name != "subtract":
+        line = step.parents[0]
+    inner = script.steps[step.parents[0]] if step is not None else None
+    is_shift = inner is not None and inner.row.name == "subtract"
+    shifted = inner.parents[0] if is_shift else step.parents[0]  # type: ignore[union-attr]
+    return int(shifted)
 
 
 def _targets(script: Any, classes: int) -> list[Symbol] | None:
@@ -150,6 +154,7 @@ def _entropy(targets: list[Symbol], outputs: list[Symbol]) -> Symbol:
     return tidied(-functools.reduce(ops.add, terms))
 
 
-def _is_of_last_layer(script: Any, line: int) -> bool:
-    last = script.marks[line].where
-    return bool(script.wrt.startswith(last) and script.wrt in script.params)
+def _holds(script: Any, logit: Symbol) -> bool:
+    """Tell whether a logit's formula holds what is asked for."""
+    found = script.defined.get(id(logit))
+    return found is not None and any(n is script.target_leaf for n in named_in(found.formula))

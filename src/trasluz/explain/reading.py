@@ -8,6 +8,7 @@ at landmarks are named too. Nothing here knows any derivative.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
@@ -19,7 +20,7 @@ from trasluz import random
 from trasluz.data import Batch
 from trasluz.errors import UserError, nearest
 from trasluz.explain.derivation import Derivation
-from trasluz.explain.landmarks import landmarks
+from trasluz.explain.landmarks import landmarks, layer_paths
 from trasluz.explain.names import Landmark, scheme
 from trasluz.loop import Run
 from trasluz.scan import unrolled
@@ -75,11 +76,21 @@ def explain(
             number is not finite.
     """
     reading = Reading(model, x, y, training)
+    if depth not in DEPTHS:
+        raise UserError(f"depth is {depth!r}", "explain", "choose 'layer' or 'op'")
+    if not (isinstance(digits, int) and 1 <= digits <= 17):
+        raise UserError(f"digits is {digits!r}", "explain", "give a whole number from 1 to 17")
     if at is None:
         from trasluz.explain.matrices import derive
 
+        if update or depth != "layer" or names != "math":
+            raise UserError(
+                "update, depth and names are for one entry, and none is given",
+                "explain",
+                "say which: at=(0, 1); or leave them out for the matrix form",
+            )
         return derive(reading, wrt, digits, lang)
-    place = (at,) if isinstance(at, int) else tuple(at)
+    place = _indices(at)
     how = {"depth": depth, "names": names, "lang": lang, "cells": cells}
     return reading.derive(wrt, place, digits, update, **how)
 
@@ -159,6 +170,11 @@ class Reading:
                     )
 
     @cached_property
+    def paths(self) -> set[str]:
+        """The paths of the model's layers."""
+        return layer_paths(self.model)
+
+    @cached_property
     def marks(self) -> dict[int, Landmark]:
         """The lines worth a name."""
         return landmarks(self)
@@ -233,18 +249,19 @@ class Reading:
                 "ask for the embedding that they choose from",
             )  # fmt: skip
         layer, _, what = wrt.rpartition("/")
-        roles = {"output": ("output", "prediction")}
-        for path, role in ((wrt, "output"), (layer, what)):
+        outputs = ("output", "prediction")
+        asked = [(wrt, outputs), (layer, (what,)), (layer, outputs if what == "sum" else ())]
+        for path, roles in asked:
             for line, mark in reversed(self.marks.items()):
-                if mark.where == path and mark.role in roles.get(role, (role,)):
+                if mark.where == path and mark.role in roles:
                     return wrt, line
         if wrt in self.fixed:
             raise UserError(
                 f"{wrt!r} is not trained: no derivative is taken in it", "wrt",
                 nearest(wrt, self.params),
             )  # fmt: skip
-        outputs = {m.where for m in self.marks.values() if m.role in ("output", "prediction")}
-        known = [*self.params, *self.series, *sorted(outputs)]
+        given = {m.where for m in self.marks.values() if m.role in outputs}
+        known = [*self.params, *self.series, *sorted(given)]
         raise UserError(f"there is nothing named {wrt!r} to derive for", "wrt", nearest(wrt, known))
 
     def place(self, wrt: str, line: int, at: Place) -> Place:
@@ -275,8 +292,6 @@ class Reading:
         """Spell the derivative in one entry, and all it rests on; or the entry's new value."""
         from trasluz.explain.script import Script
 
-        if depth not in DEPTHS:
-            raise UserError(f"depth is {depth!r}", "explain", "choose 'layer' or 'op'")
         wrt, line = self.find(wrt)
         if update and wrt not in self.params:
             raise UserError(f"{wrt!r} is not a parameter: no optimizer moves it", "update")
@@ -288,9 +303,8 @@ class Reading:
             difference = self.difference_at_line(line, place)
         else:
             difference = self.difference(wrt, place)
-        slope = script.slope
         checks = {
-            "derived": float(slope.at({})),
+            "derived": float(script.derivative.formula.at({})),
             "backward": float(found[place]),
             "central difference": difference,
         }
@@ -301,6 +315,21 @@ class Reading:
     def _gradient_at(self, line: int) -> Any:
         seeds = {self.last.index: np.ones_like(self.last.value)}
         return self.lines.backward(seeds, keep=True)[line]
+
+
+def _indices(at: Any) -> Place:
+    """Read which entry is asked for.
+
+    Raises:
+        UserError: if that is no whole number and none of several.
+    """
+    listed = at if isinstance(at, (tuple, list, np.ndarray)) else (at,)
+    try:
+        return tuple(operator.index(i) for i in listed)
+    except TypeError:
+        raise UserError(
+            f"at is {at!r}", "explain", "give whole numbers, one an axis, such as (0, 1)"
+        ) from None
 
 
 def _wide(a: Any) -> Any:

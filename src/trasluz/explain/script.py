@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from trasluz.data import Batch
-from trasluz.entries import Book, Entries, Place
-from trasluz.explain.chain import Chain, named_in
+from trasluz.entries import HALF, MOST_TERMS, Book, Entries, Place
+from trasluz.explain.chain import MOST_ENTRIES, Chain, named_in
 from trasluz.explain.derivation import STAGES, Derivation
 from trasluz.explain.landmarks import cut, layer_of
-from trasluz.explain.names import Landmark, Names
+from trasluz.explain.names import Landmark, Names, lowered
 from trasluz.explain.passed import passed
 from trasluz.explain.tidy import tidied
 from trasluz.tape import Box, Step, Tape
@@ -21,11 +22,12 @@ from trasluz.typeset import Symbol, constant
 
 SLOTS = {"momentum": "m", "velocity": "v", "accumulator": "s", "average": r"\bar{w}"}
 NOTES = {
-    "count": "t", "rate": r"\eta_{t}", "clipped": r"\tilde{g}", "decayed": r"\tilde{w}",
-    "corrected rate": r"\alpha_{t}", "corrected momentum": r"\hat{m}",
+    "count": "k", "rate": r"\eta_{k}", "clipped": r"\tilde{g}", "decayed": r"\tilde{w}",
+    "corrected rate": r"\alpha_{k}", "corrected momentum": r"\hat{m}",
     "corrected velocity": r"\hat{v}",
 }  # fmt: skip
 LAST = 1 << 40
+LONGEST = 100  # names in the formula of a line that has no name of its own
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
 
 
@@ -40,6 +42,7 @@ class Definition:
         order: which comes first within a stage.
         symbol: how the step names it, if not as formulas do.
         note: a remark, the id of a message.
+        role: the landmark's, if it is one.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Definition:
         order: int = 0,
         symbol: str = "",
         note: str = "",
+        role: str = "",
     ) -> None:
+        self.role = role
         self.leaf, self._spell, self.kind, self.where = leaf, spell, kind, where
         self.order, self.symbol, self.note = order, symbol or leaf.latex, note
         self._formula: Symbol | None = None
@@ -77,11 +82,6 @@ class Script(Tape):
         cells: formulas of a single row's inputs, by column.
     """
 
-    __slots__ = (
-        "asked", "book", "cells", "defined", "depth", "lines", "marks", "named", "names",
-        "params", "place", "reading", "series", "slope_of", "target", "targets", "wrt",
-    )  # fmt: skip
-
     def __init__(
         self,
         reading: Any,
@@ -94,14 +94,17 @@ class Script(Tape):
     ) -> None:
         super().__init__()
         self.reading, self.wrt, self.target, self.place = reading, wrt, line, place
-        self.depth, self.cells, self.book = depth, cells or {}, Book()
+        self.depth, self.cells = depth, cells or {}
         self.defined: dict[int, Definition] = {}
         self.named: set[int] = set()
+        self.weights: dict[int, int] = {}
         self.marks: dict[int, Landmark] = dict(reading.marks)
         if depth == "op":
             self._mark_every_line()
         shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
         self.names: Names = naming(self.marks.values(), shapes)
+        long = sum(reading.value(line).size for line in self.marks) > MOST_ENTRIES
+        self.book = Book(HALF if long else MOST_TERMS)
         self.lines: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
         fixed = {p: self._parameter(p, a) for p, a in reading.fixed.items()}
@@ -137,10 +140,23 @@ class Script(Tape):
         index = len(self.steps)
         result = super().write(step)
         if isinstance(result, Box):
+            self._weigh(index, step)
             if index in self.marks:
                 result.value = step.value = self._landmark(index, result.value)
             self.lines[index] = result.value
         return result
+
+    def _weigh(self, index: int, step: Step) -> None:
+        """Make a landmark of a line whose formula has grown long."""
+        first, name = step.args[0], step.row.name
+        terms = first.shape[-1] if name == "matmul" else 1
+        terms = first.size // max(step.value.size, 1) if name == "sum" else terms
+        below = sum(self.weights.get(parent, 1) for parent in step.parents)
+        self.weights[index] = min(terms, HALF) * max(below, 1)
+        if index not in self.marks and self.weights[index] > LONGEST:
+            self.marks[index] = Landmark("line", layer_of(self.reading, step), index)
+        if index in self.marks:
+            self.weights[index] = 1
 
     def _landmark(self, index: int, entries: Entries) -> Entries:
         if id(entries) in self.named:  # computed before, e.g. by the softmax that the loss sees
@@ -156,7 +172,7 @@ class Script(Tape):
                 known[place] = formula(place)
             return known[place]
 
-        self.name(entries, name, spelled, kind, mark.where, index)
+        self.name(entries, name, spelled, kind, mark.where, index, mark.role)
         return entries
 
     def _namer(self, mark: Landmark, entries: Entries) -> Callable[[Place], str]:
@@ -173,12 +189,13 @@ class Script(Tape):
         kind: str,
         where: str,
         order: int,
+        role: str = "",
     ) -> None:
         """Name entries; what they stand for is spelled when the tree asks."""
 
         def leaf(place: Place) -> Symbol:
             found = Symbol(name(place), entries.value[place])
-            self.define(found, lambda: formula(place), kind, where, order)
+            self.define(found, lambda: formula(place), kind, where, order, role=role)
             return found
 
         entries.name(leaf)
@@ -186,10 +203,10 @@ class Script(Tape):
 
     def define(
         self, leaf: Symbol, spell: Callable[[], Symbol], kind: str, where: str, order: int = 0,
-        symbol: str = "", note: str = "",
+        symbol: str = "", note: str = "", role: str = "",
     ) -> Symbol:  # fmt: skip
         """Say what a name stands for."""
-        self.defined[id(leaf)] = Definition(leaf, spell, kind, where, order, symbol, note)
+        self.defined[id(leaf)] = Definition(leaf, spell, kind, where, order, symbol, note, role)
         return leaf
 
     def _visit(self, index: int, g: Entries) -> Entries:
@@ -265,8 +282,9 @@ class Script(Tape):
         assert entries is not None
         return entries.at(self.place)
 
+    @cached_property
     def derivative(self) -> Definition:
-        """Define the derivative: path by path where the network is small, else by deltas."""
+        """The derivative: path by path where the network is small, else by deltas."""
         target, slope = self.target_leaf, self.slope
         if self.depth == "layer":
             total = self.lines[self.reading.last.index].at(())
@@ -281,22 +299,31 @@ class Script(Tape):
 
     def tree(self, update: bool, digits: int, lang: str | None) -> Derivation:
         """Grow the tree of steps: what was worked out before is only referred to."""
-        root = self._updated() if update else self.derivative()
+        root = self._updated() if update else self.derivative
         grown: dict[int, Derivation] = {}
-        orders: dict[int, int] = {}
+        told: list[tuple[Definition, Derivation]] = []  # what a step rests on comes before it
 
-        def grow(one: Definition) -> Derivation:
-            step = Derivation(
+        def begun(one: Definition) -> tuple[Definition, Derivation, Iterator[Symbol]]:
+            grown[id(one.leaf)] = step = Derivation(
                 one.symbol, one.formula, one.kind, one.where, note=one.note, digits=digits,
                 lang=lang,
             )  # fmt: skip
-            grown[id(one.leaf)] = step
-            orders[id(step)] = one.order
-            for name in dict.fromkeys(named_in(one.formula)):
-                if id(name) in grown:
-                    step.reused.append(grown[id(name)])
-                elif id(name) in self.defined:
-                    step.children.append(grow(self.defined[id(name)]))
+            return one, step, iter(dict.fromkeys(named_in(one.formula)))
+
+        def grow(one: Definition) -> Derivation:
+            branch = [begun(one)]
+            while branch:
+                one, step, names = branch[-1]
+                for name in names:
+                    if id(name) in grown:
+                        step.reused.append(grown[id(name)])
+                    elif id(name) in self.defined:
+                        branch.append(begun(self.defined[id(name)]))
+                        step.children.append(branch[-1][1])
+                        break
+                else:
+                    told.append((one, step))
+                    branch.pop()
             return step
 
         whole = grow(root)
@@ -304,11 +331,10 @@ class Script(Tape):
         for one in [self.defined[id(total)], *(passed(self) if self.depth == "layer" else ())]:
             if id(one.leaf) not in grown:
                 whole.children.append(grow(one))
-        orders[id(whole)] = LAST * 2
         ranks = list(STAGES.values())
-        steps = list(whole.walk())
-        steps.sort(key=lambda step: (ranks.index(STAGES[step.kind]), orders[id(step)]))
-        for number, step in enumerate(steps, 1):
+        order = {id(root): LAST * 2}
+        told.sort(key=lambda t: (ranks.index(STAGES[t[0].kind]), order.get(id(t[0]), t[0].order)))
+        for number, (_, step) in enumerate(told, 1):
             step.number = number
         return whole
 
@@ -318,7 +344,7 @@ class Script(Tape):
         """Define the new value: the optimizer's own update, run on entries."""
         model, reading = self.reading.model, self.reading
         optimizer, place = model.optimizer, self.place
-        derivative = self.derivative()
+        derivative = self.derivative
         self.defined[id(derivative.leaf)] = derivative
         slots = model._slots or optimizer.init(reading.params)
         known = self._all_gradients(derivative.leaf)
@@ -356,8 +382,13 @@ class Script(Tape):
         if entries.made is None:
             return
         formula = entries.spell
-        name = lambda place: sign  # noqa: E731
+        name = self._beside(sign, entries.shape)
         self.name(entries, name, formula, "update", self.reading.model.optimizer.name, 0)
+
+    def _beside(self, sign: str, shape: Place) -> Callable[[Place], str]:
+        """Name what an optimizer keeps: by the sign alone where it is the asked entry's own."""
+        whole = self.params[self.wrt].shape == shape
+        return lambda place: sign if whole and place == self.place else lowered(sign, place)
 
     def _all_gradients(self, leaf: Symbol) -> dict[str, Entries]:
         """Name the derivative in every entry of every parameter; the one asked for has its name."""
@@ -377,7 +408,8 @@ class Script(Tape):
 
     def _slot(self, name: str, array: Any) -> Entries:
         wide = np.asarray(array, "float64") if np.asarray(array).dtype.kind == "f" else array
-        return Entries(wide, lambda place: Symbol(_sign(name), wide[place]), self.book)
+        sign = self._beside(_sign(name), wide.shape)
+        return Entries(wide, lambda place: Symbol(sign(place), wide[place]), self.book)
 
 
 def _sign(slot: str) -> str:
