@@ -596,7 +596,7 @@ def test_a_derivation_goes_to_a_file(trasluz, small, tmp_path):
         (1, "[0]", "does not say which entry"),
         ("1,b", "dense/kernel[0,0]", "is not a row"),
         (1, "dense/kernel[a]", "does not say which entry"),
-        (1, "dens/kernel[0,0]", "did you mean 'dense/kernel'"),
+        (1, "dens/kernel[0,0]", "did you mean “dense/kernel”"),
         (1, "dense/kernel[0,9]", r"no entry \(0, 9\)"),
     ],
 )

@@ -306,7 +306,7 @@ def test_an_altered_rule_alters_the_derivation(unam, monkeypatch):
 @pytest.mark.parametrize(
     ("wrt", "at", "message"),
     [
-        ("dense/kernl", (0, 0), "did you mean 'dense/kernel'"),
+        ("dense/kernl", (0, 0), "did you mean “dense/kernel”"),
         ("dense/kernel", (2, 0), r"shape \(2, 2\) has no entry \(2, 0\)"),
         ("dense/kernel", (0,), "has no entry"),
         ("x", 2, r"shape \(1, 2\) has no entry \(0, 2\)"),
@@ -462,7 +462,10 @@ def test_several_outputs_have_names_of_their_own():
     utils.set_random_seed(0)
     inputs = Input((2,))
     hidden = layers.Dense(2, "tanh", name="output_hidden")(inputs)
-    outputs = [layers.Dense(2, name="one")(hidden), layers.Dense(3, "softmax", name="output")(hidden)]
+    outputs = [
+        layers.Dense(2, name="one")(hidden),
+        layers.Dense(3, "softmax", name="output")(hidden),
+    ]
     model = Model(inputs, outputs)
     model.compile("sgd", ["mse", "categorical_crossentropy"], loss_weights=[1.0, 0.5])
     x, y = np.array([[0.3, -0.4], [0.1, 0.9]]), [np.ones((2, 2)), np.eye(3)[[0, 2]]]
@@ -541,7 +544,7 @@ def test_what_has_no_derivative_is_said():
     model = Sequential([Input((2,)), layers.Dense(2, "sign"), layers.Dense(1)])
     model.compile("sgd", "mse")
     for at in ((0, 0), None):
-        with pytest.raises(UserError, match="only through 'sign'"):
+        with pytest.raises(UserError, match="only through “sign”"):
             model.explain([[1.0, 2.0]], [[1.0]], "dense/kernel", at)
 
 
@@ -550,7 +553,7 @@ def test_where_a_number_stops_being_finite_is_said(unam):
     weights = model.get_weights()
     weights[2][0, 1] = np.nan
     model.set_weights(weights)
-    with pytest.raises(UserError, match=r"dense_1.*nan comes first from 'matmul', at \(0, 1\)"):
+    with pytest.raises(UserError, match=r"dense_1.*nan comes first from “matmul”, at \(0, 1\)"):
         explain(model, x, y, "dense/kernel", (0, 0))
 
 

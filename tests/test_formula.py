@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from latex2mathml.converter import convert
 
+from evaluation import evaluate
 from rows import each
 from trasluz import ops
 from trasluz.explain import html, latex
@@ -18,7 +19,6 @@ from trasluz.explain.formula import (
     Fenced,
     Matrix,
     Word,
-    evaluate,
     items,
     parse,
     terms,

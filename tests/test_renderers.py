@@ -237,6 +237,17 @@ def test_boxes_and_links():
     assert '<span class="seen">see <a href="#step-1">(1)</a>, <a href="#step-3">(3)</a>' in page
 
 
+def test_two_derivations_in_one_notebook_keep_their_links():
+    """Of two weights of one network, of an update and a derivative, in both languages."""
+    one = course()
+    two = Derivation(**{**vars(one), "lang": "es"})
+    shown = [d._repr_html_() for d in (one, *one.children, two)]
+    anchors = [set(re.findall(r' id="([^"]+)"', page)) for page in shown]
+    assert len(set.union(*anchors)) == sum(map(len, anchors)) > 0
+    for page, own in zip(shown[::3], anchors[::3], strict=True):
+        assert set(re.findall(r'href="#([^"]+)"', page)) <= own
+
+
 def test_fragments_keep_their_anchors_apart():
     one, two = handmade(), handmade()
     two.symbol = "v"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation import evaluate
 from trasluz.errors import UserError
-from trasluz.explain import formula
 from trasluz.messages import speak
 from trasluz.worksheets import (
     Answers,
@@ -28,8 +28,8 @@ from trasluz.worksheets import (
     write_class,
 )
 from trasluz.worksheets.answers import load_class, read_number
-from trasluz.worksheets.making import is_moderate
-from trasluz.worksheets.sheet import FORMATS, stage_of
+from trasluz.worksheets.making import asked, is_moderate
+from trasluz.worksheets.sheet import FORMATS, candidates, stage_of
 
 PLANS = {
     "course": Plan(),
@@ -60,30 +60,34 @@ def course():
 
 
 def wrong_from(sheet, blank, factor=1.3):
-    """Answer as someone who makes one mistake, and goes on correctly from there."""
-    answers, known = {}, {}
-    for item in sheet.items:
-        step = item.step
-        if step.note and not item.blank:
-            continue
-        if item.blank:
-            value = float(step.evaluated(known))
-            value *= factor if item.blank == blank else 1
-            answers[item.blank] = f"{value:.5g}"
-        elif not item.printed:
-            value = float(step.evaluated(known))
-        for name in (step.symbol, rf"\boxed{{{step.symbol}}}"):
-            known.pop(name, None)
-            if item.blank or not item.printed:
-                known[name] = np.float64(value)
-    return answers
+    """Answer as someone who makes one mistake, and goes on correctly from there.
+
+    Each answer is worked out from the steps that it rests on, down to those that are printed.
+    """
+
+    def same(step):
+        return step.symbol, step.formula, str(step.value)
+
+    items, worked = {same(item.step): item for item in sheet.items}, {}
+
+    def value(step):
+        item = items[same(step)]
+        if item.printed:
+            return step.value
+        if item.number not in worked:
+            below = [one for one in (*step.children, *step.reused) if one.symbol in step.formula]
+            worked[item.number] = float(step.evaluated({one.symbol: value(one) for one in below}))
+            worked[item.number] *= factor if item.blank == blank else 1
+        return worked[item.number]
+
+    return {item.blank: f"{value(item.step):.5g}" for item in sheet.items if item.blank}
 
 
 # ------------------------------------------------------------------------------ good numbers
 
 
 def test_numbers_are_good_to_work_with(sheet):
-    assert is_moderate(sheet.model, sheet.x)
+    assert is_moderate(sheet.model, sheet.x, sheet.y)
     for value in (*np.ravel(sheet.x), *(w for a in sheet.weights.values() for w in a.ravel())):
         assert math.isclose(value * 20, round(value * 20), abs_tol=1e-9)
     for step in sheet.steps:
@@ -100,8 +104,7 @@ def test_steps_are_each_there_once_and_after_what_they_need(sheet):
         for other in step.children:
             assert other.symbol in seen or stage_of(step) == "update", step.symbol
         seen.add(step.symbol)
-    keys = [f"{s.symbol} = {s.formula}" for s in sheet.steps]
-    assert len(set(keys)) == len(keys)
+    assert len({(s.symbol, s.formula, str(s.value)) for s in sheet.steps}) == len(sheet.steps)
 
 
 def test_the_same_seed_makes_the_same_sheets_and_students_differ():
@@ -251,16 +254,36 @@ def test_a_pdf_is_printed_and_has_all_pages_in_one(course, tmp_path):
     assert {"all.pdf", "key.pdf", "answers.csv", "key.json"} <= {f.name for f in files}
 
 
-def test_the_key_is_exact(course, tmp_path):
-    write_class(course, tmp_path, "md")
-    key = json.loads((tmp_path / "teacher" / "key.json").read_text())
-    assert [one["answers"] for one in key["sheets"]] == [sheet.answers for sheet in course]
-    for sheet in course:
-        for name, step in sheet.blanks.items():
-            assert sheet.answers[name] == step.value
-            if np.isfinite(step.value):
-                spelled = formula.evaluate(step.numbers)
-                assert math.isclose(spelled, step.value, rel_tol=2e-3, abs_tol=1e-6), step.symbol
+def numbers_of(sheet):
+    """Give what the model itself says of a sheet's row, by name: it predicts, and trains once."""
+    model, rate = Sheet.from_dict(sheet.as_dict()).model, float(sheet.model.optimizer.learning_rate)
+    found = {"E": model.evaluate(sheet.x, sheet.y, verbose=0)}
+    for k, value in enumerate(np.ravel(model.predict(sheet.x, verbose=0))):
+        found[sheet.called["output", (k,)]] = value
+    before = {v.path: v.numpy().copy() for v in model.weights}
+    model.train_on_batch(sheet.x, sheet.y)
+    for v in model.weights:
+        for at in np.ndindex(v.shape):
+            name, old, new = sheet.called[v.path, at], before[v.path][at], v.numpy()[at]
+            found[rf"{name}^{{\prime}}"] = new
+            if sheet.model.optimizer.name.lower() == "sgd":
+                found[rf"\frac{{\partial E}}{{\partial {name}}}"] = (old - new) / rate
+    return found
+
+
+def test_the_key_has_the_models_own_numbers(sheet, tmp_path):
+    write_class([asked(sheet, len(candidates(sheet)))], tmp_path, "md")
+    (key,) = json.loads((tmp_path / "teacher" / "key.json").read_text())["sheets"]
+    again = Sheet.from_dict({k: v for k, v in key.items() if k != "answers"})
+    own = numbers_of(sheet)
+    compared = set()
+    for name, step in again.blanks.items():
+        spelled = evaluate(step.numbers)
+        assert math.isclose(spelled, key["answers"][name], rel_tol=2e-3, abs_tol=1e-6), step.symbol
+        if step.symbol in own:
+            compared.add(stage_of(step))
+            assert math.isclose(own[step.symbol], key["answers"][name], rel_tol=1e-6), step.symbol
+    assert {"forward", "update"} <= compared
 
 
 def test_an_unknown_format_is_refused(course, tmp_path):
@@ -283,6 +306,33 @@ def test_an_early_mistake_costs_its_own_point_only(sheet):
         marks = grade(sheet, wrong_from(sheet, blank))
         assert marks.first_wrong.blank == blank
         assert marks.score == marks.points - 1, (blank, [m.verdict for m in marks.marks])
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan((2, 2, 2), "softmax,softmax", "categorical_crossentropy"),  # two sums named alike
+        Plan((2, 2, 2, 2)),
+        Plan((2, 2, 2), optimizer="nadam"),
+    ],
+    ids=["softmax", "deep", "nadam"],
+)
+def test_a_mistake_is_followed_through_what_rests_on_it_only(plan):
+    for sheet in make(plan, seed=3, students=3):
+        for blanks in (12, len(candidates(sheet))):
+            sheet = asked(sheet, blanks)
+            assert not any(step.note for step in sheet.blanks.values())
+            for blank in sheet.blanks:
+                marks = grade(sheet, wrong_from(sheet, blank))
+                assert [m.blank for m in marks.marks if not m.counts] == [blank]
+
+
+def test_what_an_optimizer_keeps_of_each_weight_stays_apart():
+    (sheet,) = make(Plan((2, 2, 1), "tanh", "mse", "nadam"), seed=7)
+    for derivation in sheet.derivations:
+        for step in derivation.steps():
+            (one,) = (s for s in sheet.steps if sheet.keys[s] == sheet.keys[step])
+            assert np.array_equal(one.value, step.value), step.symbol
 
 
 def test_a_followed_mistake_is_called_one(course):
@@ -419,6 +469,24 @@ def test_a_class_is_graded_from_files_and_from_a_table(course, tmp_path):
     json.dumps(found.as_dict())
 
 
+def test_answers_find_their_sheet_by_their_name(course, tmp_path):
+    sheets, given = tmp_path / "sheets", tmp_path / "given"
+    write_class(course, sheets, "md")
+    given.mkdir()
+    lines = "".join(f"{name} = {value}\n" for name, value in course[1].answers.items())
+    for name in ("2024-grupo3-sheet-02.TXT", "Sheet-2.md", "02.txt"):
+        (given / name).write_text(lines)
+    filled(course[2], given, "ipynb").rename(given / "A.IPYNB")
+    (given / "sheet-03.json").unlink()
+    found = grade_class(sheets, given)
+    assert {name: one.score for name, one in found.marks.items()} == {
+        "2024-grupo3-sheet-02": 12, "Sheet-2": 12, "02": 12, "A": 12,
+    }  # fmt: skip
+    (given / "2-grupo2.txt").write_text(lines)
+    with pytest.raises(UserError, match="2-grupo2"):
+        grade_class(sheets, given)
+
+
 def test_a_table_without_blanks_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("name,mark\nAna,3\n")
     with pytest.raises(UserError, match="not a table of a class"):
@@ -437,6 +505,8 @@ def test_the_courses_worksheet_has_the_courses_blanks():
         step = next(s for s in sheet.blanks.values() if s.symbol == rf"{weight}^{{\prime}}")
         assert math.isclose(step.value, new, abs_tol=5e-9)
     assert Sheet.from_dict(json.loads(json.dumps(sheet.as_dict()))).answers == sheet.answers
+    (whole,) = (item for item in sheet.items if item.step.symbol == "E")
+    assert not whole.printed and not whole.blank  # E_2 is what E is more than E_1
 
 
 def test_sheets_of_a_model_of_ones_own():
@@ -449,6 +519,9 @@ def test_sheets_of_a_model_of_ones_own():
     assert one.id != two.id and len(one.blanks) == 6
     assert one.x[0, 0] == 0.123
     assert grade(two, two.answers).score == 6
+    model.compile("adam", "mse")
+    model.fit(x, y, epochs=2, verbose=0)
+    assert of_rows(model, x, y)[0].given["m"] == 0  # not one weight's average for all
     with pytest.raises(UserError, match="too large"):
         big = Sequential([layers.Input((50,)), layers.Dense(20), layers.Dense(1)])
         big.compile("sgd", "mse")

@@ -35,7 +35,7 @@ from trasluz.symbolic import (
     shapes_of,
     symbol,
 )
-from trasluz.tape import Box, Traced, scope
+from trasluz.tape import Box, Traced, note, scope
 from trasluz.tree import leaves, tree_map
 
 registry = Registry("layer")
@@ -132,6 +132,8 @@ class Layer(Holder, Configurable, _Fields):
                     self.name or snake(type(self).__name__),
                     "let no layer call itself, or one that calls it",
                 ) from None
+            for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
+                note(output, "output")
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
             return outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -75,11 +76,16 @@ class Preparation:
     @property
     def features(self) -> tuple[str, ...]:
         """The name of each input of the network; a category is spelled ``column=category``."""
+        return self.numbers + self.booleans + tuple(map("=".join, self.categories))
+
+    @property
+    def categories(self) -> list[tuple[str, str]]:
+        """The column and the category of each input that is one or zero."""
         if not self.texts:
-            return self.numbers + self.booleans
+            return []
         marked = [f"{name}\0" for name in self.texts]
         encoded = self.steps["texts"][-1].get_feature_names_out(marked)
-        return self.numbers + self.booleans + tuple(n.replace("\0_", "=") for n in encoded)
+        return [tuple(name.split("\0_", 1)) for name in encoded]
 
     @property
     def outputs(self) -> int:
@@ -150,8 +156,12 @@ class Preparation:
         indices = self.truths(table)
         return indices.astype(np.float32)[:, None] if self.task is Task.BINARY else indices
 
-    def labelled(self, table: Table) -> tuple[Table, list[str]]:
+    def labelled(self, table: Table, rows: Sequence[int] | None = None) -> tuple[Table, list[str]]:
         """Keep the rows whose targets are there, to compare predictions with.
+
+        Args:
+            table: the rows.
+            rows: their numbers in messages; from 1 unless given.
 
         Raises:
             UserError: a target is not a column, is missing in every row, is not a number, or is
@@ -166,7 +176,7 @@ class Preparation:
                     column=name,
                     nearest=suggest(name, have, columns=True),
                 )
-        self._check_truths(table)
+        self._check_truths(table, rows)
         return with_targets(table, self.targets)
 
     def truths(self, table: Table) -> NDArray[Any]:
@@ -254,14 +264,14 @@ class Preparation:
         ) as error:  # fmt: skip
             raise problem("preparation-wrong", source, reason=str(error)) from error
 
-    def _check_truths(self, table: Table) -> None:
+    def _check_truths(self, table: Table, rows: Sequence[int] | None) -> None:
         columns = [table.frame[name] for name in self.targets]
         if self.task is Task.REGRESSION:
             several = len(columns) > 1
             numbers = {c.name: _refuse_words(c, table.source, several) for c in columns}
             _check_finite(numbers, table.source)
             return
-        for row, label in enumerate(class_labels(columns[0]), start=1):
+        for row, label in zip(rows or itertools.count(1), class_labels(columns[0]), strict=False):
             if label is not None and label not in self.classes:
                 raise problem(
                     "target-new-class",

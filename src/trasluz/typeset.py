@@ -66,7 +66,7 @@ class Symbol(Traced):
     def _numbered(self, digits: int) -> Symbol:
         if self.made is None:
             if self.literal:
-                return constant(self.value, digits)
+                return self if self.ndim else constant(self.value, digits)
             found = named_by_value(self.value, digits)
             if found.latex == "1":
                 found.latex = "1{}"  # the value of a name stands there even where it is 1

@@ -13,11 +13,12 @@ import numpy as np
 
 from trasluz.cli.face import Face
 from trasluz.cli.using import open_model
+from trasluz.explain.names import escaped
 from trasluz.files import write_atomically
 from trasluz.messages import problem, say
 from trasluz.preparation import Preparation
 from trasluz.tables import Table
-from trasluz.typeset import Symbol
+from trasluz.typeset import Symbol, constant
 
 FORMATS = {
     "text": ".txt", "latex": ".tex", "markdown": ".md", "html": ".html", "pdf": ".pdf",
@@ -66,11 +67,15 @@ def explain_rows(place: str, table: Table, wish: Wish, face: Face) -> None:
     model, preparation = open_model(place)
     face.note([*table.notes, *preparation.unreadable(table)])
     chosen = replace(table, frame=table.frame[[row - 1 for row in wish.rows]])
-    some, _ = preparation.labelled(chosen)
+    some, _ = preparation.labelled(chosen, wish.rows)
+    for k, row in enumerate(wish.rows):
+        if any(chosen.frame[k, name] is None for name in preparation.targets):
+            raise problem("row-unlabelled", table.source, row=row)
     x, y = preparation.transform(some), preparation.transform_targets(some)
-    cells = _cells(preparation, some) if len(wish.rows) == 1 else None
+    digits = wish.how["digits"]
+    cells = _cells(preparation, some, digits) if len(wish.rows) == 1 else None
     derivation = model.explain(x, y, path, at, cells=cells, **wish.how)
-    if face.json:
+    if face.json and not wish.out:
         face.document(derivation.as_dict())
         return
     made = getattr(derivation, form)()
@@ -78,9 +83,10 @@ def explain_rows(place: str, table: Table, wish: Wish, face: Face) -> None:
     if wish.out:
         write_atomically(wish.out, content)
         face.tell(say("explained-to", file=wish.out))
-    elif form == "pdf":
+        face.document(derivation.as_dict())
+    elif form != "text" and (binary := getattr(sys.stdout, "buffer", None)):
         sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        binary.write(content)  # pages say that they are in UTF-8
     else:
         sys.stdout.write(content.decode())
 
@@ -104,7 +110,7 @@ def _entry(wrt: str) -> tuple[str, tuple[int, ...] | None]:
     return found[1].strip(), tuple(int(n) for n in found[2].split(",")) if found[2] else None
 
 
-def _cells(preparation: Preparation, table: Table) -> dict[int, Symbol]:
+def _cells(preparation: Preparation, table: Table, digits: int) -> dict[int, Symbol]:
     """Spell how the cells of a row become the network's inputs, from the fitted steps."""
     spelled: list[Symbol] = []
     raw = preparation.cells(table)
@@ -112,15 +118,13 @@ def _cells(preparation: Preparation, table: Table) -> dict[int, Symbol]:
         imputer, scaler = preparation.steps["numbers"].named_steps.values()
         for k, name in enumerate(preparation.numbers):
             cell = _cell(name, raw[name], imputer.statistics_[k], "median")
-            spelled.append((cell - float(scaler.mean_[k])) / float(scaler.scale_[k]))
+            mean, scale = (constant(s[k], digits) for s in (scaler.mean_, scaler.scale_))
+            spelled.append((cell - mean) / scale)
     for k, name in enumerate(preparation.booleans):
         usual = preparation.steps["booleans"].statistics_[k]
         spelled.append(_cell(name, raw[name], usual, "mode"))
-    for feature, value in zip(
-        preparation.features[len(spelled) :], preparation.transform(table)[0][len(spelled) :],
-        strict=True,
-    ):  # fmt: skip
-        column, _, category = feature.partition("=")
+    rest = preparation.transform(table)[0][len(spelled) :]
+    for (column, category), value in zip(preparation.categories, rest, strict=True):
         spelled.append(
             Symbol(rf"\left[{_words(column)} = {_words(category)}\right]", np.float64(value))
         )
@@ -136,8 +140,7 @@ def _cell(name: str, value: float, usual: float, function: str) -> Symbol:
 
 def _words(text: str) -> str:
     """Write words in LaTeX."""
-    escaped = re.sub(r"([_$%&#^~])", r"\\\1", re.sub(r"[\\{}]", "", text))
-    return rf"\text{{{escaped}}}"
+    return rf"\text{{{escaped(text)}}}"
 
 
 __all__ = ["FORMATS", "Wish", "explain_rows"]

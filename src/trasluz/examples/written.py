@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from importlib import resources
@@ -17,7 +16,7 @@ from trasluz.explain import html as mathml
 from trasluz.explain import latex, pages, plain
 from trasluz.explain import markdown as marked
 from trasluz.explain.formula import Node, parse
-from trasluz.messages import language, say
+from trasluz.messages import say
 from trasluz.typeset import matrix, number
 
 if TYPE_CHECKING:
@@ -135,18 +134,17 @@ def markdown(example: Example) -> str:
 
 def html(example: Example) -> str:
     """Write an example as a page of HTML that stands alone."""
-    return (
-        f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(example.title)}</title>\n</head>\n"
-        f'<body class="page">\n{fragment(example, "h1", "h2")}\n</body>\n</html>\n'
-    )
+    return mathml.document(example.title, _article(example, "h1", "h2"), _style())
 
 
-def fragment(example: Example, title: str = "h2", heading: str = "h3") -> str:
+def fragment(example: Example) -> str:
     """Write an example as a piece of a page of HTML."""
+    return f"<style>\n{_style()}</style>\n{_article(example, 'h2', 'h3')}"
+
+
+def _article(example: Example, title: str, heading: str) -> str:
     pen = Pen(escape, mathml.mathml)
-    parts = [f"<style>\n{_style()}</style>", '<article class="example derivation">']
+    parts = ['<article class="example derivation">']
     parts.append(f'<{title} class="title">{pen.words(example.title)}</{title}>')
     parts.append(f"<p>{pen.words(example.description)}</p>")
     for count, step in enumerate(example.steps, 1):
@@ -155,9 +153,8 @@ def fragment(example: Example, title: str = "h2", heading: str = "h3") -> str:
             parts.append(_table(pen.table(step)))
         parts += [f'<p class="formula">{pen.math(parse(line))}</p>' for line in step.lines]
         if step.derivation:
-            told = mathml.fragment(step.derivation).partition("</h2>\n")[2]
-            anchored = re.sub(r"d[0-9a-f]{8}-step-", f"{example.name}-step-", told)
-            parts.append(f'<div class="derivation">{anchored}')
+            told = mathml.body(step.derivation, f"{example.name}-")
+            parts.append(f'<div class="derivation">{told}\n</div>')
     if example.errata:
         parts.append(f"<{heading}>{pen.words(say('example-errata'))}</{heading}>\n<ul>")
         parts += [
@@ -168,7 +165,7 @@ def fragment(example: Example, title: str = "h2", heading: str = "h3") -> str:
     if picture := example.picture():
         data = base64.b64encode(picture).decode()
         parts.append(f'<img alt="{escape(example.title)}" src="data:image/png;base64,{data}">')
-    return "\n".join([*parts, "</article>"])
+    return "\n".join([*parts, "</article>\n"])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -182,6 +179,4 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _style() -> str:
-    common = resources.files("trasluz.explain") / "page.css"
-    own = resources.files("trasluz.examples") / "page.css"
-    return common.read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
+    return mathml.style(resources.files(__package__) / "page.css")

@@ -8,26 +8,17 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from trasluz import ops
 from trasluz.entries import LEFT_OUT
 from trasluz.explain.tidy import tidied
+from trasluz.explain.tree import named_in
 from trasluz.typeset import Symbol, constant
 
 MOST_PATHS = 24  # of one derivative; beyond that deltas are shorter
 MOST_ENTRIES = 200  # that a network with so few paths can have
-
-
-def named_in(spelled: Symbol) -> Iterator[Symbol]:
-    """List the names in a formula, from left to right."""
-    if spelled.made is None:
-        if not spelled.literal:
-            yield spelled
-        return
-    for part in spelled.made[1]:
-        yield from named_in(part)
 
 
 class ByDeltasError(Exception):

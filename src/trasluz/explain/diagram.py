@@ -20,7 +20,7 @@ from trasluz.typeset import number
 Entry = tuple[str, tuple[int, ...]]
 
 RADIUS, ROW, LABEL, SIDE, TOP = 22, 92, 72, 116, 52
-MOST_UNITS, MOST_LABELLED = 6, 6
+MOST_UNITS = 6
 INK, EDGE, SOFT, PAPER = "#1a1a1a", "#8a8a8a", "#5f5f5f", "#ffffff"
 STYLE = (
     f"text{{font:13px system-ui,'Segoe UI','DejaVu Sans',sans-serif;fill:{INK};text-anchor:middle}}"
@@ -179,10 +179,7 @@ def _edges(
     """Draw the edges into a layer, their weights in a stack that never overlaps, its biases."""
     left, right = columns[n], columns[n + 1]
     kernel = np.asarray(layer.kernel)
-    labelled = max(len(left.shown), len(right.shown)) <= MOST_LABELLED and -1 not in (
-        *left.shown,
-        *right.shown,
-    )
+    labelled = -1 not in (*left.shown, *right.shown)
     share = 1 / (len(right.shown) + 1)  # the labels of all edges then stand evenly apart
     lines, texts = [], []
     for i in left.shown:

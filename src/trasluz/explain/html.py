@@ -6,28 +6,11 @@ import functools
 import zlib
 from html import escape
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from trasluz.explain import formula, pages, plain
 from trasluz.explain.derivation import Derivation, Section
-from trasluz.explain.formula import (
-    Accent,
-    Boxed,
-    Brace,
-    Cases,
-    Fenced,
-    Fraction,
-    Function,
-    Matrix,
-    Name,
-    Node,
-    Number,
-    Operator,
-    Root,
-    Row,
-    Scripts,
-    Space,
-    Word,
-)
+from trasluz.explain.formula import Node
 from trasluz.messages import language
 
 LONG = 84  # characters, from which on each member of an equation has its own line
@@ -39,7 +22,7 @@ _UPRIGHT = "⋯⋮⋱…′∞"
 def mathml(node: Node, decimal: str = ".") -> str:
     """Write a formula as an element of MathML.
 
-    >>> mathml(Scripts(Name("x"), None, Number("2")))
+    >>> mathml(formula.Scripts(formula.Name("x"), None, formula.Number("2")))
     '<math displaystyle="true"><msup><mi>x</mi><mn>2</mn></msup></math>'
     """
     return f'<math displaystyle="true">{write(node, decimal)}</math>'
@@ -57,47 +40,47 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
     match node:
         case None:
             return "<mrow></mrow>"
-        case Number(text):
+        case formula.Number(text):
             return f"<mn>{text.replace('.', decimal)}</mn>"
-        case Name(sign) if sign in _UPRIGHT:
+        case formula.Name(sign) if sign in _UPRIGHT:
             return f'<mi mathvariant="normal">{sign}</mi>'
-        case Name("⊤"):
+        case formula.Name("⊤"):
             return '<mi mathvariant="normal">⊤</mi>'
-        case Name(sign):
+        case formula.Name(sign):
             return f"<mi>{escape(sign)}</mi>"
-        case Word(text, "text"):
+        case formula.Word(text, "text"):
             return f"<mtext>{escape(text)}</mtext>"
-        case Word(text, style):
+        case formula.Word(text, style):
             return f'<mi mathvariant="normal"{_STYLES[style]}>{escape(text)}</mi>'
-        case Function(name):
+        case formula.Function(name):
             return f"<mi{_normal(name)}>{escape(name)}</mi>"
-        case Operator():
+        case formula.Operator():
             return _operator(node, decimal, small)
-        case Space(width):
+        case formula.Space(width):
             return "" if small else f'<mspace width="{width:.3g}em"></mspace>'
-        case Row(row):
+        case formula.Row(row):
             return _row(row, decimal, small)
-        case Fraction(above, below):
+        case formula.Fraction(above, below):
             return f"<mfrac>{one(above)}{one(below)}</mfrac>"
-        case Root(of):
+        case formula.Root(of):
             return f"<msqrt>{inner(of)}</msqrt>"
-        case Scripts():
+        case formula.Scripts():
             return _scripts(formula.unstacked(node), decimal, small)
-        case Fenced(left, inside, right):
+        case formula.Fenced(left, inside, right):
             opening = _fence(left, "prefix", inside)
             return f"<mrow>{opening}{inner(inside)}{_fence(right, 'postfix', inside)}</mrow>"
-        case Accent(mark, base):
+        case formula.Accent(mark, base):
             sign = f'<mo stretchy="false">{_MARKS[mark]}</mo>'
             return f'<mover accent="true">{one(base)}{sign}</mover>'
-        case Boxed(of):
+        case formula.Boxed(of):
             return f'<mrow class="box">{inner(of)}</mrow>'
-        case Brace(of, below):
+        case formula.Brace(of, below):
             brace = f'<munder>{one(of)}<mo stretchy="true">⏟</mo></munder>'
             label = _one(below, decimal, True)
             return f"<munder>{brace}{label}</munder>" if below else brace
-        case Matrix(rows):
+        case formula.Matrix(rows):
             return f"<mrow><mo>[</mo>{_table(rows, decimal)}<mo>]</mo></mrow>"
-        case Cases(rows):
+        case formula.Cases(rows):
             return f"<mrow><mo>{{</mo>{_table(rows, decimal, ' class=cases')}</mrow>"
     raise TypeError(f"{node!r} is no piece of a formula")
 
@@ -114,11 +97,12 @@ def _fence(sign: str, form: str, inside: Node) -> str:
 def _one(node: Node | None, decimal: str, small: bool) -> str:
     """Write a piece as one element."""
     spelled = write(node, decimal, small)
-    return spelled if isinstance(node, (Number, Name, Row)) else f"<mrow>{spelled}</mrow>"
+    whole = isinstance(node, (formula.Number, formula.Name, formula.Row))
+    return spelled if whole else f"<mrow>{spelled}</mrow>"
 
 
 def _operator(
-    node: Operator, decimal: str, small: bool, prefix: bool = False, first: bool = False
+    node: formula.Operator, decimal: str, small: bool, prefix: bool = False, first: bool = False
 ) -> str:
     sign = node.sign if small else pages.parting(node.sign, decimal)
     if node.kind == "big":
@@ -135,10 +119,11 @@ def _row(row: tuple[Node, ...], decimal: str, small: bool, first: bool = False) 
     spelled = ""
     before: Node | None = None
     for item, prefix in formula.prefixes(row):
-        if isinstance(before, Function):
-            close = isinstance(item, Fenced) or isinstance(getattr(item, "base", None), Fenced)
+        if isinstance(before, formula.Function):
+            held = item.base if isinstance(item, formula.Scripts) else item
+            close = isinstance(held, formula.Fenced)
             spelled += "<mo>&#x2061;</mo>" if close else '<mspace width="0.17em"></mspace>'
-        if isinstance(item, Operator):
+        if isinstance(item, formula.Operator):
             spelled += _operator(
                 item, decimal, small, prefix, first and before in (None, formula.EMPTY)
             )
@@ -148,7 +133,7 @@ def _row(row: tuple[Node, ...], decimal: str, small: bool, first: bool = False) 
     return f"<mrow>{spelled}</mrow>"
 
 
-def _scripts(node: Scripts, decimal: str, small: bool) -> str:
+def _scripts(node: formula.Scripts, decimal: str, small: bool) -> str:
     base = _one(node.base, decimal, small)
     low, high = (_one(part, decimal, True) for part in (node.low, node.high))
     if node.low and node.high:
@@ -167,33 +152,59 @@ def _table(rows: tuple[tuple[Node, ...], ...], decimal: str, how: str = "") -> s
 # ------------------------------------------------------------------------------------- the page
 
 
-def page(derivation: Derivation) -> str:
-    """Spell a derivation as a page that stands alone."""
-    name = escape(pages.title(derivation, str, plain.write))
+def document(title: str, body: str, style: str, about: str = "") -> str:
+    """Write a page that stands alone.
+
+    Args:
+        title: the title of its window.
+        body: what is on it, in HTML.
+        style: its rules of CSS.
+        about: attributes of the body.
+    """
     return (
         f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>\n{_style()}</style>\n</head>\n"
-        f'<body class="page">\n{_main(derivation, "h1", "")}</body>\n</html>\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n"
+        f'<body class="page"{about}>\n{body}</body>\n</html>\n'
     )
+
+
+def style(*more: Traversable) -> str:
+    """Give the rules of CSS that all pages have, and those of a file of one's own."""
+    files = (resources.files(__package__) / "page.css", *more)
+    return "".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def page(derivation: Derivation) -> str:
+    """Spell a derivation as a page that stands alone."""
+    title = pages.title(derivation, str, plain.write)
+    return document(title, _main(derivation, "h1", ""), style())
 
 
 def fragment(derivation: Derivation) -> str:
     """Spell a derivation as a piece of a page; its anchors differ from those of other pieces."""
     own = f"d{zlib.crc32(derivation.json().encode()):08x}-"
-    return f"<style>\n{_style()}</style>\n{_main(derivation, 'h2', own)}"
-
-
-def _style() -> str:
-    return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    return f"<style>\n{style()}</style>\n{_main(derivation, 'h2', own)}"
 
 
 def _main(derivation: Derivation, heading: str, own: str) -> str:
+    title = pages.title(derivation, escape, functools.partial(mathml, decimal=pages.decimal()))
+    return (
+        f'<div class="derivation">\n<{heading} class="title">{title}</{heading}>\n'
+        f"{body(derivation, own)}\n</div>\n"
+    )
+
+
+def body(derivation: Derivation, own: str = "") -> str:
+    """Spell the sections of a derivation, then the checks.
+
+    Args:
+        derivation: the whole.
+        own: what its anchors begin with, to differ from those of others on the page.
+    """
     decimal = pages.decimal()
     math = functools.partial(mathml, decimal=decimal)
-    title = pages.title(derivation, escape, math)
-    lines = [f'<div class="derivation">\n<{heading} class="title">{title}</{heading}>']
-    lines += [_section(section, own, decimal) for section in derivation.sections()]
+    lines = [_section(section, own, decimal) for section in derivation.sections()]
     if found := pages.checks(derivation):
         rows = "\n".join(
             f'<tr><th scope="row">{escape(how)}</th><td>{math(value)}</td></tr>'
@@ -201,7 +212,7 @@ def _main(derivation: Derivation, heading: str, own: str) -> str:
         )
         caption = f"<caption>{escape(pages.checks_title())}</caption>"
         lines.append(f'<table class="checks">{caption}\n<tbody>\n{rows}\n</tbody></table>')
-    return "\n".join(lines) + "\n</div>\n"
+    return "\n".join(lines)
 
 
 def _section(section: Section, own: str, decimal: str) -> str:

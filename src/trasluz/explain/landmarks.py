@@ -7,6 +7,7 @@ from typing import Any
 from trasluz.errors import UserError
 from trasluz.explain.names import Landmark
 from trasluz.layer import Layer
+from trasluz.messages import problem
 from trasluz.state import holders
 from trasluz.tape import Scope, Step, Tape
 
@@ -30,6 +31,8 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
         path = str(layer).split("/", 1)[1]
         call = calls.setdefault(id(layer), _Call(path, len(calls) + 1))
         call.lines.append((index, turn))
+        if step.note == "output":
+            call.given = index, turn
         if step.row.name == "logsumexp":
             found[index] = Landmark("logsumexp", path, call.number)
         elif composite in AVERAGES:
@@ -64,12 +67,13 @@ class _Call:
         self.sums: dict[str, list[int]] = {}
         self.averages: dict[tuple[str, str], int] = {}
         self.weighted = False
+        self.given: tuple[int, str] | None = None
 
     def mark(self, found: dict[int, Landmark], last: bool) -> None:
         """Name the sum before the activation and the result, in each turn and at the end."""
         for (name, turn), line in self.averages.items():
             found[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
-        end, final_turn = self.lines[-1]
+        end, final_turn = self.given or self.lines[-1]
         ends = {turn: line for line, turn in self.lines}
         turns = [turn for turn in ends if turn]
         for turn, line in ends.items():
@@ -157,11 +161,5 @@ def cut(tape: Tape, line: int, wrt: str) -> UserError:
                     reached.add(index)
     if cuts:
         row, where = cuts[0]
-        return UserError(
-            f"the loss depends on {wrt} only through {row!r}, which has no derivative",
-            where,
-            "choose a function with a derivative there, e.g. tanh instead of sign",
-        )
-    return UserError(
-        f"the loss does not depend on {wrt}", "wrt", "ask for what the loss is made of"
-    )
+        return problem("explain-cut", where, name=wrt, row=row)
+    return problem("explain-apart", name=wrt)

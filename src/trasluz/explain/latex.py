@@ -8,25 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from trasluz.explain import formula, pages
 from trasluz.explain.derivation import Derivation, Section
-from trasluz.explain.formula import (
-    Accent,
-    Boxed,
-    Brace,
-    Cases,
-    Fenced,
-    Fraction,
-    Function,
-    Matrix,
-    Name,
-    Node,
-    Number,
-    Operator,
-    Root,
-    Row,
-    Scripts,
-    Space,
-    Word,
-)
+from trasluz.explain.formula import Node
 
 WIDTH = 72
 _COMMANDS = {sign: rf"\{name}" for name, sign in (formula.NAMES | formula.OPERATORS).items()}
@@ -54,45 +36,45 @@ def write(node: Node, decimal: str = ".", small: bool = False) -> str:
         return write(part, decimal, small)
 
     match node:
-        case Number(digits):
+        case formula.Number(digits):
             return digits.replace(".", decimal if decimal == "." else f"{{{decimal}}}")
-        case Name(sign):
+        case formula.Name(sign):
             return _COMMANDS.get(sign, sign)
-        case Word(words, style):
+        case formula.Word(words, style):
             return rf"{_STYLES[style]}{{{text(words)}}}"
-        case Function(name):
+        case formula.Function(name):
             known = name in formula.FUNCTIONS
             return rf"\{name}" if known else rf"\operatorname{{{text(name)}}}"
-        case Operator(sign):
+        case formula.Operator(sign):
             if node.kind == "comma":
                 return sign if small else pages.parting(sign, decimal)
             return rf"\textstyle{_COMMANDS[sign]}" if node.kind == "big" else _known(sign)
-        case Space(width):
+        case formula.Space(width):
             return r"\quad" if width >= 1 else r"\,"
-        case Row(row):
+        case formula.Row(row):
             return _joined(row, map(inner, row), small)
-        case Fraction(above, below):
+        case formula.Fraction(above, below):
             return rf"\frac{{{inner(above)}}}{{{inner(below)}}}"
-        case Root(of):
+        case formula.Root(of):
             return rf"\sqrt{{{inner(of)}}}"
-        case Scripts():
+        case formula.Scripts():
             node = formula.unstacked(node)
             low = f"_{{{write(node.low, decimal, True)}}}" if node.low else ""
             high = f"^{{{write(node.high, decimal, True)}}}" if node.high else ""
             return f"{_base(node.base, decimal)}{high}{low}"
-        case Fenced(left, inside, right):
+        case formula.Fenced(left, inside, right):
             if left in ("(", "[") and right and not formula.tall(inside):
                 return f"{_fence(left)}{inner(inside)}{_fence(right)}"
             return rf"\left{_fence(left)}{inner(inside)}\right{_fence(right)}"
-        case Accent(mark, base):
+        case formula.Accent(mark, base):
             return rf"\{mark}{{{inner(base)}}}"
-        case Boxed(of):
+        case formula.Boxed(of):
             return rf"\boxed{{{inner(of)}}}"
-        case Brace(of, below):
+        case formula.Brace(of, below):
             return rf"\underbrace{{{inner(of)}}}" + (f"_{{{inner(below)}}}" if below else "")
-        case Matrix(rows):
+        case formula.Matrix(rows):
             return rf"\begin{{bmatrix}} {_rows(rows, decimal)} \end{{bmatrix}}"
-        case Cases(rows):
+        case formula.Cases(rows):
             return rf"\begin{{cases}} {_rows(rows, decimal)} \end{{cases}}"
     raise TypeError(f"{node!r} is no piece of a formula")
 
@@ -101,7 +83,7 @@ def _joined(row: tuple[Node, ...], parts: Iterable[str], small: bool) -> str:
     """Join pieces; a minus sign stands close to what it negates, a comma to what it ends."""
     text = ""
     for (item, prefix), part in zip(formula.prefixes(row), parts, strict=True):
-        comma = isinstance(item, Operator) and item.kind == "comma"
+        comma = isinstance(item, formula.Operator) and item.kind == "comma"
         close = prefix or (small and comma)
         text = (text.rstrip() if comma else text) + (part if close else part + " ")
     return text.strip()
@@ -117,7 +99,7 @@ def _fence(sign: str) -> str:
 
 def _base(node: Node, decimal: str) -> str:
     spelled = write(node, decimal)
-    return f"{{{spelled}}}" if isinstance(node, (Row, Scripts)) else spelled
+    return f"{{{spelled}}}" if isinstance(node, (formula.Row, formula.Scripts)) else spelled
 
 
 def _rows(rows: tuple[tuple[Node, ...], ...], decimal: str) -> str:

@@ -6,15 +6,16 @@ The same tape once more, with whole arrays for symbols: a row spells itself as m
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
 
 from trasluz.data import Batch
-from trasluz.explain.derivation import STAGES, Derivation
+from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut
 from trasluz.explain.names import Landmark
-from trasluz.explain.tidy import tidied
+from trasluz.explain.tree import LAST, Definition, grown
 from trasluz.tape import Box, Row, Step, Tape
 from trasluz.tree import leaves, tree_map
 from trasluz.typeset import Symbol, constant, matrix, named_by_value, spelled
@@ -27,7 +28,7 @@ SIGNS = {
 }  # fmt: skip
 LANDMARKS = {
     "sum": "Z", "output": "A", "prediction": r"\hat{Y}", "state": "H", "mean": r"\boldsymbol{\mu}",
-    "variance": r"\boldsymbol{\sigma}^{2}", "errors": r"\mathbf{e}", "rows": r"\mathbf{e}",
+    "variance": r"\boldsymbol{\sigma}^{2}", "errors": r"\mathbf{E}", "rows": r"\mathbf{e}",
     "data": "L",
     "penalty": "R", "total": "E", "logsumexp": r"\boldsymbol{\ell}",
 }  # fmt: skip
@@ -37,27 +38,36 @@ class Block(Symbol):
     """A whole array with a name."""
 
     def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Block:
-        blocks = [a if isinstance(a, Symbol) else constant(a) for a in args]
+        blocks = [a if isinstance(a, Symbol) else _number(a) for a in args]
         if row.name == "subtract" and _is_top(*blocks):
             return Block(blocks[0].latex, blocks[0].value, blocks[0].binds, blocks[0].made)
         values = [a.value if isinstance(a, Symbol) else a for a in args]
         value = row.forward(*values, **params)
-        if row.name in MOVES and blocks[0].literal:
-            return Block(blocks[0].latex, value, blocks[0].binds, literal=True)
+        if all(b.literal for b in blocks):
+            return _number(value)
         forward = functools.partial(row.forward, **params)
-        reading = Row(row.name, forward, _reads(row, blocks), row.rules, row.kind, row.level)
-        return Block(spelled(reading, blocks), value, _level(row, blocks), (reading, blocks))
+        reads = _reads(row, blocks, params)
+        reading = Row(row.name, forward, reads, row.rules, row.kind, row.level)
+        level = blocks[0].binds if row.name in MOVES else row.level
+        return Block(spelled(reading, blocks), value, level, (reading, blocks))
 
     def _numbered(self, digits: int) -> Symbol:
-        if self.made is None:
-            if self.ndim == 0:
-                return super()._numbered(digits)
-            return Symbol(matrix(self.value, digits), self.value, literal=True)
+        if self.made is None and not self.literal and self.ndim:
+            return Block(matrix(self.value, digits), self.value, literal=True)
         return super()._numbered(digits)
 
     def shapes(self) -> str:
         """Spell the formula with the shapes of its names."""
         return _shaped(self).latex
+
+
+def _number(value: Any) -> Block:
+    """Write a number, or an array: one that holds one number everywhere, as that number."""
+    array = np.asarray(value)
+    if array.size and (array == array.flat[0]).all():
+        found = constant(array.flat[0])
+        return Block(found.latex, array, found.binds, literal=True)
+    return Block(matrix(array), array, literal=True)
 
 
 def _is_top(x: Symbol, top: Symbol) -> bool:
@@ -73,19 +83,23 @@ def _shaped(symbol: Symbol) -> Symbol:
     return Symbol(spelled(row, [_shaped(part) for part in parts]), symbol.value, symbol.binds)
 
 
-def _reads(row: Row, blocks: list[Symbol]) -> Any:
+def _reads(row: Row, blocks: list[Symbol], params: dict[str, Any]) -> Any:
     """Tell how a row reads on arrays: entry by entry is ⊙, what only moves axes is not written."""
     if row.name == "multiply" and all(b.ndim and not b.literal for b in blocks):
         return r"{0:2} \odot {1:2}"
-    if row.name in MOVES:
-        return lambda x, *_: f"{x}"
-    return row.reads
+    if row.name == "getitem":
+        index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
+        places = ",".join(_slice(i) for i in index)
+        return lambda x: rf"{x:0}_{{\left[{places}\right]}}"
+    return (lambda x, *_: f"{x}") if row.name in MOVES else row.reads
 
 
-def _level(row: Row, blocks: list[Symbol]) -> int:
-    if row.name in MOVES:
-        return blocks[0].binds
-    return row.level
+def _slice(index: Any) -> str:
+    """Write which part of an axis is taken, counted from 1."""
+    if isinstance(index, slice):
+        start = "" if index.start is None else str(index.start + 1)
+        return f"{start}:{'' if index.stop is None else index.stop}"
+    return str(index + 1) if isinstance(index, (int, np.integer)) else r"\cdot"
 
 
 class Blocks(Tape):
@@ -104,10 +118,7 @@ class Blocks(Tape):
         params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
         fixed = {p: _parameter(p, a, numbers) for p, a in reading.fixed.items()}
         batch = reading.batch
-        given = Batch(
-            tree_map(lambda a: Block("X", a) if a.dtype.kind == "f" else a, batch.x),
-            tree_map(lambda a: Block("T", a) if a.dtype.kind == "f" else a, batch.y),
-        )
+        given = Batch(_series("X", batch.x), _series("T", batch.y))
         _, self.inputs = reading.record(self, params, fixed, given)
 
     def write(self, step: Step) -> Any:
@@ -139,40 +150,52 @@ def derive(reading: Any, wrt: str, digits: int, lang: str | None) -> Derivation:
     blocks = Blocks(reading)
     if wrt in blocks.inputs:
         line = blocks.inputs[wrt].index
-    seeds = {reading.last.index: Block("1", np.ones_like(reading.last.value), literal=True)}
+    seeds = {reading.last.index: _number(np.ones_like(reading.last.value))}
     found = blocks.backward(seeds, keep=True, visit=blocks.visit)
     if line not in found:
         raise cut(blocks, line, wrt)
+    defined = _defined(blocks)
+    g = found[line]
     if line in blocks.slopes:
-        name, g = blocks.slopes.pop(line)
+        root = defined[id(blocks.slopes[line][0])]
     else:
-        g = found[line]
-        name = Block(_slope(_target(blocks, wrt, line).latex), g.value)
-    steps = _steps(blocks, line)
-    root = Derivation(
-        name.latex, _short(blocks, line, g), "backward", _where(reading, wrt, line), digits=digits
-    )
-    root.children = steps
-    for number, step in enumerate([*steps, root], 1):
-        step.number, step.digits, step.lang = number, digits, lang
-    root.checks = _checks(reading, wrt, line, np.asarray(g.value))
-    return root
+        leaf = Block(_slope(_target(blocks, wrt, line).latex), g.value)
+        where = wrt.rpartition("/")[0] or wrt
+        root = Definition(leaf, lambda: _short(blocks, line, g), "backward", where, LAST)
+    total = defined[id(blocks.names[reading.last.index])]
+    whole = grown(root, [total], defined, digits, lang)
+    whole.checks = _checks(reading, wrt, line, np.asarray(g.value))
+    return whole
 
 
-def _steps(blocks: Blocks, line: int) -> list[Derivation]:
-    marks = blocks.reading.marks
-    forward = [
-        Derivation(blocks.names[i].latex, formula, _kind(marks[i]), marks[i].where)
-        for i, f in blocks.formulas.items()
-        if len((formula := _composite(blocks, i) or f).latex) <= LONGEST
-    ]
-    backward = [
-        Derivation(name.latex, _short(blocks, i, g), "backward", marks[i].where)
-        for i, (name, g) in blocks.slopes.items()
-        if i > line
-    ]
-    ranks = list(STAGES.values())
-    return sorted([*forward, *backward], key=lambda step: ranks.index(STAGES[step.kind]))
+def _defined(blocks: Blocks) -> dict[int, Definition]:
+    """Say what the names of lines, and of derivatives in them, stand for."""
+    marks, defined = blocks.reading.marks, {}
+    for i, formula in blocks.formulas.items():
+        spell = lambda i=i, f=formula: _composite(blocks, i) or _readable(f)  # noqa: E731
+        kind, leaf = _kind(marks[i]), blocks.names[i]
+        defined[id(leaf)] = Definition(leaf, spell, kind, marks[i].where, i)
+    for i, (leaf, g) in blocks.slopes.items():
+        spell = lambda i=i, g=g: _short(blocks, i, g)  # noqa: E731
+        defined[id(leaf)] = Definition(leaf, spell, "backward", marks[i].where, LAST - i)
+    return defined
+
+
+def _readable(formula: Symbol) -> Symbol:
+    """Give a formula, or only what it comes to where nobody would read it."""
+    long = len(formula.latex) > LONGEST or "cases" in formula.latex
+    return Block(matrix(formula.value), formula.value, literal=True) if long else formula
+
+
+def _series(sign: str, tree: Any) -> Any:
+    """Name inputs or targets; whole numbers stay numbers."""
+    several, count = len(leaves(tree)) > 1, itertools.count(1)
+
+    def named(a: Any) -> Any:
+        name = f"{sign}^{{({next(count)})}}" if several else sign
+        return Block(name, a) if a.dtype.kind == "f" else a
+
+    return tree_map(named, tree)
 
 
 def _kind(mark: Landmark) -> str:
@@ -195,17 +218,18 @@ def _short(blocks: Blocks, index: int, g: Symbol) -> Symbol:
     """Spell the delta of a cross-entropy's logits the short way, where that is what it is."""
     reading = blocks.reading
     outputs = [i for i, mark in reading.marks.items() if mark.role == "prediction"]
-    plain = len(g.latex) <= LONGEST and "e^" not in g.latex
-    if plain or not outputs or index > outputs[-1]:
-        return tidied(g)
-    output, target = blocks.names[outputs[-1]], leaves(reading.batch.y)[0]
-    rows = output.value.shape[0]
-    if target.dtype.kind != "f" or target.shape != output.value.shape:
-        return Symbol(g.latex if len(g.latex) <= LONGEST else r"\cdots", g.value)
-    less = output - Block("T", target)
-    short = less if rows == 1 else less / float(rows)
-    same = short.shape == g.shape and np.allclose(short.value, g.value)
-    return short if same else tidied(g)
+    under = [i for i in blocks.names if outputs and i < outputs[-1]]
+    if not under or index != under[-1] or "e^" not in g.latex:
+        return _readable(g)
+    output, target = blocks.names[outputs[-1]], np.asarray(leaves(reading.batch.y)[0])
+    if target.dtype.kind != "f" and output.value.ndim == 2 and target.size == len(output.value):
+        target = np.eye(output.value.shape[1])[target.ravel()]
+    if target.shape == output.value.shape == g.shape:
+        less = output - Block("T", target)
+        short = less / float(len(target)) if len(target) > 1 else less
+        if np.allclose(short.value, g.value, rtol=1e-9, atol=1e-12):
+            return short
+    return _readable(g)
 
 
 def _checks(reading: Any, wrt: str, line: int, g: np.ndarray) -> dict[str, float]:
@@ -226,11 +250,6 @@ def _target(blocks: Blocks, wrt: str, line: int) -> Symbol:
     inputs: dict[str, Any] = blocks.inputs
     found: Symbol = inputs[wrt].value if wrt in inputs else blocks.names[line]
     return found
-
-
-def _where(reading: Any, wrt: str, line: int) -> str:
-    mark = reading.marks.get(line)
-    return mark.where if mark else wrt.rpartition("/")[0] or wrt
 
 
 def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Block:

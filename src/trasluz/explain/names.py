@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from trasluz.errors import unknown
+from trasluz.explain.formula import ESCAPES, parse
+from trasluz.messages import problem
 
 Place = tuple[int, ...]
 LETTERS = {
@@ -58,7 +60,7 @@ class Names:
         if (path, place) in self.given:
             return self.given[path, place]
         layer, _, attribute = path.rpartition("/")
-        letter = LETTERS.get(attribute, rf"\mathrm{{{attribute}}}")
+        letter = LETTERS.get(attribute, rf"\mathrm{{{escaped(attribute)}}}")
         return lowered(f"{letter}^{{({self.numbers.get(layer, 1)})}}", place)
 
     def unit(self, mark: Landmark, place: Place) -> str:
@@ -160,6 +162,13 @@ def scheme(names: Any) -> Any:
         UserError: if there is no such way.
     """
     if isinstance(names, Mapping):
+        for key, name in names.items():
+            try:
+                parse(name)
+            except (TypeError, ValueError) as error:
+                raise problem("explain-name-wrong", name=str(name), reason=str(error)) from None
+            if not (isinstance(key, tuple) and len(key) == 2):
+                raise problem("explain-name-key", key=str(key))
         return lambda marks, shapes: Names(marks, shapes, names)
     if names not in SCHEMES:
         raise unknown("way of naming", names, list(SCHEMES))
@@ -179,4 +188,9 @@ def _raised(sign: str, mark: str) -> str:
 
 def _path(path: str, place: Place) -> str:
     index = f"[{', '.join(map(str, place))}]" if place else ""
-    return rf"\mathtt{{{(path + index)}}}".replace("_", r"\_")
+    return rf"\mathtt{{{escaped(path + index)}}}"
+
+
+def escaped(text: str) -> str:
+    """Write words that stand for themselves in LaTeX."""
+    return "".join(ESCAPES.get(sign, sign) for sign in text)

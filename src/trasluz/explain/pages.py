@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from trasluz.explain.derivation import Derivation, Section
+from trasluz.explain.chain import named_in
+from trasluz.explain.derivation import STAGES, Derivation, Section
 from trasluz.explain.formula import Node, Operator, Row, items, parse, terms
 from trasluz.messages import language, say
 from trasluz.typeset import number
@@ -61,10 +62,13 @@ def _filled(message: str, inside: str, words: Write[str]) -> str:
 
 
 def seen(step: Derivation) -> list[int]:
-    """List the numbers of earlier steps that a derivative leans on again."""
+    """List the numbers of earlier steps that a derivative leans on, but those just before it."""
     if step.kind not in ("factor", "chain", "backward"):
         return []
-    return sorted({one.number for one in step.reused if one.number})
+    named = {leaf.name for leaf in named_in(step.spelled)}
+    below = [one for one in step.children if one.symbol in named]
+    told = [one for one in below if STAGES[one.kind] != STAGES[step.kind]]
+    return sorted({one.number for one in [*step.reused, *told] if 0 < one.number < step.number})
 
 
 def members(step: Derivation) -> list[Node]:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from trasluz import ops
-from trasluz.explain.chain import ByDeltasError, Chain, named_in, slope_in
+from trasluz.explain.chain import ByDeltasError, Chain, slope_in
 from trasluz.explain.tidy import tidied
+from trasluz.explain.tree import named_in
 from trasluz.tape import Row
 from trasluz.typeset import Symbol, constant
 

@@ -10,29 +10,11 @@ from typing import Any
 
 from trasluz.explain import formula, pages
 from trasluz.explain.derivation import Derivation
-from trasluz.explain.formula import (
-    Accent,
-    Boxed,
-    Brace,
-    Cases,
-    Fenced,
-    Fraction,
-    Function,
-    Matrix,
-    Name,
-    Node,
-    Number,
-    Operator,
-    Root,
-    Row,
-    Scripts,
-    Space,
-    Word,
-)
+from trasluz.explain.formula import Node
 
 WIDTH = 96
 _LOW = dict(zip("0123456789+-,()", "₀₁₂₃₄₅₆₇₈₉₊₋,₍₎", strict=True))
-_HIGH = dict(zip("0123456789+-()Tn⊤′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀⁿᵀ′", strict=True))
+_HIGH = dict(zip("0123456789+-()=Tnt⊤′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾⁼ᵀⁿᵗᵀ′", strict=True))
 
 
 def plain(latex: str, decimal: str = ".") -> str:
@@ -51,7 +33,7 @@ def plain(latex: str, decimal: str = ".") -> str:
 def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
     """Write a piece of a formula; `small` ones are indices or powers.
 
-    >>> write(Fraction(Number("0.5"), Name("x")), ",")
+    >>> write(formula.Fraction(formula.Number("0.5"), formula.Name("x")), ",")
     '0,5/x'
     """
 
@@ -61,36 +43,36 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
     match node:
         case None:
             return ""
-        case Number(text):
+        case formula.Number(text):
             return text.replace(".", decimal)
-        case Name(sign):
+        case formula.Name(sign):
             return sign
-        case Word(text) | Function(text):
+        case formula.Word(text) | formula.Function(text):
             return text
-        case Operator(sign):
+        case formula.Operator(sign):
             return "Σ" if sign == "∑" else sign
-        case Space(width):
+        case formula.Space(width):
             return "" if small else " " if width < 1 else "  "
-        case Row(row):
+        case formula.Row(row):
             return _row(row, decimal, small)
-        case Fraction(above, below):
+        case formula.Fraction(above, below):
             return f"{_held(above, decimal)}/{_held(below, decimal)}"
-        case Root(of):
+        case formula.Root(of):
             return f"√({inner(of)})"
-        case Scripts():
+        case formula.Scripts():
             return _scripts(node, decimal, small)
-        case Fenced(left, inside, right):
+        case formula.Fenced(left, inside, right):
             return f"{left}{inner(inside)}{right}"
-        case Accent(mark, base):
+        case formula.Accent(mark, base):
             text = inner(base)
             return formula.accented(mark, text) or f"{mark}({text})"
-        case Boxed(of):
+        case formula.Boxed(of):
             return f"({inner(of)})"
-        case Brace(of, below):
+        case formula.Brace(of, below):
             return f"⟨{inner(below)}: {inner(of)}⟩" if below else inner(of)
-        case Matrix(rows):
+        case formula.Matrix(rows):
             return f"[{'; '.join('  '.join(map(inner, row)) for row in rows)}]"
-        case Cases(rows):
+        case formula.Cases(rows):
             return f"{{{'; '.join('  '.join(map(inner, row)) for row in rows)}}}"
     raise TypeError(f"{node!r} is no piece of a formula")
 
@@ -100,9 +82,13 @@ def _row(row: tuple[Node, ...], decimal: str, small: bool) -> str:
     before: Node | None = None
     for item, prefix in formula.prefixes(row):
         part = write(item, decimal, small)
-        if isinstance(item, Operator) and item.kind in ("binary", "relation") and not prefix:
+        if (
+            isinstance(item, formula.Operator)
+            and item.kind in ("binary", "relation")
+            and not prefix
+        ):
             part = f" {part} "
-        elif isinstance(item, Operator) and item.kind == "comma":
+        elif isinstance(item, formula.Operator) and item.kind == "comma":
             part = part if small else pages.parting(part, decimal) + " "
         elif _apart(before, item):
             part = " " + part
@@ -113,33 +99,39 @@ def _row(row: tuple[Node, ...], decimal: str, small: bool) -> str:
 
 def _apart(before: Node | None, item: Node) -> bool:
     """Say whether two names would run together."""
-    if isinstance(before, Function):
-        return _base(item) is not Fenced
-    if isinstance(before, Operator) and before.kind == "big":
+    if isinstance(before, formula.Function):
+        return _base(item) is not formula.Fenced
+    if isinstance(before, formula.Operator) and before.kind == "big":
         return True
-    named = (Name, Word, Scripts, Fraction, Accent)
-    both = isinstance(before, named) and isinstance(item, (*named, Number, Function))
-    return both and not (isinstance(before, Name) and before.sign in "∂Δσ")
+    named = (formula.Name, formula.Word, formula.Scripts, formula.Fraction, formula.Accent)
+    both = isinstance(before, named) and isinstance(
+        item, (*named, formula.Number, formula.Function)
+    )
+    return both and not (isinstance(before, formula.Name) and before.sign in "∂Δσ")
 
 
 def _base(item: Node) -> type:
-    return type(item.base) if isinstance(item, Scripts) else type(item)
+    return type(item.base) if isinstance(item, formula.Scripts) else type(item)
 
 
-def _scripts(node: Scripts, decimal: str, small: bool) -> str:
+def _scripts(node: formula.Scripts, decimal: str, small: bool) -> str:
     """Write an index and a power; the number of a layer, in parentheses, goes before an index."""
     base = write(node.base, decimal, small)
-    if isinstance(node.base, Fraction):
+    if isinstance(node.base, formula.Fraction):
         base = f"({base})"
     low = _lifted("_", _LOW, node.low, decimal)
     high = _lifted("^", _HIGH, node.high, decimal)
-    return base + (high + low if isinstance(node.high, Fenced) else low + high)
+    of_layer = node.high is not None and isinstance(formula.items(node.high)[0], formula.Fenced)
+    return base + (high + low if of_layer else low + high)
 
 
 def _lifted(mark: str, table: dict[str, str], node: Node | None, decimal: str) -> str:
     text = write(node, decimal, small=True)
-    if all(c in table for c in text) and not (decimal in text and isinstance(node, Number)):
-        return "".join(table[c] for c in text)
+    close = text.replace(" ", "")
+    if all(c in table for c in close) and not (
+        decimal in text and isinstance(node, formula.Number)
+    ):
+        return "".join(table[c] for c in close)
     return f"_{text}" if mark == "_" and len(text) == 1 else f"{mark}({text})"
 
 
@@ -148,8 +140,8 @@ def _held(node: Node, decimal: str) -> str:
     text = write(node, decimal)
     row = [item for item, prefix in formula.prefixes(formula.items(node)) if not prefix]
     loose = any(
-        isinstance(item, (Space, Fraction))
-        or (isinstance(item, Operator) and item.kind in ("binary", "relation"))
+        isinstance(item, (formula.Space, formula.Fraction))
+        or (isinstance(item, formula.Operator) and item.kind in ("binary", "relation"))
         for item in row
     )
     return f"({text})" if loose else text
@@ -232,18 +224,18 @@ def _broken(member: Node, decimal: str, indent: str) -> list[str]:
 _PLACE = 0xE000  # from here on, characters that stand for nothing: each holds a matrix's place
 
 
-def _matrices(node: Node) -> list[Matrix]:
+def _matrices(node: Node) -> list[formula.Matrix]:
     """List the matrices in a formula that are higher than a line."""
-    found: list[Matrix] = []
+    found: list[formula.Matrix] = []
     _emptied(node, found)
     return found
 
 
-def _emptied(node: Any, found: list[Matrix]) -> Any:
+def _emptied(node: Any, found: list[formula.Matrix]) -> Any:
     """Put a name in the place of each matrix, and list what was taken out."""
-    if isinstance(node, Matrix) and len(node.rows) > 1:
+    if isinstance(node, formula.Matrix) and len(node.rows) > 1:
         found.append(node)
-        return Name(chr(_PLACE + len(found) - 1))
+        return formula.Name(chr(_PLACE + len(found) - 1))
     if isinstance(node, tuple):
         return tuple(_emptied(part, found) for part in node)
     if not isinstance(node, Node):
@@ -254,7 +246,7 @@ def _emptied(node: Any, found: list[Matrix]) -> Any:
 
 def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     """Draw a formula over as many lines as its matrices need; what is too wide goes below."""
-    found: list[Matrix] = []
+    found: list[formula.Matrix] = []
     text = write(_emptied(member, found), decimal)
     pieces = [[piece] for piece in re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())]
     blocks = [pieces[0]]
@@ -270,7 +262,7 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     return [(indent + line).rstrip() for row in rows for line in row]
 
 
-def _block(table: Matrix, decimal: str) -> list[str]:
+def _block(table: formula.Matrix, decimal: str) -> list[str]:
     """Draw a matrix between brackets, its columns to the right."""
     cells = [[write(cell, decimal) for cell in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

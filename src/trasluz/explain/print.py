@@ -9,25 +9,7 @@ from types import ModuleType
 
 from trasluz.explain import formula, pages, plain
 from trasluz.explain.derivation import Derivation
-from trasluz.explain.formula import (
-    Accent,
-    Boxed,
-    Brace,
-    Cases,
-    Fenced,
-    Fraction,
-    Function,
-    Matrix,
-    Name,
-    Node,
-    Number,
-    Operator,
-    Root,
-    Row,
-    Scripts,
-    Space,
-    Word,
-)
+from trasluz.explain.formula import Node
 from trasluz.messages import language, problem, speaking
 
 LONG = 72  # characters, from which on each member of an equation has its own line
@@ -62,46 +44,46 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
     match node:
         case None:
             return '""'
-        case Number(digits):
+        case formula.Number(digits):
             return digits if decimal == "." else digits.replace(".", r'class("normal",\,)')
-        case Name("′"):
+        case formula.Name("′"):
             return "prime"
-        case Name(sign):
+        case formula.Name(sign):
             return sign if sign.isalpha() or sign in _PLAIN else _quoted(sign)
-        case Word(words, style):
+        case formula.Word(words, style):
             return f"{_STYLES[style]}({_quoted(words)})"
-        case Function(name):
+        case formula.Function(name):
             return f"op({_quoted(name)})"
-        case Operator(sign):
+        case formula.Operator(sign):
             if node.kind == "comma":
                 return rf"\{sign if small else pages.parting(sign, decimal)}"
             return sign if sign in _PLAIN else rf"\{sign}" if len(sign) == 1 else _quoted(sign)
-        case Space(width):
+        case formula.Space(width):
             return "" if small else f"#h({width:.3g}em)"
-        case Row(row):
+        case formula.Row(row):
             return _joined(row, decimal, small)
-        case Fraction(above, below):
+        case formula.Fraction(above, below):
             return f"frac({inner(above)},{inner(below)})"
-        case Root(of):
+        case formula.Root(of):
             return f"sqrt({inner(of)})"
-        case Scripts():
+        case formula.Scripts():
             node = formula.unstacked(node)
             low = f"_({write(node.low, decimal, True)})" if node.low else ""
             high = f"^({write(node.high, decimal, True)})" if node.high else ""
             return f"{_base(node.base, decimal, small)}{low}{high}"
-        case Fenced(left, inside, right):
+        case formula.Fenced(left, inside, right):
             spelled = f"{_fence(left)}{inner(inside)}{_fence(right)}"
             grows = left not in ("(", "[") or formula.tall(inside)
             return f"lr({spelled})" if grows else f"even({spelled})"
-        case Accent(mark, base):
+        case formula.Accent(mark, base):
             return f"accent({inner(base)},{_MARKS[mark]})"
-        case Boxed(of):
+        case formula.Boxed(of):
             return f"boxed({inner(of)})"
-        case Brace(of, below):
+        case formula.Brace(of, below):
             return f"underbrace({inner(of)}" + (f",{inner(below)})" if below else ")")
-        case Matrix(rows):
+        case formula.Matrix(rows):
             return f'mat(delim: "[",{_rows(rows, ",", decimal)})'
-        case Cases(rows):
+        case formula.Cases(rows):
             return f"cases({_rows(rows, ' & quad ', decimal, ',')})"
     raise TypeError(f"{node!r} is no piece of a formula")
 
@@ -113,7 +95,7 @@ def _joined(row: tuple[Node, ...], decimal: str, small: bool) -> str:
 
 
 def _wordy(node: Node) -> bool:
-    return not isinstance(node, (Number, Operator, Fenced))
+    return not isinstance(node, (formula.Number, formula.Operator, formula.Fenced))
 
 
 def _fence(sign: str) -> str:
@@ -122,7 +104,11 @@ def _fence(sign: str) -> str:
 
 def _base(node: Node, decimal: str, small: bool) -> str:
     spelled = write(node, decimal, small)
-    return f"attached({spelled})" if isinstance(node, (Row, Scripts, Number)) else spelled
+    return (
+        f"attached({spelled})"
+        if isinstance(node, (formula.Row, formula.Scripts, formula.Number))
+        else spelled
+    )
 
 
 def _rows(rows: tuple[tuple[Node, ...], ...], between: str, decimal: str, end: str = ";") -> str:

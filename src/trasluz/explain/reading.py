@@ -18,11 +18,11 @@ import numpy as np
 
 from trasluz import random
 from trasluz.data import Batch
-from trasluz.errors import UserError, nearest
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import landmarks, layer_paths
 from trasluz.explain.names import Landmark, scheme
 from trasluz.loop import Run
+from trasluz.messages import problem, speaking, suggest
 from trasluz.scan import unrolled
 from trasluz.state import Context
 from trasluz.tape import Box, Step, Tape
@@ -75,23 +75,30 @@ def explain(
         UserError: for a path or an entry that does not exist or has no derivative, or where a
             number is not finite.
     """
-    reading = Reading(model, x, y, training)
+    with speaking(None if lang is None else str(lang)):
+        return _explained(
+            model, x, y, wrt, at, digits, training, update,
+            {"depth": depth, "names": names, "lang": lang, "cells": cells},
+        )  # fmt: skip
+
+
+def _explained(
+    model: Any, x: Any, y: Any, wrt: str, at: Any, digits: int, training: bool, update: bool,
+    how: dict[str, Any],
+) -> Derivation:  # fmt: skip
+    depth, names, lang = how["depth"], how["names"], how["lang"]
     if depth not in DEPTHS:
-        raise UserError(f"depth is {depth!r}", "explain", "choose 'layer' or 'op'")
+        raise problem("explain-depth", depth=str(depth))
     if not (isinstance(digits, int) and 1 <= digits <= 17):
-        raise UserError(f"digits is {digits!r}", "explain", "give a whole number from 1 to 17")
+        raise problem("explain-digits", digits=str(digits))
+    reading = Reading(model, x, y, training)
     if at is None:
         from trasluz.explain.matrices import derive
 
         if update or depth != "layer" or names != "math":
-            raise UserError(
-                "update, depth and names are for one entry, and none is given",
-                "explain",
-                "say which: at=(0, 1); or leave them out for the matrix form",
-            )
+            raise problem("explain-needs-entry")
         return derive(reading, wrt, digits, lang)
     place = _indices(at)
-    how = {"depth": depth, "names": names, "lang": lang, "cells": cells}
     return reading.derive(wrt, place, digits, update, **how)
 
 
@@ -120,7 +127,7 @@ class Reading:
         data = model._arrays(x, y)
         run._prepare(data.rows(slice(None)))
         self.model, self.target, self.training = model, run.target, training
-        self.batch = tree_map(_wide, Batch(data.x, data.y))
+        self.batch = Batch(_as_given(data.x, x), _as_given(data.y, y))
         self.bound = Bound(model, run.target)
         arrays = {v.path: _wide(v.numpy()) for v in model.weights}
         moved = {v.path for v in model.trainable_weights}
@@ -162,12 +169,11 @@ class Reading:
                 if np.asarray(value).dtype.kind == "f" and not np.isfinite(value).all():
                     place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
                     assert step is not None
-                    raise UserError(
-                        f"a number is not finite: {np.asarray(value)[place]} comes first from "
-                        f"{step.row.name!r}, at {place} of shape {np.shape(value)}",
-                        str(step.scope or "the loss"),
-                        "look at the inputs and weights there for NaN and for very large numbers",
-                    )
+                    raise problem(
+                        "explain-not-finite", str(step.scope or "loss"), row=step.row.name,
+                        value=str(np.asarray(value)[place]), at=str(place),
+                        shape=str(np.shape(value)),
+                    )  # fmt: skip
 
     @cached_property
     def paths(self) -> set[str]:
@@ -244,25 +250,19 @@ class Reading:
         if wrt in self.inputs:
             return wrt, self.inputs[wrt].index
         if wrt in self.series:
-            raise UserError(
-                f"the input {wrt!r} holds whole numbers, and has no derivative", "wrt",
-                "ask for the embedding that they choose from",
-            )  # fmt: skip
+            raise problem("explain-whole-numbers", name=wrt)
         layer, _, what = wrt.rpartition("/")
-        outputs = ("output", "prediction")
+        outputs = ("output", "prediction", "state")
         asked = [(wrt, outputs), (layer, (what,)), (layer, outputs if what == "sum" else ())]
         for path, roles in asked:
             for line, mark in reversed(self.marks.items()):
                 if mark.where == path and mark.role in roles:
                     return wrt, line
         if wrt in self.fixed:
-            raise UserError(
-                f"{wrt!r} is not trained: no derivative is taken in it", "wrt",
-                nearest(wrt, self.params),
-            )  # fmt: skip
+            raise problem("explain-not-trained", name=wrt, nearest=suggest(wrt, self.params))
         given = {m.where for m in self.marks.values() if m.role in outputs}
         known = [*self.params, *self.series, *sorted(given)]
-        raise UserError(f"there is nothing named {wrt!r} to derive for", "wrt", nearest(wrt, known))
+        raise problem("explain-unknown", name=str(wrt), nearest=suggest(str(wrt), known))
 
     def place(self, wrt: str, line: int, at: Place) -> Place:
         """Make sure that an entry exists; the row of a single one is put in.
@@ -275,7 +275,8 @@ class Reading:
         if wrt not in self.params and self.one and len(at) == len(shape) - 1:
             at = (0, *at)
         if len(at) != len(shape) or any(not -n <= i < n for i, n in zip(at, shape, strict=True)):
-            raise UserError(f"{wrt} of shape {shape} has no entry {at}", "at")
+            last = str(tuple(n - 1 for n in shape)) if shape and all(shape) else "()"
+            raise problem("explain-no-entry", name=wrt, shape=str(shape), at=str(at), last=last)
         return tuple(i % n for i, n in zip(at, shape, strict=True))
 
     def derive(
@@ -294,7 +295,7 @@ class Reading:
 
         wrt, line = self.find(wrt)
         if update and wrt not in self.params:
-            raise UserError(f"{wrt!r} is not a parameter: no optimizer moves it", "update")
+            raise problem("explain-not-moved", name=wrt)
         place = self.place(wrt, line, at)
         script = Script(self, wrt, line, place, depth, scheme(names), cells)
         found = self.gradient().get(wrt)
@@ -327,9 +328,22 @@ def _indices(at: Any) -> Place:
     try:
         return tuple(operator.index(i) for i in listed)
     except TypeError:
-        raise UserError(
-            f"at is {at!r}", "explain", "give whole numbers, one an axis, such as (0, 1)"
-        ) from None
+        raise problem("explain-at", at=str(at)) from None
+
+
+def _as_given(data: Any, given: Any) -> Any:
+    """Widen arrays; where they are rounded from what was given, take what was given."""
+    if len(leaves(data)) != 1:
+        return tree_map(_wide, data)
+    try:
+        exact = np.asarray(given, "float64").reshape(leaves(data)[0].shape)
+    except (TypeError, ValueError):
+        return tree_map(_wide, data)
+
+    def wide(a: Any) -> Any:
+        return exact if a.dtype.kind == "f" and (exact.astype(a.dtype) == a).all() else _wide(a)
+
+    return tree_map(wide, data)
 
 
 def _wide(a: Any) -> Any:

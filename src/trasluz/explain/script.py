@@ -10,12 +10,12 @@ import numpy as np
 
 from trasluz.data import Batch
 from trasluz.entries import HALF, MOST_TERMS, Book, Entries, Place
-from trasluz.explain.chain import MOST_ENTRIES, Chain, named_in
-from trasluz.explain.derivation import STAGES, Derivation
+from trasluz.explain.chain import MOST_ENTRIES, Chain
+from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut, layer_of
 from trasluz.explain.names import Landmark, Names, lowered
 from trasluz.explain.passed import passed
-from trasluz.explain.tidy import tidied
+from trasluz.explain.tree import LAST, Definition, grown
 from trasluz.tape import Box, Step, Tape
 from trasluz.tree import leaves, tree_map
 from trasluz.typeset import Symbol, constant
@@ -26,47 +26,8 @@ NOTES = {
     "corrected rate": r"\alpha_{k}", "corrected momentum": r"\hat{m}",
     "corrected velocity": r"\hat{v}",
 }  # fmt: skip
-LAST = 1 << 40
 LONGEST = 100  # names in the formula of a line that has no name of its own
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
-
-
-class Definition:
-    """A name and what it stands for, spelled when it is asked for.
-
-    Args:
-        leaf: the name in formulas.
-        spell: gives the formula.
-        kind: what kind of step works it out.
-        where: the layer, or "loss" or "optimizer".
-        order: which comes first within a stage.
-        symbol: how the step names it, if not as formulas do.
-        note: a remark, the id of a message.
-        role: the landmark's, if it is one.
-    """
-
-    def __init__(
-        self,
-        leaf: Symbol,
-        spell: Callable[[], Symbol],
-        kind: str,
-        where: str,
-        order: int = 0,
-        symbol: str = "",
-        note: str = "",
-        role: str = "",
-    ) -> None:
-        self.role = role
-        self.leaf, self._spell, self.kind, self.where = leaf, spell, kind, where
-        self.order, self.symbol, self.note = order, symbol or leaf.latex, note
-        self._formula: Symbol | None = None
-
-    @property
-    def formula(self) -> Symbol:
-        """What the name stands for."""
-        if self._formula is None:
-            self._formula = tidied(self._spell())
-        return self._formula
 
 
 class Script(Tape):
@@ -298,45 +259,11 @@ class Script(Tape):
         return Definition(leaf, lambda: slope, "backward", layer, LAST)
 
     def tree(self, update: bool, digits: int, lang: str | None) -> Derivation:
-        """Grow the tree of steps: what was worked out before is only referred to."""
+        """Grow the tree of steps of the derivative, or of the new value."""
         root = self._updated() if update else self.derivative
-        grown: dict[int, Derivation] = {}
-        told: list[tuple[Definition, Derivation]] = []  # what a step rests on comes before it
-
-        def begun(one: Definition) -> tuple[Definition, Derivation, Iterator[Symbol]]:
-            grown[id(one.leaf)] = step = Derivation(
-                one.symbol, one.formula, one.kind, one.where, note=one.note, digits=digits,
-                lang=lang,
-            )  # fmt: skip
-            return one, step, iter(dict.fromkeys(named_in(one.formula)))
-
-        def grow(one: Definition) -> Derivation:
-            branch = [begun(one)]
-            while branch:
-                one, step, names = branch[-1]
-                for name in names:
-                    if id(name) in grown:
-                        step.reused.append(grown[id(name)])
-                    elif id(name) in self.defined:
-                        branch.append(begun(self.defined[id(name)]))
-                        step.children.append(branch[-1][1])
-                        break
-                else:
-                    told.append((one, step))
-                    branch.pop()
-            return step
-
-        whole = grow(root)
         total = self.lines[self.reading.last.index].at(())
-        for one in [self.defined[id(total)], *(passed(self) if self.depth == "layer" else ())]:
-            if id(one.leaf) not in grown:
-                whole.children.append(grow(one))
-        ranks = list(STAGES.values())
-        order = {id(root): LAST * 2}
-        told.sort(key=lambda t: (ranks.index(STAGES[t[0].kind]), order.get(id(t[0]), t[0].order)))
-        for number, (_, step) in enumerate(told, 1):
-            step.number = number
-        return whole
+        beside = [self.defined[id(total)], *(passed(self) if self.depth == "layer" else ())]
+        return grown(root, beside, self.defined, digits, lang)
 
     # -------------------------------------------------------------------------------- the update
 
@@ -352,7 +279,7 @@ class Script(Tape):
         rate = optimizer.rate(np.float64(optimizer.iterations))
         eta: Any = None
         step: Any = np.float64(optimizer.iterations)
-        if not optimizer.gradient_accumulation_steps:
+        if not (optimizer.gradient_accumulation_steps or optimizer.ema_overwrite_frequency):
             step = Entries(step, lambda _: Symbol("n", optimizer.iterations), self.book)
         if not optimizer.scheduled:
             eta = Entries(rate, lambda _: Symbol(r"\eta", rate), self.book)
@@ -414,6 +341,3 @@ class Script(Tape):
 
 def _sign(slot: str) -> str:
     return SLOTS.get(slot, rf"\mathrm{{{slot}}}".replace("_", r"\_"))
-
-
-__all__ = ["Definition", "Script"]

@@ -39,15 +39,16 @@ class Answers:
 
         """
         path = Path(path)
-        if path.suffix.lower() not in ENDINGS:
+        ending = path.suffix.lower()
+        if ending not in ENDINGS:
             raise problem("answers-ending", str(path), endings=enumerated(ENDINGS))
         text = _read(path)
-        if path.suffix.lower() in (".ipynb", ".json"):
+        if ending in (".ipynb", ".json"):
             try:
                 data = json.loads(text)
             except ValueError as error:
                 raise problem("answers-broken", str(path)) from error
-            found = cls.of_notebook(data) if path.suffix == ".ipynb" else cls.of_data(data)
+            found = cls.of_notebook(data) if ending == ".ipynb" else cls.of_data(data)
         else:
             found = cls.of_lines(text.splitlines())
         if not found.texts:
@@ -134,7 +135,7 @@ def load_class(path: str | Path) -> dict[str, Answers]:
 
 def _is_problem(path: Path) -> bool:
     """Tell a sheet's own file, which may lie beside the answers."""
-    return path.suffix == ".json" and b'"arrays"' in path.read_bytes()
+    return path.suffix.lower() == ".json" and b'"arrays"' in path.read_bytes()
 
 
 def is_empty(text: str) -> bool:

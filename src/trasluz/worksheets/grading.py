@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +87,7 @@ class Marks:
             "score": self.score,
             "points": self.points,
             "first_wrong": first and first.blank,
-            "marks": [
-                {
-                    "blank": m.blank,
-                    "symbol": m.symbol,
-                    "text": m.text,
-                    "given": m.given,
-                    "right": m.right,
-                    "expected": m.expected,
-                    "verdict": m.verdict,
-                }
-                for m in self.marks
-            ],
+            "marks": [asdict(mark) for mark in self.marks],
         }
 
 
@@ -133,10 +122,12 @@ def grade(
         raise problem(
             "answers-foreign", names=enumerated(foreign), blanks=enumerated(list(sheet.blanks))
         )
-    known: dict[str, Any] = {}
+    worked: dict[str, Any] = {}  # what is printed is right, and not among it
     marks = []
     for item in sheet.items:
         step, value = item.step, None
+        below = {name: sheet.keys[one] for name, one in sheet.below(step).items()}
+        known = {name: worked[key] for name, key in below.items() if key in worked}
         if item.blank:
             mark = _mark(sheet, item, answers.texts.get(item.blank, ""), known, tolerance)
             value = mark.given
@@ -145,9 +136,8 @@ def grade(
             continue
         elif not item.printed:
             value = _evaluated(step, known)
-        known.pop(step.symbol, None)  # what is printed is right, whatever had this name before
         if value is not None and math.isfinite(value):
-            known[step.symbol] = np.float64(value)
+            worked[sheet.keys[step]] = np.float64(value)
     return Marks(sheet, tuple(marks))
 
 
@@ -250,6 +240,6 @@ def _sheet_of(name: str, answers: Answers, sheets: Mapping[str, Sheet]) -> Sheet
     """Find the sheet of answers: by what they say, else by the name of the file or row."""
     if answers.sheet:
         return next((sheet for sheet in sheets.values() if sheet.id == answers.sheet), None)
-    number = re.search(r"\d+", name)
+    number = re.search(r"sheet-(\d+)", name, re.IGNORECASE) or re.fullmatch(r"(\d+)", name)
     known = {sheet.id: sheet for sheet in sheets.values()} | dict(sheets)
-    return known.get(name) or (known.get(f"sheet-{int(number[0]):02d}") if number else None)
+    return known.get(name) or (known.get(f"sheet-{int(number[1]):02d}") if number else None)

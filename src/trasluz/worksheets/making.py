@@ -10,6 +10,7 @@ import numpy as np
 
 from trasluz import activations, losses, optimizers
 from trasluz.explain import Derivation
+from trasluz.explain.reading import Reading
 from trasluz.layers import Dense, Input
 from trasluz.messages import language, problem, suggest
 from trasluz.model import Sequential
@@ -19,7 +20,6 @@ from trasluz.worksheets.sheet import (
     Sheet,
     candidates,
     chosen,
-    key_of,
     stage_of,
 )
 
@@ -208,6 +208,7 @@ def of_rows(
     """Make a worksheet of each row of a user's own data, with the user's own model.
 
     Weights, inputs and targets are rounded to three decimals, so that what is printed is exact.
+    The optimizer begins anew: what it has kept of each weight is not on the sheet.
 
     Args:
         model: a small compiled model.
@@ -226,8 +227,8 @@ def of_rows(
     arrays, document = describe(model)
     if (count := model.count_params()) > MOST_STEPS:
         raise problem("worksheet-large", most=MOST_STEPS, count=count)
-    rounded = {k: _rounded(a) if k.startswith("weights") else a for k, a in arrays.items()}
-    model = restore(rounded, document)
+    rounded = {k: _rounded(a) for k, a in arrays.items() if k.startswith("weights")}
+    model = restore(rounded, document | {"iterations": 0} if model.compiled else document)
     if len(x) > MOST_ROWS:
         raise problem("worksheet-many-rows", count=len(x), most=MOST_ROWS)
     rows = [(_rounded(x[n : n + 1]), _rounded(y[n : n + 1])) for n in range(len(x))]
@@ -261,7 +262,7 @@ def of_example(name: str, lang: str | None = None) -> list[Sheet]:
     sheet = _aimed(sheet, order)
     blank = {rf"\partial {w}}}" for w in derived} | {rf"{w}^{{\prime}}" for w in derived}
     names = [
-        key_of(step)
+        sheet.keys[step]
         for step in sheet.steps
         if step.symbol in values
         or (step.kind in ("chain", "update") and any(step.symbol.endswith(end) for end in blank))
@@ -281,7 +282,7 @@ def asked(sheet: Sheet, blanks: int | None, stages: Sequence[str] = ASKED) -> Sh
     Raises:
         UserError: there are fewer steps than blanks.
     """
-    names = candidates(sheet.steps, stages)
+    names = candidates(sheet, stages)
     every = blanks is None and set(stages) != set(ASKED)
     count = len(names) if every else min(BLANKS, len(names)) if blanks is None else blanks
     if not 1 <= count <= len(names):
@@ -299,7 +300,7 @@ def _drawn(
     for attempt in range(TRIES):
         rng = np.random.default_rng([seed, student, attempt])
         model, x, y = plan.draw(rng)
-        if not is_moderate(model, x):
+        if not is_moderate(model, x, y):
             continue
         sheet = _aimed(Sheet(model, x, y, _default(model), (), student, lang), wrt)
         if _numbers(sheet) not in taken and is_workable(sheet):
@@ -307,22 +308,24 @@ def _drawn(
     raise problem("worksheet-unmet", plan.sizes, tries=TRIES, student=student)
 
 
-def is_moderate(model: Any, x: np.ndarray) -> bool:
+def is_moderate(model: Any, x: np.ndarray, y: np.ndarray) -> bool:
     """Tell whether no unit is saturated, near a kink, or dead with all its layer.
 
-    >>> is_moderate(Plan((1, 1), "sigmoid").draw(np.random.default_rng(0))[0], np.array([[99.0]]))
-    False
+    >>> model, x, y = Plan((1, 1), "sigmoid").draw(np.random.default_rng(0))
+    >>> is_moderate(model, x, y), is_moderate(model, 99 * x, y)
+    (True, False)
     """
-    a = x
-    for layer in model.layers:
-        z = a @ np.asarray(layer.kernel) + np.asarray(layer.bias)
-        name = layer.activation or "linear"
-        if name in _FLAT and np.abs(z).max() > 2.5:
+    reading = Reading(model, x, y)
+    names = {layer.name: layer.activation for layer in model.layers}
+    for line, mark in reading.marks.items():
+        values, name = reading.value(line), names.get(mark.where) if mark.role == "sum" else None
+        if name in _FLAT and np.abs(values).max() > 2.5:
             return False
-        if name in _BENT and (np.abs(z).min() < 0.05 or z.max() < 0):
+        if name in _BENT and (np.abs(values).min() < 0.05 or values.max() < 0):
             return False
-        a = activations.get(layer.activation)(z)
-    return bool(np.abs(a).max() < 10)
+        if mark.role == "prediction" and np.abs(values).max() >= 10:
+            return False
+    return True
 
 
 def is_workable(sheet: Sheet) -> bool:

@@ -133,19 +133,20 @@ def _task(sheet: Sheet) -> str:
 
 def _heading(part: Part, words: Callable[[str], str], math: Callable[[Node], str]) -> str:
     """Say what a part of the sheet is about."""
-    if part.stage == "backward":
-        return f"{words(say('worksheet-backward'))} {math(formula.parse(part.where))}"
-    titles = {
-        "forward": say("worksheet-forward", layer=titled(part.where)),
-        "loss": say("worksheet-loss"),
-        "update": say("worksheet-update"),
-    }
-    own = {
-        "hidden": say("worksheet-forward-hidden"),
-        "output": say("worksheet-forward-output"),
-    }
-    title = titles.get(part.stage, part.where)
-    return words(own.get(part.where, title) if part.stage == "forward" else title)
+    match part.stage, part.where:
+        case "forward", "hidden":
+            return words(say("worksheet-forward-hidden"))
+        case "forward", "output":
+            return words(say("worksheet-forward-output"))
+        case "forward", layer:
+            return words(say("worksheet-forward", layer=titled(layer)))
+        case "loss", _:
+            return words(say("worksheet-loss"))
+        case "backward", slope:
+            return f"{words(say('worksheet-backward'))} {math(formula.parse(slope))}"
+        case "update", _:
+            return words(say("worksheet-update"))
+    return words(part.where)
 
 
 def _result(sheet: Sheet, value: float) -> Node:
@@ -294,20 +295,13 @@ document.getElementById("download").addEventListener("click", () => {
 """
 
 
-def _style() -> str:
-    own = resources.files(__package__).joinpath("sheet.css").read_text(encoding="utf-8")
-    theirs = resources.files("trasluz.explain").joinpath("page.css").read_text(encoding="utf-8")
-    return theirs + own
-
-
 def _html_page(title: str, body: str, about: str = "") -> bytes:
-    return (
-        f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_style()}</style>\n</head>\n"
-        f'<body class="page"{about}>\n<div class="derivation worksheet">\n'
-        f'<h1 class="title">{escape(title)}</h1>\n{body}</div>\n</body>\n</html>\n'
-    ).encode()
+    style = html.style(resources.files(__package__) / "sheet.css")
+    whole = (
+        '<div class="derivation worksheet">\n'
+        f'<h1 class="title">{escape(title)}</h1>\n{body}</div>\n'
+    )
+    return html.document(title, whole, style, about).encode()
 
 
 def _html(sheet: Sheet) -> Files:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz import saving
+from trasluz.examples import network  # noqa: F401 (files may hold its layer)
 from trasluz.explain import Derivation, diagram
+from trasluz.explain.chain import named_in
 from trasluz.explain.derivation import STAGES
 from trasluz.explain.names import scheme
 from trasluz.explain.reading import Reading
 from trasluz.files import write_atomically
 from trasluz.messages import problem, say, speaking, suggest
-from trasluz.typeset import Symbol, number
+from trasluz.typeset import number
 
 Entry = tuple[str, tuple[int, ...]]
 
@@ -61,7 +64,7 @@ class Sheet:
         x: the inputs.
         y: the targets.
         wrt: the weights that are derived and updated: path and entry of each.
-        asked: the steps that are left blank, each as its name and formula in LaTeX.
+        asked: the steps that are left blank, each as its name and formula in LaTeX: see `keys`.
         student: the number of the student.
         lang: the language of its pages.
         title: what stands above; a title of its language unless given.
@@ -105,18 +108,64 @@ class Sheet:
         found: dict[str, Derivation] = {}
         for derivation in self.derivations:
             for step in derivation.steps():
-                found.setdefault(key_of(step), step)
+                found.setdefault(self.keys[step], step)
         return sorted(found.values(), key=lambda step: ("data", *ASKED).index(stage_of(step)))
+
+    @cached_property
+    def keys(self) -> dict[Derivation, str]:
+        """Tell steps apart: those of all derivations that rest on the same are one.
+
+        Each is known by its name and formula. Where steps of the same look rest on others, as
+        the averages that an optimizer keeps of each weight do, a number is added.
+        """
+        keys: dict[Derivation, str] = {}
+        known: dict[tuple[str, frozenset[str]], str] = {}
+        count: Counter[str] = Counter()
+
+        def add(step: Derivation) -> str:
+            if step not in keys:
+                look = f"{step.symbol} = {step.formula}"
+                same = look, frozenset(map(add, self.below(step).values()))
+                if same not in known:
+                    count[look] += 1
+                    known[same] = look if count[look] == 1 else f"{look} ({count[look]})"
+                keys[step] = known[same]
+            return keys[step]
+
+        for derivation in self.derivations:
+            for step in derivation.steps():
+                add(step)
+        return keys
+
+    @cached_property
+    def slopes(self) -> list[Derivation]:
+        """The step that is the derivative in each weight: the first that its update rests on."""
+        return [
+            next(
+                one
+                for step in derivation.steps()
+                if stage_of(step) == "update"
+                for one in (*step.children, *step.reused)
+                if stage_of(one) == "backward"
+            )
+            for derivation in self.derivations
+        ]
+
+    def below(self, step: Derivation) -> dict[str, Derivation]:
+        """Give the steps that the names in a step's formula come from, by name."""
+        known = {one.symbol: one for one in (*self.slopes, *step.children, *step.reused)}
+        names = dict.fromkeys(leaf.name for leaf in named_in(step.spelled))
+        return {name: known[name] for name in names if name in known}
 
     @cached_property
     def given(self) -> dict[str, float]:
         """What the formulas start from, by name: inputs, weights, targets."""
         worked = {step.symbol for step in self.steps}
-        leaves = {leaf.name: leaf for step in self.steps for leaf in _leaves(step.spelled)}
+        leaves = {leaf.name: leaf for step in self.steps for leaf in named_in(step.spelled)}
         found = {
             name: float(leaf.value)
             for name, leaf in leaves.items()
-            if name not in worked and not leaf.literal and np.ndim(leaf.value) == 0
+            if name not in worked and np.ndim(leaf.value) == 0
         }
         return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
 
@@ -129,7 +178,7 @@ class Sheet:
     def blanks(self) -> dict[str, Derivation]:
         """The steps to be worked out by the student, by the names of their blanks: q1, q2, …."""
         wished = set(self.asked)
-        asked = [step for step in self.steps if key_of(step) in wished]
+        asked = [step for step in self.steps if self.keys[step] in wished]
         return {f"q{n}": step for n, step in enumerate(asked, 1)}
 
     @property
@@ -140,20 +189,29 @@ class Sheet:
     @cached_property
     def items(self) -> list[Item]:
         """The steps as they stand on the sheet."""
-        names = {key_of(step): name for name, step in self.blanks.items()}
-        results = {size for step in self.blanks.values() for size in _sizes(step)}
-        secret = {step.symbol for step in self.steps if _sizes(step) & results}
+        names = {self.keys[step]: name for name, step in self.blanks.items()}
+        results = {size for step in self._told_by_blanks() for size in _sizes(step)}
+        secret = {self.keys[step] for step in self.steps if _sizes(step) & results}
 
         def item(number: int, step: Derivation) -> Item:
-            members, printed = [step.symbol, step.formula], not _sizes(step) & results
-            if printed and not any(leaf.name in secret for leaf in _leaves(step.spelled)):
+            members, printed = [step.symbol, step.formula], self.keys[step] not in secret
+            if printed and not any(self.keys[one] in secret for one in self.below(step).values()):
                 members.append(step.numbers)
             if printed:
                 members.append(step.result)
             members = [m for i, m in enumerate(members) if i == 0 or m != members[i - 1]]
-            return Item(number, step, members, names.get(key_of(step), ""), printed)
+            return Item(number, step, members, names.get(self.keys[step], ""), printed)
 
         return [item(n, step) for n, step in enumerate(self.steps, 1)]
+
+    def _told_by_blanks(self) -> list[Derivation]:
+        """List the blanks, and the losses that blanks add up to: the rest would tell them."""
+        found: dict[str, Derivation] = {self.keys[step]: step for step in self.blanks.values()}
+        for step in self.steps:
+            parts = [one for one in self.below(step).values() if one.kind == "loss"]
+            if step.kind == "loss" and any(self.keys[one] in found for one in parts):
+                found.setdefault(self.keys[step], step)
+        return list(found.values())
 
     @property
     def parts(self) -> list[Part]:
@@ -169,10 +227,9 @@ class Sheet:
 
     def _derivative(self, step: Derivation) -> str:
         """Name the derivative, in LaTeX, in whose derivation a step comes first."""
-        for derivation in self.derivations:
-            if any(key_of(one) == key_of(step) for one in derivation.steps()):
-                name = derivation.symbol.removesuffix(r"^{\prime}")
-                return rf"\frac{{\partial E}}{{\partial {name}}}"
+        for derivation, slope in zip(self.derivations, self.slopes, strict=True):
+            if any(self.keys[one] == self.keys[step] for one in derivation.steps()):
+                return slope.symbol
         return ""
 
     def old(self, step: Derivation) -> float | None:
@@ -226,8 +283,6 @@ class Sheet:
         """
         if not isinstance(data, Mapping) or data.get("format") != FORMAT or "asked" not in data:
             raise problem("worksheet-not-one", where)
-        if "SharedBias" in json.dumps(data.get("model")):
-            from trasluz.examples import network  # noqa: F401 (the layer is known by it)
         try:
             arrays = {k: np.array(a["of"], a["dtype"]) for k, a in data["arrays"].items()}
             sheet = cls(
@@ -350,28 +405,26 @@ def dump(data: Any) -> bytes:
     return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def key_of(step: Derivation) -> str:
-    """Tell a step from others: optimizers name what they keep of each weight alike."""
-    return f"{step.symbol} = {step.formula}"
-
-
 def stage_of(step: Derivation) -> str:
     """Name the stage of a step; the chain rule is the backward one."""
     stage = STAGES[step.kind]
     return "backward" if stage == "chain" else stage
 
 
-def candidates(steps: Sequence[Derivation], stages: Sequence[str] = ASKED) -> list[str]:
+def candidates(sheet: Sheet, stages: Sequence[str] = ASKED) -> list[str]:
     """List the steps that can be asked for: those in which there is something to work out.
 
+    What is worked out in another way once more is not asked for.
+
     Args:
-        steps: the steps of a sheet.
+        sheet: a sheet.
         stages: where they may be.
     """
     return [
-        key_of(step)
-        for step in steps
+        sheet.keys[step]
+        for step in sheet.steps
         if stage_of(step) in stages
+        and not step.note
         and step.spelled.made is not None
         and np.ndim(step.value) == 0
         and step.numbers != step.result
@@ -392,15 +445,6 @@ def chosen(names: Sequence[str], count: int) -> list[str]:
 def _sizes(step: Derivation) -> set[str]:
     """Spell the numbers of a result as they are printed, without their signs."""
     return {number(abs(value), step.digits) for value in np.ravel(step.value)}
-
-
-def _leaves(symbol: Symbol) -> Iterator[Symbol]:
-    """List the names in a formula."""
-    if symbol.made is None:
-        yield symbol
-        return
-    for part in symbol.made[1]:
-        yield from _leaves(part)
 
 
 def _natural(name: str) -> tuple[Any, ...]:

@@ -114,6 +114,8 @@ predicted =
         [one] { $rows } row
        *[other] { $rows } rows
     } with predictions written to { $file }
+row-unlabelled = row { $row } has no target
+    .mend = choose a row whose targets are there
 rows-wrong = “{ $value }” is not a row or several with commas, such as 17 or 3,5
 row-unknown = there is no row { $row }; the table has { $rows }
     .mend = count from 1, without the header

@@ -114,6 +114,8 @@ predicted =
         [one] { $rows } fila con predicción escrita
        *[other] { $rows } filas con predicciones escritas
     } en { $file }
+row-unlabelled = la fila { $row } no tiene objetivo
+    .mend = elige una fila que tenga sus objetivos
 rows-wrong = «{ $value }» no es una fila ni varias con comas, como 17 o 3,5
 row-unknown = no hay fila { $row }; la tabla tiene { $rows }
     .mend = cuenta desde 1, sin la cabecera
