@@ -419,7 +419,7 @@ def test_a_large_network_is_folded():
 
 
 def test_pages_stay_short():
-    """Neither many classes, nor depth, nor statistics of many rows make a page that nobody reads."""
+    """Neither many classes, nor depth, nor statistics of many rows make a page too long to read."""
     utils.set_random_seed(0)
     many = Sequential([Input((3,)), layers.Dense(1000, "softmax")])
     many.compile("sgd", "sparse_categorical_crossentropy")
@@ -610,3 +610,81 @@ def test_schedules_and_clipping_have_steps_of_their_own(unam):
     symbols = [s.symbol for s in d.steps() if s.kind == "update"]
     assert [s for s in symbols if s in (r"\eta_{k}", r"\tilde{g}")] == [r"\eta_{k}", r"\tilde{g}"]
     assert {"k", r"\alpha_{k}", r"m^{\prime}", r"v^{\prime}"} <= set(symbols)
+
+
+def small_model(layer_list, loss, optimizer="sgd"):
+    utils.set_random_seed(0)
+    model = Sequential(layer_list)
+    model.compile(optimizer, loss)
+    return model
+
+
+def test_matrices_of_labels_and_of_whole_numbers():
+    x = np.array([[0.5, -0.2, 0.3], [0.1, 0.4, -0.6]])
+    model = small_model(
+        [Input((3,)), layers.Dense(4, "tanh"), layers.Dense(3, "softmax", name="o")],
+        "sparse_categorical_crossentropy",
+    )
+    lines = agree(model.explain(x, [1, 2], "o/bias"))
+    assert any(line.startswith("∂E/∂Z⁽²⁾ = (Ŷ - T)/2 = ") for line in lines)
+    model = small_model([Input((3,)), layers.Dense(3, name="o")], "mae")
+    lines = agree(model.explain(x, [[1, 2, 0], [3, 1, 1]], "o/kernel"))
+    assert any(line.startswith("∂E/∂Ŷ = -1/6 sign(T - Ŷ) = ") for line in lines)
+    assert "E = |T - Ŷ| = " in " ".join(lines)
+
+
+def test_a_delta_that_only_happens_to_be_short_is_not_said_to_be():
+    x = np.array([[0.5, -0.2, 0.3]])
+    model = small_model([Input((3,)), layers.Dense(1, "elu", name="d"), layers.Dense(1)], "mse")
+    lines = agree(model.explain(x, model.predict(x, verbose=0), "d/kernel"))
+    assert not any("∂Z" in line and "- T" in line for line in lines)
+
+
+def test_what_layers_give_is_found():
+    x = np.array([[0.5, -0.2, 0.3]])
+    penalised = layers.Dense(2, activity_regularizer="l2", name="d")
+    model = small_model([Input((3,)), penalised, layers.Dense(1)], "mse")
+    assert agree(model.explain(x, [[1.0]], "d", 0))[-1].startswith(
+        "∂E/∂a⁽¹⁾₁ = ∂L/∂a⁽¹⁾₁ + ∂R⁽¹⁾/∂"
+    )
+    rnn = layers.SimpleRNN(2, name="r")
+    model = small_model([Input((3, 2)), rnn, layers.Dense(1)], "mse")
+    assert agree(model.explain(np.ones((1, 3, 2)), [[1.0]], "r", 0))[-1].startswith(
+        "∂E/∂h⁽¹⁾ᵗ⁼³₁ ="
+    )
+    model = small_model(
+        [Input((3,)), layers.Dense(3, "softmax", name="o")], "categorical_crossentropy"
+    )
+    with pytest.raises(UserError, match=r"ask for a layer's sum, such as dense/sum"):
+        model.explain(x, [[0.0, 1.0, 0.0]], "o", 0)
+
+
+def test_averages_that_are_taken_over_now_and_then():
+    rule = optimizers.Adam(use_ema=True, ema_overwrite_frequency=2)
+    model = small_model([Input((2,)), layers.Dense(1)], "mse", rule)
+    d = model.explain([[0.5, 0.1]], [[1.0]], "dense/kernel", (0, 0), update=True)
+    model.train_on_batch(np.array([[0.5, 0.1]]), np.array([[1.0]]))
+    assert d.value == pytest.approx(float(model.get_weights()[0][0, 0]), rel=1e-9)
+
+
+def test_numbers_are_those_that_were_given():
+    config.set_floatx("float32")
+    model = small_model([Input((3,)), layers.Dense(1)], "mse")
+    d = model.explain([[0.1, 0.2, 0.3]], [[0.7]], "dense/kernel", (0, 0), 10)
+    assert "0.1 \\cdot" in d.line() or "0.1" in [step.result for step in d.steps()]
+
+
+def test_odd_names_and_mistakes_in_names():
+    model = small_model([Input((3,)), layers.Dense(2, name="a{b#$%&_^~"), layers.Dense(1)], "mse")
+    d = model.explain(np.ones((1, 3)), [[1.0]], "a{b#$%&_^~/kernel", (0, 0), names="keras")
+    for page in (d.text(), d.html(), d.latex(), d.markdown()):
+        assert "a" in page
+    assert d.pdf().startswith(b"%PDF-")
+    with pytest.raises(UserError, match="is not a formula"):
+        model.explain(np.ones((1, 3)), [[1.0]], "x", 0, names={("x", (0,)): "x^{"})
+    with pytest.raises(UserError, match="no entry that could be named"):
+        model.explain(np.ones((1, 3)), [[1.0]], "x", 0, names={"x": "x"})
+    with pytest.raises(UserError, match="nothing named “None”"):
+        model.explain(np.ones((1, 3)), [[1.0]], None, 0)
+    with pytest.raises(UserError, match="no hay nada llamado «y»"):
+        model.explain(np.ones((1, 3)), [[1.0]], "y", 0, lang="es")

@@ -72,6 +72,8 @@ class Derivation:
 
         A member that says the same as the one before it is left out.
         """
+        if isinstance(self.value, np.ndarray) and not self.spelled.has_names:
+            return [self.symbol, self.result]
         numbers = self.numbers.removesuffix("{}")
         parts = [self.symbol, self.formula, numbers, self.result]
         if isinstance(self.value, np.ndarray) and (shapes := getattr(self.spelled, "shapes", None)):

@@ -127,7 +127,10 @@ class Reading:
         data = model._arrays(x, y)
         run._prepare(data.rows(slice(None)))
         self.model, self.target, self.training = model, run.target, training
-        self.batch = Batch(_as_given(data.x, x), _as_given(data.y, y))
+        given = _as_given(data.y, y)
+        if not any(getattr(loss, "numbered", False) for loss in run.target.losses):
+            given = tree_map(lambda a: np.asarray(a, "float64"), given)  # no labels of classes
+        self.batch = Batch(_as_given(data.x, x), given)
         self.bound = Bound(model, run.target)
         arrays = {v.path: _wide(v.numpy()) for v in model.weights}
         moved = {v.path for v in model.trainable_weights}
@@ -247,6 +250,7 @@ class Reading:
         Raises:
             UserError: if there is none.
         """
+        wrt = str(wrt)
         if wrt in self.inputs:
             return wrt, self.inputs[wrt].index
         if wrt in self.series:
@@ -262,7 +266,7 @@ class Reading:
             raise problem("explain-not-trained", name=wrt, nearest=suggest(wrt, self.params))
         given = {m.where for m in self.marks.values() if m.role in outputs}
         known = [*self.params, *self.series, *sorted(given)]
-        raise problem("explain-unknown", name=str(wrt), nearest=suggest(str(wrt), known))
+        raise problem("explain-unknown", name=wrt, nearest=suggest(wrt, known))
 
     def place(self, wrt: str, line: int, at: Place) -> Place:
         """Make sure that an entry exists; the row of a single one is put in.
