@@ -82,9 +82,9 @@ class Derivation:
             del parts[1]
         return [p for i, p in enumerate(parts) if i == 0 or p != parts[i - 1]]
 
-    def line(self, step: Derivation | None = None) -> str:
-        """Spell one step as an equation, in LaTeX."""
-        return " = ".join((step or self).parts())
+    def line(self) -> str:
+        """Spell the step as an equation, in LaTeX."""
+        return " = ".join(self.parts())
 
     def steps(self) -> Iterator[Derivation]:
         """List the steps in the order of reading: forward, loss, backward, update."""

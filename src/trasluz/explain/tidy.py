@@ -16,10 +16,10 @@ from collections.abc import Callable
 import numpy as np
 
 from trasluz import ops
-from trasluz.typeset import Symbol, constant
+from trasluz.typeset import Symbol, constant, spelled
 
 
-def tidied(spelled: Symbol) -> Symbol:
+def tidied(formula: Symbol) -> Symbol:
     """Write a formula more simply; names stay names."""
     known: dict[int, Symbol] = {}
 
@@ -39,17 +39,16 @@ def tidied(spelled: Symbol) -> Symbol:
             known[id(s)] = done
         return known[id(s)]
 
-    return tidy(spelled)
+    return tidy(formula)
 
 
 def _made(s: Symbol, parts: list[Symbol]) -> Symbol:
     row = s.made[0]  # type: ignore[index]
-    latex = row.reads.format(*parts) if isinstance(row.reads, str) else row.reads(*parts)
-    return type(s)(latex, s.value, s.binds, (row, parts))
+    return type(s)(spelled(row, parts), s.value, s.binds, (row, parts))
 
 
-def factors(a: Symbol, b: Symbol) -> Symbol | None:
-    """Simplify a product."""
+def times(a: Symbol, b: Symbol) -> Symbol:
+    """Multiply, simply."""
     if a.literal and b.literal:
         return _constant(a.value * b.value, a)
     if b.literal or (_is(b, "divide") and _number(b) is not None):
@@ -78,11 +77,6 @@ def factors(a: Symbol, b: Symbol) -> Symbol | None:
         if quotient and _number(quotient[0]) == 1 and not one.literal:
             return ops.divide(one, quotient[1])
     return ops.multiply(a, b)
-
-
-def times(a: Symbol, b: Symbol) -> Symbol:
-    """Multiply, simply."""
-    return factors(a, b) or ops.multiply(a, b)
 
 
 def plus(a: Symbol, b: Symbol) -> Symbol | None:
@@ -189,7 +183,7 @@ def _parts(s: Symbol, name: str) -> list[Symbol]:
 SIMPLER: dict[str, Callable[..., Symbol | None]] = {
     "add": plus,
     "divide": over,
-    "multiply": factors,
+    "multiply": times,
     "negative": _negative,
     "power": raised,
     "subtract": minus,
