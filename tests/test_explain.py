@@ -688,3 +688,8 @@ def test_odd_names_and_mistakes_in_names():
         model.explain(np.ones((1, 3)), [[1.0]], None, 0)
     with pytest.raises(UserError, match="no hay nada llamado «y»"):
         model.explain(np.ones((1, 3)), [[1.0]], "y", 0, lang="es")
+
+
+def test_an_exponential_is_no_softmax():
+    model = small_model([Input((2,)), layers.Dense(2, "exponential")], "poisson")
+    agree(model.explain([[0.5, 0.1]], [[1.0, 2.0]], "dense/kernel", (0, 0)))

@@ -32,7 +32,11 @@ DOCUMENTS = [
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
 LANGUAGES = {"python", "console", "text", "json"}
-TRANSLATED = [("README.md", "README.es.md"), ("docs/explain.md", "docs/explain.es.md")]
+TRANSLATED = [
+    ("README.md", "README.es.md"),
+    ("docs/explain.md", "docs/explain.es.md"),
+    ("docs/worksheets.md", "docs/worksheets.es.md"),
+]
 FENCE = re.compile(r"^\s*```")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation import evaluate
@@ -22,6 +22,7 @@ from trasluz.worksheets import (
     grade,
     grade_class,
     make,
+    making,
     of_example,
     of_rows,
     pages,
@@ -141,8 +142,8 @@ def test_weights_are_asked_for_by_name_or_path():
         (lambda: Plan((2,)), "does not fit"),
         (lambda: Plan((2, 1), "sigmoid", "categorical_crossentropy"), "tells classes apart"),
         (lambda: Plan((2, 2, 1), "relu,tanh,relu"), "does not name one activation"),
-        (lambda: Plan(loss="msee"), "unknown loss"),
-        (lambda: Plan(activation="rleu"), "unknown activation"),
+        (lambda: Plan(loss="msee"), "no loss “msee”.*“mse”"),
+        (lambda: Plan(activation="rleu"), "no activation “rleu”.*“relu”"),
         (lambda: make(blanks=99), "99 blanks"),
         (lambda: make(wrt=("w99",)), "not a weight"),
         (lambda: make(wrt=("hidden/kernel[7, 7]",)), "not a weight"),
@@ -433,9 +434,13 @@ def test_what_a_notebook_printed_counts(course, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("a.docx", b"", "ending"), ("a.json", b"{", "cannot be read"), ("a.md", b"", "no answers"),
+        ("a.docx", b"", "ending"), ("a.json", b"{", "not the JSON"), ("a.md", b"", "no answers"),
         ("a.json", b"[]", "no answers"), ("a.ipynb", b'{"cells": 3}', "no answers"),
         ("a.ipynb", b'{"cells": [1, {"source": 2}]}', "no answers"), ("b.md", None, "no such file"),
+        ("a.json", b"[" * 100_000, "not the JSON"), ("a.ipynb", b"[" * 100_000, "not the JSON"),
+        ("a.ipynb", b'{"cells": [{"cell_type": "code", "outputs": null}]}', "no answers"),
+        ("a.ipynb", b'{"cells": [{"cell_type": "code", "outputs": [3]}]}', "no answers"),
+        ("a.json", b"9" * 9999, "not the JSON"),
     ],
 )  # fmt: skip
 def test_files_that_hold_no_answers_are_said(name, content, what, tmp_path):
@@ -483,8 +488,42 @@ def test_answers_find_their_sheet_by_their_name(course, tmp_path):
         "2024-grupo3-sheet-02": 12, "Sheet-2": 12, "02": 12, "A": 12,
     }  # fmt: skip
     (given / "2-grupo2.txt").write_text(lines)
-    with pytest.raises(UserError, match="2-grupo2"):
-        grade_class(sheets, given)
+    found = grade_class(sheets, given)
+    assert len(found.marks) == 4
+    assert ["2-grupo2" in p.what for p in found.problems] == [True, False]
+    assert "sheet-02 was answered more than once: 02, 2024" in found.problems[1].what
+
+
+def test_one_bad_file_or_row_stops_nobody_elses_marks(course, trasluz, tmp_path):
+    sheets, given = tmp_path / "sheets", tmp_path / "given"
+    write_class(course, sheets, "md")
+    given.mkdir()
+    for n in (0, 2):
+        filled(course[n], given, "csv")
+    (given / "sheet-02.csv").write_text("nothing\n")
+    (given / "sheet-04.ipynb").mkdir()
+    (given / "sheet-05.json").write_bytes(b"[" * 100_000)
+    (sheets / "sheet-77.json").write_text('{"format": 1, "asked": 5}')
+    code, out, err = trasluz("grade", sheets, given, "--json")
+    found = json.loads(out)
+    assert code == 0, err
+    assert {k: v["score"] for k, v in found["sheets"].items()} == {"sheet-01": 12, "sheet-03": 12}
+    places = [one["where"].rsplit("/", 1)[1] for one in found["problems"]]
+    assert places == ["sheet-77.json", "sheet-02.csv", "sheet-05.json"]
+    (sheets / "sheet-77.json").unlink()
+
+    row = ",".join(map(str, course[0].answers.values()))
+    names = ",".join(course[0].blanks)
+    rows = f"sheet,{names}\nsheet-01,{row}\nsheet-01,1,2\nsheet-99,1\n"
+    (tmp_path / "a.csv").write_text(rows)
+    code, out, err = trasluz("grade", sheets, tmp_path / "a.csv", "--lang", "es")
+    assert code == 0 and "12 / 12" in out and "2 cosas" in out, err
+    assert "no se encontró la hoja de sheet-99" in out
+    assert "sheet-01 se respondió más de una vez: sheet-01, sheet-01 (2)" in out
+    (tmp_path / "b.csv").write_text("sheet,q1\nsheet-99,1\n")
+    speak(None)
+    with pytest.raises(UserError, match="no sheet was found"):
+        grade_class(sheets, tmp_path / "b.csv")
 
 
 def test_a_table_without_blanks_is_refused(tmp_path):
@@ -493,7 +532,97 @@ def test_a_table_without_blanks_is_refused(tmp_path):
         load_class(tmp_path / "a.csv")
 
 
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_sheet_of_wrong_types_is_refused(course, data):
+    whole = json.loads(json.dumps(course[0].as_dict()))
+    into = whole
+    for _ in range(data.draw(st.integers(0, 3))):
+        inner = [v for v in into.values() if isinstance(v, dict) and v]
+        into = data.draw(st.sampled_from(inner)) if inner else into
+    name, bad = data.draw(st.sampled_from(sorted(into))), data.draw(junk)
+    if into[name] != bad and not (into is whole and name == "format" and bad == 1):
+        into[name] = bad
+        with contextlib.suppress(UserError):  # what only says the same in another way is read
+            assert Sheet.from_dict(whole).answers == course[0].answers
+
+
+@given(junk, junk)
+def test_answers_of_wrong_types_are_read_or_refused(one, other):
+    for read in (Answers.of_data, Answers.of_notebook):
+        read(one)
+        read({"answers": {"q1": one}, "sheet": other})
+        read({"cells": [{"cell_type": "code", "source": one, "outputs": other}]})
+        read({"cells": [{"cell_type": "code", "outputs": [{"text": [one, "\ud800"]}]}]})
+    assert Answers.of_data({"q1": "\ud800", "sheet": None}) == Answers({"q1": "?"})
+
+
+def test_a_sheet_that_says_what_it_asks_wrongly_is_refused(course, trasluz, tmp_path):
+    for name, bad in {"asked": 5, "student": "x", "wrt": [1], "x": [[1], [2, 3]]}.items():
+        path = tmp_path / "sheet-01.json"
+        path.write_text(json.dumps(course[0].as_dict() | {name: bad}))
+        code, _, err = trasluz("grade", path, path)
+        assert code == 2 and "Traceback" not in err and "sheet-01.json: " in err
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(UserError, match="not a worksheet"):
+        Sheet.load(path)
+
+
+# ---------------------------------------------------------------------- losses and activations
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "last"),
+    [
+        ("relu", "poisson", "softplus"), ("softplus", "poisson", "softplus"),
+        ("sigmoid", "hinge", "linear"), ("tanh", "hinge", "tanh"), ("relu", "msle", "relu"),
+        ("tanh", "BinaryCrossentropy", "sigmoid"), ("relu", "kld", "softmax"),
+        ("relu", "mse", "linear"), ("sigmoid", "Poisson", "softplus"),
+        ("sigmoid", "categorical_hinge", "softmax"), ("relu", "perceptron", "linear"),
+    ],
+)  # fmt: skip
+def test_the_last_activation_fits_the_loss(activation, loss, last):
+    plan = Plan((2, 2, 2), activation, loss)
+    assert plan.activations == [activation, last]
+    sheet = make(plan, seed=1)[0]
+    assert grade(sheet, sheet.answers).score == len(sheet.blanks)
+
+
+@pytest.mark.parametrize(
+    ("activations", "loss", "fits"),
+    [
+        ("relu,linear", "poisson", "softplus, exponential"), ("relu,tanh", "bce", "sigmoid"),
+        ("relu,relu", "categorical_crossentropy", "softmax, sigmoid"),
+        ("relu,sigmoid", "kl_divergence", "softmax"), ("relu,sigmoid", "hinge", "linear, tanh"),
+    ],
+)  # fmt: skip
+def test_a_loss_that_does_not_fit_is_refused(activations, loss, fits):
+    with pytest.raises(UserError, match="means nothing after") as caught:
+        Plan((2, 2, 2), activations, loss)
+    assert f"end with {fits}" in caught.value.mend
+
+
 # ------------------------------------------------------------------------------ other sources
+
+
+def test_sheets_of_a_saturated_model_say_so():
+    from trasluz import Sequential, layers
+
+    for last in ([layers.Dense(1, "sigmoid")], [layers.Dense(1), layers.Activation("tanh")]):
+        model = Sequential([layers.Input((1,)), *last])
+        model.compile("sgd", "mse")
+        model.set_weights([np.array([[1.0]]), np.array([0.0])])
+        sheets = of_rows(model, np.array([[0.5], [30.0]]), np.array([[0.0], [0.0]]))
+        said = making.notes(sheets)
+        assert len(said) == 2 and all("sheet-02" in one for one in said)
+        assert not any("sheet-01" in one for one in said)
 
 
 def test_the_courses_worksheet_has_the_courses_blanks():
@@ -564,6 +693,14 @@ def test_the_command_makes_and_grades(trasluz, tmp_path):
         ("worksheet", "--example", "unam"),
         ("worksheet", "--model", "m"),
         ("worksheet", "--data", "iris"),
+        ("worksheet", "--example", "unam-2-2-2", "--students", "5", "--blanks", "3"),
+        ("worksheet", "--example", "unam-2-2-2", "--network", "2-2-2"),
+        ("worksheet", "--model", "m", "--data", "iris", "--students", "3"),
+        ("worksheet", "--rows", "3"),
+        ("worksheet", "--activation", "sign"),
+        ("worksheet", "--activation", "step"),
+        ("worksheet", "--optimizer", "sdg"),
+        ("worksheet", "--loss", "poisson", "--activation", "relu,linear"),
         ("worksheet", "--model", "m", "--example", "unam-2-2-2"),
         ("worksheet", "--learning-rate", "1e-12"),
         ("grade", "nothing.json", "nothing.csv"),
@@ -577,6 +714,40 @@ def test_mistakes_are_said_in_both_languages(trasluz, arguments, lang, tmp_path,
     assert err.startswith("Error: ")
     assert ("To mend it: " if lang == "en" else "Para arreglarlo: ") in err
     assert list(tmp_path.iterdir()) == []
+    if lang == "es":
+        assert not re.search(r"\b(the|unknown|known|did you mean|choose)\b", err, re.IGNORECASE)
+
+
+def test_options_that_would_change_nothing_are_named(trasluz, tmp_path):
+    code, _, err = trasluz("worksheet", "--example", "unam-2-2-2", "--students", 5, "--blanks", 3,
+                           "--network", "3-3", "--out", tmp_path / "out")  # fmt: skip
+    assert code == 2 and all(o in err for o in ("--students", "--blanks", "--network"))
+    code, _, err = trasluz("worksheet", "--example", "unam-2-2-2", "--out", tmp_path / "out",
+                           "--format", "md")  # fmt: skip
+    assert code == 0, err
+
+
+def test_what_an_earlier_class_left_is_removed(trasluz, tmp_path):
+    def sheets(students, *more):
+        code, out, err = trasluz("worksheet", "--seed", 1, "--students", students, "--out",
+                                 tmp_path, "--json", *more)  # fmt: skip
+        assert code == 0, err
+        return json.loads(out)["removed"]
+
+    sheets(4, "--format", "md")
+    page = tmp_path / "sheet-03.md"
+    page.write_text(page.read_text().replace("q1 = ", "q1 = 0.5"))
+    own = ("sheet-02.csv", "sheet-4.md", "notes.md", "all.pdf.md")
+    for name in own:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "all.pdf").write_bytes(b"old")
+    assert "sheet-04.svg" in sheets(1, "--format", "html")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"sheet-01.json", "sheet-01.html", "sheet-03.md", "teacher", *own}
+    assert {p.name for p in (tmp_path / "teacher").iterdir()} == {
+        "answers.csv", "key.html", "key.json",
+    }  # fmt: skip
+    assert sheets(1, "--format", "html") == []
 
 
 def test_sheets_from_a_trained_model_and_its_table(trasluz, tmp_path):

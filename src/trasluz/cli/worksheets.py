@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
+from click.core import ParameterSource
+
 from trasluz import datasets
 from trasluz.cli.face import Face
 from trasluz.cli.using import open_model
 from trasluz.explain.plain import plain
-from trasluz.messages import problem, say, suggest
+from trasluz.messages import enumerated, problem, say, suggest
 from trasluz.typeset import number
 from trasluz.worksheets import (
     Answers,
@@ -24,7 +27,14 @@ from trasluz.worksheets import (
     of_rows,
     write_class,
 )
+from trasluz.worksheets.making import notes
 from trasluz.worksheets.sheet import ASKED
+
+# Options, by the names of their values, that say how networks are drawn, what is left blank, and
+# which rows of a table are read.
+DRAWN = ("network", "activations", "loss", "optimizer", "rate", "sheet_seed", "students")
+CHOSEN = ("blanks", "stages", "weights")
+READ = ("data", "rows", "delimiter", "encoding")
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,7 @@ def make_sheets(
     how["stages"] = stages(how["stages"])
     if source.model and source.example:
         raise problem("worksheet-two-sources")
+    _check_options(source)
     if source.example:
         sheets = of_example(source.example)
     elif source.model or source.data:
@@ -73,15 +84,47 @@ def make_sheets(
     else:
         plan["network"] = sizes(plan["network"])
         sheets = make(Plan(**plan), seed, students, **how)
-    files = write_class(sheets, folder, form)
     key = Path(folder) / "teacher"
+    before = {*Path(folder).glob("*"), *key.glob("*")}
+    files = write_class(sheets, folder, form)
+    gone = sorted(file.name for file in before if not file.exists())
     face.tell(say("worksheets-written", sheets=len(sheets), folder=folder, key=str(key)))
+    said = notes(sheets) if source.model else []
+    said += [say("worksheets-removed", names=enumerated(gone))] if gone else []
+    face.note(said)
     face.document(
         {
             "sheets": [{"name": s.name, "sheet": s.id, "blanks": len(s.blanks)} for s in sheets],
             "files": [str(file) for file in files],
+            "removed": gone,
+            "notes": said,
         }
     )
+
+
+def _check_options(source: Source) -> None:
+    """Refuse options that would be ignored.
+
+    Raises:
+        UserError: some do not go together with what the sheets are made of.
+    """
+    context = click.get_current_context(silent=True)
+    given = {
+        str(one.name): one.opts[0]
+        for one in (context.command.params if context else ())
+        if context and context.get_parameter_source(str(one.name)) is ParameterSource.COMMANDLINE
+    }
+    other = ""
+    apart: tuple[str, ...] = READ[1:]
+    if source.example:
+        other, apart = "--example", (*DRAWN, *CHOSEN, *READ)
+    elif source.model or source.data:
+        other, apart = "--model", DRAWN
+    names = enumerated([spelled for name, spelled in given.items() if name in apart])
+    if names and other:
+        raise problem("worksheet-apart", names=names, other=other)
+    if names:
+        raise problem("worksheet-no-model", names=names)
 
 
 def _of_rows(source: Source, how: dict[str, Any], face: Face) -> list[Sheet]:
@@ -181,4 +224,7 @@ def _show_class(folder: str, answers: str, tolerance: float, face: Face) -> None
     if found.missed:
         step, count = found.missed[0]
         face.tell(say("marks-missed", step=step, count=count))
+    if found.problems:
+        face.tell(say("marks-problems", count=len(found.problems)), style="bold")
+        face.note(f"{one.where}: {one.what}" for one in found.problems)
     face.document(found.as_dict())

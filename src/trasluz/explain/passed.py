@@ -31,10 +31,11 @@ def passed(script: Any) -> Iterator[Any]:
     if step is None or not reading.one or script.lines[line].ndim != 2:
         return
     classes = script.lines[line].shape[1]
-    name = "sigmoid" if step.row.name == "sigmoid" and classes == 1 else "softmax"
-    soft = name == "softmax" and step.row.name == "exp" and 1 < classes <= MOST_CLASSES
-    if not soft and name == "softmax":
+    soft = step.row is ops.exp and str(step.scope).endswith("/softmax")
+    soft = soft and 1 < classes <= MOST_CLASSES
+    if not soft and not (step.row.name == "sigmoid" and classes == 1):
         return
+    name = "softmax" if soft else "sigmoid"
     under = _line_under(script, line) if soft else step.parents[0]
     logits = script.lines.get(under)
     outputs = [script.lines[line].at((0, k)) for k in range(classes)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trasluz.errors import UserError
 from trasluz.messages import enumerated, problem
 
 ENDINGS = (".md", ".ipynb", ".csv", ".json", ".txt")
@@ -46,9 +47,9 @@ class Answers:
         if ending in (".ipynb", ".json"):
             try:
                 data = json.loads(text)
-            except ValueError as error:
-                raise problem("answers-broken", str(path)) from error
-            found = cls.of_notebook(data) if ending == ".ipynb" else cls.of_data(data)
+                found = cls.of_notebook(data) if ending == ".ipynb" else cls.of_data(data)
+            except (ValueError, RecursionError) as error:
+                raise problem("answers-json", str(path)) from error
         else:
             found = cls.of_lines(text.splitlines())
         if not found.texts:
@@ -78,9 +79,9 @@ class Answers:
         inner = data.get("answers", data)
         if not isinstance(inner, Mapping):
             return cls()
-        texts = {str(k).lower(): "" if v is None else str(v) for k, v in inner.items()}
+        texts = {str(k).lower(): "" if v is None else _text(v) for k, v in inner.items()}
         texts = {k: v for k, v in texts.items() if re.fullmatch(r"q\d+", k)}
-        return cls(texts, str(data.get("sheet", "")))
+        return cls(texts, _text(data.get("sheet") or ""))
 
     @classmethod
     def of_notebook(cls, data: Any) -> Answers:
@@ -96,46 +97,71 @@ class Answers:
                 lines += [line for line in source.splitlines() if _SHEET.search(line)]
                 continue
             lines += [line.split("#")[0] for line in source.splitlines()]
-            for output in cell.get("outputs", []):
-                printed += _joined(output.get("text")).splitlines()
+            outputs = cell.get("outputs")
+            for output in outputs if isinstance(outputs, list) else []:
+                if isinstance(output, Mapping):
+                    printed += _joined(output.get("text")).splitlines()
         written, ran = cls.of_lines(lines), cls.of_lines(printed)
         ran.texts = {k: v for k, v in ran.texts.items() if not is_empty(v)}
         return cls(written.texts | ran.texts, written.sheet)
 
 
-def load_class(path: str | Path) -> dict[str, Answers]:
-    """Read the answers of a class by the names of the sheets.
+def load_class(path: str | Path) -> tuple[dict[str, Answers], list[UserError]]:
+    """Read the answers of a class by the names of their files or rows.
 
     Args:
         path: a folder with a file for each sheet, `sheet-07.csv`, or a CSV table with a row for
             each: the sheet's name, then q1, q2, ….
 
+    Returns:
+        The answers, a name that comes again with a number after it, and what is wrong with the
+        files that cannot be read.
+
     Raises:
-        UserError: there is none, or a file cannot be read.
+        UserError: there is no such folder or table, or it cannot be read.
     """
+    found: dict[str, Answers] = {}
+    problems: list[UserError] = []
     path = Path(path)
     if path.is_dir():
-        files = [f for f in sorted(path.iterdir()) if f.suffix.lower() in ENDINGS]
-        return {f.stem: Answers.load(f) for f in files if not _is_problem(f)}
+        for file in sorted(path.iterdir()):
+            if file.suffix.lower() not in ENDINGS or not file.is_file() or _is_problem(file):
+                continue
+            try:
+                found[_free(file.stem, found)] = Answers.load(file)
+            except UserError as error:
+                problems.append(error)
+        return found, problems
     lines = _read(path).splitlines()
     head = lines[0] if lines else ""
     delimiter = max(";,\t", key=head.count)
-    header, *rows = list(csv.reader(lines, delimiter=delimiter)) or [[]]
+    try:
+        header, *rows = list(csv.reader(lines, delimiter=delimiter)) or [[]]
+    except csv.Error as error:
+        raise problem("answers-table", str(path)) from error
     names = [name.strip().lower() for name in header]
     if len(names) < 2 or not any(re.fullmatch(r"q\d+", name) for name in names):
         raise problem("answers-table", str(path))
-    return {
-        row[0].strip(): Answers(
-            {k: v.strip() for k, v in zip(names[1:], row[1:], strict=False) if k[:1] == "q"}
-        )
-        for row in rows
-        if row and row[0].strip()
-    }
+    for row in rows:
+        if row and row[0].strip():
+            cells = zip(names[1:], row[1:], strict=False)
+            texts = {k: v.strip() for k, v in cells if re.fullmatch(r"q\d+", k)}
+            found[_free(row[0].strip(), found)] = Answers(texts)
+    return found, problems
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """Give a name that is not taken: itself, else with a number after it."""
+    numbered = (f"{name} ({n})" for n in range(2, len(taken) + 3))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def _is_problem(path: Path) -> bool:
     """Tell a sheet's own file, which may lie beside the answers."""
-    return path.suffix.lower() == ".json" and b'"arrays"' in path.read_bytes()
+    try:
+        return path.suffix.lower() == ".json" and b'"arrays"' in path.read_bytes()
+    except OSError:  # which is said where it is read
+        return False
 
 
 def is_empty(text: str) -> bool:
@@ -171,7 +197,12 @@ def read_number(text: str) -> float | None:
 
 def _joined(text: Any) -> str:
     """Join the lines of a notebook's text, which may be a list or one string."""
-    return "".join(map(str, text)) if isinstance(text, (str, list)) else ""
+    return "".join(map(_text, text)) if isinstance(text, (str, list)) else ""
+
+
+def _text(value: Any) -> str:
+    """Spell what a file holds; half of a pair of surrogates, which JSON may hold, is no text."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _read(path: Path) -> str:

@@ -6,12 +6,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trasluz.errors import UserError
 from trasluz.explain import Derivation
 from trasluz.explain.plain import plain
 from trasluz.messages import enumerated, problem
@@ -184,9 +185,15 @@ def _evaluated(step: Derivation, known: Mapping[str, Any]) -> float:
 
 @dataclass(frozen=True)
 class ClassMarks:
-    """The marks of a class, by the names of the sheets."""
+    """The marks of a class, by the names of the sheets.
+
+    Args:
+        marks: of each file or row of answers that could be marked.
+        problems: why the others could not, and which sheets were answered more than once.
+    """
 
     marks: Mapping[str, Marks]
+    problems: list[UserError] = field(default_factory=list)
 
     @property
     def missed(self) -> list[tuple[str, int]]:
@@ -204,13 +211,16 @@ class ClassMarks:
         return {
             "sheets": {name: one.as_dict() for name, one in self.marks.items()},
             "missed": [{"step": step, "sheets": count} for step, count in self.missed],
+            "problems": [
+                {"what": one.what, "where": one.where, "mend": one.mend} for one in self.problems
+            ],
         }
 
 
 def grade_class(
     folder: str | Path, answers: str | Path, tolerance: float = TOLERANCE
 ) -> ClassMarks:
-    """Grade a class.
+    """Grade a class; what cannot be marked is among the problems, and stops nobody else's marks.
 
     Args:
         folder: where the sheets were made.
@@ -218,28 +228,51 @@ def grade_class(
         tolerance: how far an answer may be off, relatively.
 
     Raises:
-        UserError: there are no sheets or answers there, or some do not belong together.
+        UserError: there are no sheets or answers there, or nothing of it can be marked.
     """
-    sheets = {file.stem: Sheet.load(file) for file in sorted(Path(folder).glob("sheet-*.json"))}
-    sheets = {name: sheet for name, sheet in sheets.items() if name == sheet.name}
+    sheets: dict[str, Sheet] = {}
+    broken: list[UserError] = []
+    for file in sorted(Path(folder).glob("sheet-*.json")):
+        try:
+            sheet = Sheet.load(file)
+        except UserError as error:
+            broken.append(error)
+        else:
+            sheets |= {sheet.name: sheet} if sheet.name == file.stem else {}
     if not sheets:
-        raise problem("worksheet-none", str(folder))
-    given = load_class(answers)
-    if not given:
-        raise problem("answers-none", str(answers))
-    marks = {}
+        raise broken[0] if broken else problem("worksheet-none", str(folder))
+    given, unread = load_class(answers)
+    problems = broken + unread
+    marks: dict[str, Marks] = {}
     for name, one in given.items():
-        sheet = _sheet_of(name, one, sheets)
-        if sheet is None:
-            raise problem("answers-unplaced", str(answers), names=name)
-        marks[name] = grade(sheet, one, tolerance)
-    return ClassMarks(marks)
+        try:
+            marks[name] = grade(_sheet_of(name, one, sheets, str(answers)), one, tolerance)
+        except UserError as error:
+            place = error.where or str(Path(answers) / name)
+            problems.append(UserError(error.what, place, error.mend))
+    if not marks:
+        raise problems[0] if problems else problem("answers-none", str(answers))
+    for sheet in sheets.values():
+        same = [name for name, one in marks.items() if one.sheet.id == sheet.id]
+        if len(same) > 1:
+            names = enumerated(same)
+            problems.append(problem("answers-twice", str(answers), sheet=sheet.name, names=names))
+    return ClassMarks(marks, problems)
 
 
-def _sheet_of(name: str, answers: Answers, sheets: Mapping[str, Sheet]) -> Sheet | None:
-    """Find the sheet of answers: by what they say, else by the name of the file or row."""
-    if answers.sheet:
-        return next((sheet for sheet in sheets.values() if sheet.id == answers.sheet), None)
-    number = re.search(r"sheet-(\d+)", name, re.IGNORECASE) or re.fullmatch(r"(\d+)", name)
-    known = {sheet.id: sheet for sheet in sheets.values()} | dict(sheets)
-    return known.get(name) or (known.get(f"sheet-{int(number[1]):02d}") if number else None)
+def _sheet_of(name: str, answers: Answers, sheets: Mapping[str, Sheet], where: str) -> Sheet:
+    """Find the sheet of answers: by what they say, else by the name of the file or row.
+
+    Raises:
+        UserError: there is none.
+    """
+    own = re.sub(r" \(\d+\)$", "", name)  # of a row or file that comes again
+    number = re.search(r"sheet-(\d{1,9})", own, re.IGNORECASE) or re.fullmatch(r"(\d{1,9})", own)
+    known = {sheet.id: sheet for sheet in sheets.values()}
+    found = known.get(answers.sheet)
+    if not answers.sheet:
+        known |= sheets
+        found = known.get(own) or (known.get(f"sheet-{int(number[1]):02d}") if number else None)
+    if found is None:
+        raise problem("answers-unplaced", where, names=name)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +10,13 @@ import numpy as np
 
 from trasluz import activations, losses, optimizers
 from trasluz.explain import Derivation
+from trasluz.explain.plain import plain
 from trasluz.explain.reading import Reading
 from trasluz.layers import Dense, Input
-from trasluz.messages import language, problem, suggest
+from trasluz.messages import enumerated, language, problem, say, suggest
 from trasluz.model import Sequential
+from trasluz.registry import Registry
+from trasluz.state import snake
 from trasluz.worksheets.sheet import (
     ASKED,
     Entry,
@@ -28,7 +31,7 @@ MOST_UNITS, MOST_LAYERS, MOST_STEPS, MOST_ROWS = 5, 4, 250, 60
 BLANKS = 12
 
 # What targets have to be: one class of several, shares of them, bits, signs, the number of a
-# class, above 0.
+# class, counts, above 0.
 _TARGETS = {
     "categorical_crossentropy": "one-hot",
     "categorical_focal_crossentropy": "one-hot",
@@ -39,8 +42,9 @@ _TARGETS = {
     "hinge": "signs",
     "squared_hinge": "signs",
     "perceptron": "signs",
+    "perceptron_loss": "signs",
     "sparse_categorical_crossentropy": "class",
-    "poisson": "positive",
+    "poisson": "counts",
     "mean_squared_logarithmic_error": "positive",
     "mean_absolute_percentage_error": "positive",
 }
@@ -52,8 +56,27 @@ EXAMPLES = {
         ("w_{2}", "w_{3}", "w_{4}"),
     )
 }
-_OUTPUTS = {"one-hot": "softmax", "class": "softmax", "shares": "softmax", "bits": "sigmoid"}
+# What the last activation may be where a loss asks something of it, such as probabilities or a
+# rate above 0; the first is taken where none that fits is named.
+_FITS = {
+    "categorical_crossentropy": ("softmax", "sigmoid"),
+    "categorical_focal_crossentropy": ("softmax", "sigmoid"),
+    "sparse_categorical_crossentropy": ("softmax",),
+    "kl_divergence": ("softmax",),
+    "binary_crossentropy": ("sigmoid",),
+    "binary_focal_crossentropy": ("sigmoid",),
+    "categorical_hinge": ("softmax", "sigmoid", "linear", "tanh", "softsign"),
+    "hinge": ("linear", "tanh", "softsign"),
+    "squared_hinge": ("linear", "tanh", "softsign"),
+    "perceptron": ("linear", "tanh", "softsign"),
+    "perceptron_loss": ("linear", "tanh", "softsign"),
+    "poisson": ("softplus", "exponential"),
+    "mean_squared_logarithmic_error": ("softplus", "exponential", "relu", "sigmoid"),
+}
+_CLASSES = ("one-hot", "class", "shares", "bits")
 _RANGES = {"sigmoid": (0.05, 0.95), "softmax": (0.05, 0.95), "tanh": (-0.95, 0.95)}
+_SATURATED = 2.5
+_TINY = 1e-4
 _FLAT = ("sigmoid", "tanh", "softmax", "softsign")
 _BENT = ("relu", "leaky_relu", "relu6")
 
@@ -65,7 +88,7 @@ class Plan:
     Args:
         network: how many inputs, units of each layer.
         activation: that of hidden layers and, where it fits the loss, of the output; or one a
-            layer with commas between them.
+            layer with commas between them. A last one that is not named is one that fits.
         loss: the name of a loss.
         optimizer: the name of an optimizer.
         learning_rate: η; drawn for each student unless given.
@@ -78,9 +101,10 @@ class Plan:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
-        losses.get(self.loss), optimizers.get(self.optimizer)
+        _known("loss", self.loss, losses.registry)
+        _known("optimizer", self.optimizer, optimizers.registry)
         for name in self.activations:
-            activations.get(name)
+            _known("activation", name, activations.registry)
         widths = self.network
         if not 2 <= len(widths) <= MOST_LAYERS or not all(1 <= n <= MOST_UNITS for n in widths):
             raise problem(
@@ -91,6 +115,11 @@ class Plan:
             self.targets in ("one-hot", "class", "shares") or self.activations[-1] == "softmax"
         ):
             raise problem("worksheet-classes", sizes=self.sizes)
+        last = self.activations[-1]
+        if last not in (self.fits or (last,)):
+            raise problem(
+                "worksheet-fit", loss=self.loss, activation=last, fits=enumerated(self.fits)
+            )
 
     @property
     def sizes(self) -> str:
@@ -100,14 +129,27 @@ class Plan:
     @property
     def targets(self) -> str:
         """What the loss asks of the targets."""
-        return _TARGETS.get(losses.get(self.loss).__name__, "")
+        return _TARGETS.get(self._loss, "")
+
+    @property
+    def fits(self) -> tuple[str, ...]:
+        """What the last activation may be; anything if there are none."""
+        return _FITS.get(self._loss, ())
+
+    @property
+    def _loss(self) -> str:
+        """The loss by the name of its function, whichever of its names was given."""
+        loss = losses.get(self.loss)
+        return str(getattr(loss, "__name__", "") or snake(type(loss).__name__))
 
     @property
     def activations(self) -> list[str]:
         """The activation of each layer."""
         given, layers = self.activation.split(","), len(self.network) - 1
         if len(given) == 1:
-            last = _OUTPUTS.get(self.targets, given[0] if given[0] in _FLAT else "linear")
+            last = given[0] if given[0] in (self.fits or _FLAT) else "linear"
+            if self.fits and (last not in self.fits or self.targets in _CLASSES):
+                last = self.fits[0]
             return [given[0]] * (layers - 1) + [last]
         if len(given) != layers:
             raise problem("worksheet-activations", names=self.activation, layers=layers)
@@ -147,12 +189,25 @@ class Plan:
             return (1 + rng.multinomial(20 - units, [1 / units] * units, 1)) / 20
         if self.targets == "class":
             return rng.integers(units, size=(1, 1))
+        if self.targets == "counts":
+            return rng.integers(1, 5, (1, units)).astype(float)
         if self.targets in ("bits", "signs"):
             return rng.choice((0.0 if self.targets == "bits" else -1.0, 1.0), (1, units))
         if self.activations[-1] == "softmax":
             return np.eye(units)[[rng.integers(units)]]
         low, high = _RANGES.get(self.activations[-1], (-1, 1))
         return _steps(rng, 0.05 if self.targets else low, high, (1, units))
+
+
+def _known(kind: str, name: str, registry: Registry) -> None:
+    """Check that a name is one of a kind's.
+
+    Raises:
+        UserError: it is not.
+    """
+    if name not in registry.known:
+        nearest = suggest(name, [one for one in registry.shown if one.islower()])
+        raise problem("worksheet-unknown", kind=kind, name=name, nearest=nearest)
 
 
 def make(
@@ -316,16 +371,60 @@ def is_moderate(model: Any, x: np.ndarray, y: np.ndarray) -> bool:
     (True, False)
     """
     reading = Reading(model, x, y)
-    names = {layer.name: layer.activation for layer in model.layers}
+    names = _activations(model)
+    if _is_saturated(reading, names):
+        return False
     for line, mark in reading.marks.items():
         values, name = reading.value(line), names.get(mark.where) if mark.role == "sum" else None
-        if name in _FLAT and np.abs(values).max() > 2.5:
-            return False
         if name in _BENT and (np.abs(values).min() < 0.05 or values.max() < 0):
             return False
         if mark.role == "prediction" and np.abs(values).max() >= 10:
             return False
     return True
+
+
+def notes(sheets: Sequence[Sheet]) -> list[str]:
+    """Say of which sheets the numbers are poor to work with: those of a model of one's own may be.
+
+    Args:
+        sheets: all of them.
+    """
+    saturated = [
+        sheet.name
+        for sheet in sheets
+        if _is_saturated(Reading(sheet.model, sheet.x, sheet.y), _activations(sheet.model))
+    ]
+    flat: dict[str, list[str]] = {}
+    for sheet in sheets:
+        for step in sheet.slopes:
+            if np.ndim(step.value) == 0 and abs(float(step.value)) < _TINY:
+                flat.setdefault(plain(step.symbol), []).append(sheet.name)
+    said = [say("worksheet-saturated", sheets=enumerated(saturated))] if saturated else []
+    return said + [say("worksheet-flat", step=k, sheets=enumerated(v)) for k, v in flat.items()]
+
+
+def _activations(model: Any) -> dict[str, str]:
+    """Name the activations of the layers that have one, by the layer."""
+    found = {layer.name: getattr(layer, "activation", None) for layer in model.layers}
+    return {k: v if isinstance(v, str) else getattr(v, "__name__", "") for k, v in found.items()}
+
+
+def _is_saturated(reading: Reading, names: Mapping[str, str]) -> bool:
+    """Tell whether a unit is where its activation is flat.
+
+    A layer that is an activation alone has no sum of its own: what it gives tells.
+    """
+    sums = {mark.where for mark in reading.marks.values() if mark.role == "sum"}
+    for line, mark in reading.marks.items():
+        name, values = names.get(mark.where, ""), reading.value(line)
+        if mark.role == "sum" and name in _FLAT and np.abs(values).max() > _SATURATED:
+            return True
+        if mark.role in ("output", "prediction") and mark.where not in sums:
+            centred = {"sigmoid": 2 * values - 1, "tanh": values}.get(name)
+            most = np.tanh(_SATURATED / 2 if name == "sigmoid" else _SATURATED)
+            if centred is not None and np.abs(centred).max() > most:
+                return True
+    return False
 
 
 def is_workable(sheet: Sheet) -> bool:
@@ -349,7 +448,7 @@ def is_workable(sheet: Sheet) -> bool:
 def _is_plain(step: Derivation) -> bool:
     """Tell whether a result is finite, and 0 or spelled without a power of ten."""
     values = np.abs(np.atleast_1d(step.value))
-    return bool(np.all(np.isfinite(values) & ((values == 0) | (values >= 1e-4) & (values < 1e4))))
+    return bool(np.all(np.isfinite(values) & ((values == 0) | (values >= _TINY) & (values < 1e4))))
 
 
 def _default(model: Any) -> list[Entry]:
@@ -381,4 +480,4 @@ def _weights(rng: np.random.Generator, shape: tuple[int, ...], bias: bool) -> np
     return np.where(rng.random(shape) < 0.3, -sizes, sizes)
 
 
-__all__ = ["Plan", "asked", "make", "of_example", "of_rows"]
+__all__ = ["Plan", "asked", "make", "notes", "of_example", "of_rows"]

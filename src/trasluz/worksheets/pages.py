@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import datetime
 import functools
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trasluz.errors import UserError
 from trasluz.explain import formula, html, latex, markdown, pages, plain
 from trasluz.explain import print as printed
 from trasluz.explain.diagram import titled
@@ -21,9 +24,12 @@ from trasluz.explain.formula import Node, Operator, Row
 from trasluz.files import write_atomically
 from trasluz.messages import enumerated, language, problem, say, speaking
 from trasluz.typeset import number
+from trasluz.worksheets.answers import Answers, is_empty
 from trasluz.worksheets.sheet import FORMATS, Item, Part, Sheet, dump
 
 Files = dict[str, bytes]
+
+_SHEET = re.compile(r"sheet-\d{2,}")
 
 
 def student(sheet: Sheet, form: str) -> Files:
@@ -55,6 +61,9 @@ def teacher(sheets: Sequence[Sheet], form: str) -> Files:
 def write_class(sheets: Sequence[Sheet], folder: str | Path, form: str) -> list[Path]:
     """Write the sheets of a class into a folder, and the answers into its folder `teacher`.
 
+    What an earlier class left there is removed: sheets that this one has not, pages in another
+    format, the key to them. A page that a student has filled stays.
+
     Args:
         sheets: all of them.
         folder: where to.
@@ -67,10 +76,43 @@ def write_class(sheets: Sequence[Sheet], folder: str | Path, form: str) -> list[
         UserError: the format is not known, its extra is not installed, or a file cannot be
             written.
     """
+    left = _earlier(Path(folder))
     written = [path for sheet in sheets for path in sheet.write(folder, form)]
     made = {f"teacher/{name}": file for name, file in teacher(sheets, form).items()}
     made |= together(sheets, form)
-    return [*written, *(write_atomically(Path(folder) / name, file) for name, file in made.items())]
+    written += [write_atomically(Path(folder) / name, file) for name, file in made.items()]
+    for path in set(left) - set(written):
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return written
+
+
+def _earlier(folder: Path) -> list[Path]:
+    """List what was written into a folder by an earlier call, and by nobody since."""
+    names = [f.stem for f in folder.glob("sheet-*.json") if _SHEET.fullmatch(f.stem) and _own(f)]
+    files = [folder / f"{name}.{end}" for name in names for end in ("json", "svg", *FORMATS)]
+    files += [folder / "all.pdf"] if names else []
+    if names and (folder / "teacher" / "key.json").is_file():
+        files += [folder / "teacher" / f"key.{end}" for end in ("html", "md", "pdf")]
+    return [file for file in files if file.is_file() and not _is_filled(file)]
+
+
+def _own(path: Path) -> bool:
+    """Tell whether a file holds the problem of a sheet."""
+    try:
+        return b'"arrays"' in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _is_filled(path: Path) -> bool:
+    """Tell whether there are answers in a page."""
+    if path.suffix not in (".md", ".ipynb") or path.stem == "key":
+        return False
+    try:
+        return not all(map(is_empty, Answers.load(path).texts.values()))
+    except UserError:
+        return True  # whatever it is
 
 
 def together(sheets: Sequence[Sheet], form: str) -> Files:

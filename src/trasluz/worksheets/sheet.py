@@ -30,6 +30,11 @@ Entry = tuple[str, tuple[int, ...]]
 FORMAT = 1
 FORMATS = ("pdf", "html", "ipynb", "md")
 ASKED = ("forward", "loss", "backward", "update")
+# What reading a file may lead to that is JSON, and no worksheet.
+_SENSELESS = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError,
+    StopIteration, TypeError, ValueError,
+)  # fmt: skip
 
 
 class Item(NamedTuple):
@@ -297,9 +302,11 @@ class Sheet:
                 data["digits"],
                 data["names"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+            whole = sheet.id == data.get("sheet")
+            whole = whole and len(sheet.blanks) == len(sheet.asked) > 0 and bool(sheet.name)
+        except _SENSELESS as error:
             raise problem("worksheet-not-one", where) from error
-        if sheet.id != data.get("sheet") or len(sheet.blanks) != len(sheet.asked):
+        if not whole:
             raise problem("worksheet-changed", where)
         return sheet
 
@@ -396,7 +403,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise problem("worksheet-missing", str(path)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise problem("worksheet-not-one", str(path)) from error
 
 

@@ -89,6 +89,21 @@ worksheet-stage-unknown = there is no stage “{ $name }”
     .mend = { $nearest }
 worksheet-sizes-wrong = “{ $value }” is not a network such as 2-2-2
     .mend = give whole numbers with dashes between them
+worksheet-unknown = there is no { $kind ->
+        [loss] loss
+        [optimizer] optimizer
+       *[other] activation
+    } “{ $name }”
+    .mend = { $nearest }
+worksheet-fit = the loss { $loss } means nothing after the activation { $activation } of the last layer
+    .mend = end with { $fits }, or give one activation for all and a fitting one is taken for the last layer; or give another loss
+worksheet-apart = { $names } would change nothing: with { $other } the sheets are made of something else
+    .mend = leave out { $names }, or { $other }
+worksheet-no-model = { $names } are about a table, and there is no --model that sees its rows
+    .mend = give --model MODEL and --data TABLE, too
+worksheet-saturated = some sums of { $sheets } are beyond ±2.5, where the activation is flat: derivatives behind them are small
+worksheet-flat = { $step } is 0, or nearly, on { $sheets }: there is little to work out; --wrt asks for other weights
+worksheets-removed = removed what earlier sheets left in the folder: { $names }
 worksheets-written =
     { $sheets ->
         [one] { $sheets } worksheet
@@ -103,6 +118,10 @@ answers-ending = this ending does not say how the answers are written
     .mend = give a file that ends in { $endings }
 answers-broken = the file cannot be read
     .mend = save it again, in UTF-8
+answers-json = the file is not the JSON or the notebook that it says it is
+    .mend = save or download it again
+answers-twice = { $sheet } was answered more than once: { $names }
+    .mend = keep the answers that are meant
 answers-none = there are no answers in it
     .mend = write them as lines such as q1 = 0.41
 answers-table = this is not a table of a class
@@ -129,6 +148,11 @@ marks-class = Marks of the class
 marks-student = sheet
 marks-points = score
 marks-first-wrong = first mistake
+marks-problems =
+    { $count ->
+        [one] One thing was not as it should be:
+       *[other] { $count } things were not as they should be:
+    }
 marks-missed = Most often wrong: { $step } (in { $count ->
         [one] { $count } sheet
        *[other] { $count } sheets

@@ -89,6 +89,21 @@ worksheet-stage-unknown = no existe la etapa «{ $name }»
     .mend = { $nearest }
 worksheet-sizes-wrong = «{ $value }» no es una red como 2-2-2
     .mend = da números enteros separados por guiones
+worksheet-unknown = no existe { $kind ->
+        [loss] la pérdida
+        [optimizer] el optimizador
+       *[other] la activación
+    } «{ $name }»
+    .mend = { $nearest }
+worksheet-fit = la pérdida { $loss } no tiene sentido tras la activación { $activation } de la última capa
+    .mend = termina con { $fits }, o da una sola activación para todas y en la última capa se toma una adecuada; o da otra pérdida
+worksheet-apart = { $names } no cambiaría nada: con { $other } las hojas se hacen de otra cosa
+    .mend = quita { $names }, o { $other }
+worksheet-no-model = { $names } trata de una tabla, y no hay un --model que vea sus filas
+    .mend = da también --model MODELO y --data TABLA
+worksheet-saturated = algunas sumas de { $sheets } pasan de ±2,5, donde la activación es plana: las derivadas de detrás son pequeñas
+worksheet-flat = { $step } es 0, o casi, en { $sheets }: hay poco que calcular; --wrt pide otros pesos
+worksheets-removed = se quitó lo que hojas anteriores dejaron en la carpeta: { $names }
 worksheets-written =
     { $sheets ->
         [one] { $sheets } ejercicio escrito
@@ -103,6 +118,10 @@ answers-ending = esta terminación no dice cómo están escritas las respuestas
     .mend = da un archivo que termine en { $endings }
 answers-broken = el archivo no se puede leer
     .mend = guárdalo otra vez, en UTF-8
+answers-json = el archivo no es el JSON o el cuaderno que dice ser
+    .mend = guárdalo o descárgalo otra vez
+answers-twice = { $sheet } se respondió más de una vez: { $names }
+    .mend = conserva las respuestas que valen
 answers-none = no hay respuestas en él
     .mend = escríbelas en líneas como q1 = 0,41
 answers-table = esto no es una tabla de una clase
@@ -129,6 +148,11 @@ marks-class = Notas de la clase
 marks-student = hoja
 marks-points = puntos
 marks-first-wrong = primer error
+marks-problems =
+    { $count ->
+        [one] Una cosa no estaba como debía:
+       *[other] { $count } cosas no estaban como debían:
+    }
 marks-missed = Lo que más se falló: { $step } (en { $count ->
         [one] { $count } hoja
        *[other] { $count } hojas
