@@ -630,7 +630,7 @@ def test_matrices_of_labels_and_of_whole_numbers():
     model = small_model([Input((3,)), layers.Dense(3, name="o")], "mae")
     lines = agree(model.explain(x, [[1, 2, 0], [3, 1, 1]], "o/kernel"))
     assert any(line.startswith("∂E/∂Ŷ = -1/6 sign(T - Ŷ) = ") for line in lines)
-    assert "E = |T - Ŷ| = " in " ".join(lines)
+    assert "e = |T - Ŷ| = " in " ".join(lines)
 
 
 def test_a_delta_that_only_happens_to_be_short_is_not_said_to_be():

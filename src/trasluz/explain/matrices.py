@@ -28,7 +28,8 @@ SIGNS = {
 }  # fmt: skip
 LANDMARKS = {
     "sum": "Z", "output": "A", "prediction": r"\hat{Y}", "state": "H", "mean": r"\boldsymbol{\mu}",
-    "variance": r"\boldsymbol{\sigma}^{2}", "errors": r"\mathbf{E}", "rows": r"\mathbf{e}",
+    "variance": r"\boldsymbol{\sigma}^{2}", "errors": r"\mathbf{e}",
+    "rows": r"\boldsymbol{\epsilon}",
     "data": "L",
     "penalty": "R", "total": "E", "logsumexp": r"\boldsymbol{\ell}",
 }  # fmt: skip
@@ -262,7 +263,7 @@ def _name(mark: Landmark) -> str:
     sign = LANDMARKS[mark.role]
     if mark.role in ("sum", "output", "state", "mean", "variance", "penalty"):
         return f"{sign}^{{({mark.number}){mark.turn}}}"
-    return sign
+    return f"{sign}^{{({mark.series})}}" if mark.series else sign
 
 
 def _slope(name: str) -> str:
