@@ -5,9 +5,9 @@ r"""Rosenblatt's perceptron, every correction of which can be read, and three of
 >>> unit.score(x, y), unit.n_iter_
 (1.0, 2)
 >>> print(unit.corrections_[0])
-w_{0}^{\prime} = w_{0} + η\,y\,x_{0} = 0 + \left(-1\right) = -1
-w_{1}^{\prime} = w_{1} + η\,y\,x_{1} = 0 + \left(-1\right)\,\left(-1\right) = 1
-w_{2}^{\prime} = w_{2} + η\,y\,x_{2} = 0 + \left(-1\right)\,\left(-1\right) = 1
+w_{0}^{\prime} = w_{0} + η\,y\,x_{0} = 0 + 1 \cdot \left(-1\right) \cdot 1 = -1
+w_{1}^{\prime} = w_{1} + η\,y\,x_{1} = 0 + 1 \cdot \left(-1\right) \cdot \left(-1\right) = 1
+w_{2}^{\prime} = w_{2} + η\,y\,x_{2} = 0 + 1 \cdot \left(-1\right) \cdot \left(-1\right) = 1
 """
 
 from __future__ import annotations

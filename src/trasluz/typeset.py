@@ -23,6 +23,7 @@ from trasluz.ops import ATOM, PRODUCT, SUM
 from trasluz.tape import Row, Traced
 
 BOX = r"\boxed{"
+_ONE = "1{}"  # the value of a name: a factor that stands there even where it is 1
 
 
 class Symbol(Traced):
@@ -61,7 +62,7 @@ class Symbol(Traced):
 
     def numbers(self, digits: int = 4) -> str:
         """Spell the same formula with the numbers of its names."""
-        return self._numbered(digits).latex
+        return self._numbered(digits).latex.replace(_ONE, "1")
 
     def _numbered(self, digits: int) -> Symbol:
         if self.made is None:
@@ -69,7 +70,7 @@ class Symbol(Traced):
                 return self if self.ndim else constant(self.value, digits)
             found = named_by_value(self.value, digits)
             if found.latex == "1":
-                found.latex = "1{}"  # the value of a name stands there even where it is 1
+                found.latex = _ONE
             return found
         row, parts = self.made
         return Symbol(

@@ -74,8 +74,7 @@ class Derivation:
         """
         if isinstance(self.value, np.ndarray) and not self.spelled.has_names:
             return [self.symbol, self.result]
-        numbers = self.numbers.removesuffix("{}")
-        parts = [self.symbol, self.formula, numbers, self.result]
+        parts = [self.symbol, self.formula, self.numbers, self.result]
         if isinstance(self.value, np.ndarray) and (shapes := getattr(self.spelled, "shapes", None)):
             parts.insert(2, shapes())
         if not self.spelled.has_names:
