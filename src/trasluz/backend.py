@@ -120,6 +120,31 @@ def scan(
     return carry, tree_map(lambda *column: np.stack(column), outputs[0], *outputs[1:])
 
 
+def loop(going: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any) -> Any:
+    """Apply `body` to the carry as long as `going(carry)` is true.
+
+    On XLA the number of turns need not be known when it is compiled, so one program serves for
+    any number of them.
+    """
+    if namespace(*leaves(carry)) is not np:
+        return _jax().lax.while_loop(going, body, carry)
+    while going(carry):
+        carry = body(carry)
+    return carry
+
+
+def rows(tree: Any, order: Any, first: Any, size: int) -> Any:
+    """Give so many rows from `first` on of each array, in an order or (`None`) as they stand."""
+    if namespace(*leaves(tree), first) is np:
+        part = slice(int(first), int(first) + size)
+        return tree_map(lambda a: a[part if order is None else order[part]], tree)
+    cut = _jax().lax.dynamic_slice_in_dim
+    if order is None:
+        return tree_map(lambda a: cut(a, first, size), tree)
+    chosen = cut(order, first, size)
+    return tree_map(lambda a: a.at[chosen].get(mode="promise_in_bounds"), tree)
+
+
 # ------------------------------------------------------------------------------------- engines
 
 

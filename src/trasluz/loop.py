@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,10 @@ from trasluz.tree import leaves, tree_map
 _WORTH_COMPILING = 8.0
 _SECONDS_A_STEP = 300e-6
 _FLOPS_A_SECOND = 2e10
+# A compiled call takes as many steps as fit into so many seconds: between calls a run listens.
+_CALL_SECONDS = 0.2
+# Data up to so many bytes are kept where XLA computes.
+_KEPT_BYTES = 2**31
 # Attributes of a model that a compiled step does not depend on.
 _MOVING = ("optimizer", "history", "stop_training", "built")
 _CALMER = "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs"
@@ -48,6 +54,8 @@ class Run:
         self.begun: int | None = None  # the step at which the epoch began
         self.limit: int | None = None  # how many batches an epoch has at most
         self.state: State = {}
+        self.counts: dict[str, int] = {}  # how many steps a compiled call takes
+        self.placed: dict[int, Batch] = {}  # data where XLA computes
 
     # ------------------------------------------------------------------------------------- pieces
 
@@ -167,7 +175,6 @@ class Run:
         state["step"] = np.asarray(model.optimizer.iterations, np.int32)
         state["metrics"] = self.target.fresh()
         if self.engine != "numpy":
-            state["bad"] = np.asarray(-1, np.int32)
             state = backend.to_engine(state, self.engine)
         self.state = state
 
@@ -188,9 +195,9 @@ class Run:
 
     def load(self) -> None:
         """Take up what callbacks changed in the model (restored weights, resumed state)."""
-        kept = {k: v for k, v in self.state.items() if k in ("metrics", "bad")}
+        metrics = self.state["metrics"]
         self._start()
-        self.state |= kept
+        self.state["metrics"] = metrics
 
     # ------------------------------------------------------------------------------------ training
 
@@ -232,7 +239,6 @@ class Run:
         model.stop_training = False
         self.listed, self.epoch = listed, initial_epoch
         self._start()
-        program = self._training_program()
         logs: dict[str, Any] = {}
         with np.errstate(all="ignore"):
             listed.on_train_begin()
@@ -241,7 +247,7 @@ class Run:
                 self._keep_checkpoints("epoch")
                 listed.on_epoch_begin(self.epoch)
                 try:
-                    found = self._epoch(program, data, size, shuffle)
+                    found = self._epoch(data, size, shuffle)
                     if found is None:
                         break
                     logs = found
@@ -311,46 +317,24 @@ class Run:
 
     # -------------------------------------------------------------------------------- the epoch
 
-    def _training_program(self) -> Any:
-        def make() -> Any:
-            step = training.train_step(self.model, self.target, self.model.optimizer)
-            return step if self.engine == "numpy" else training.guarded(step)
+    def _training_step(self) -> Callable[..., Any]:
+        return training.train_step(self.model, self.target, self.model.optimizer)
 
-        return self._program("train", make)
-
-    def _epoch(
-        self, program: Any, data: Arrays | Stream, size: int, shuffle: bool
-    ) -> dict[str, Any] | None:
+    def _epoch(self, data: Arrays | Stream, size: int, shuffle: bool) -> dict[str, Any] | None:
         """Take one pass over the training set, or the rest of one; `None` if there is nothing."""
-        listed = self.listed
         if self.begun is None:
             self.state["metrics"] = self._fresh()
             self.begun = int(self.state["step"])
-        order = self._order(data, self.begun, shuffle)
-        batches = itertools.islice(self._batches(data, size, order), self.batch, self.limit)
-        broken = False
-        for batch in batches:
-            listed.on_train_batch_begin(self.batch)
-            state, loss = program(self.state, batch, self._rate())
-            if self.engine == "numpy" and not training.is_finite(loss, state["params"]):
-                self._broken(self.begun + self.batch, batch)
-                broken = True
-                break
-            self.state = state
-            self.batch += 1
-            if self.engine != "numpy" and isinstance(data, Stream) and int(state["bad"]) >= 0:
-                self._broken(int(state["bad"]), batch)
-                broken = True
+        order, broken = self._order(data, self.begun, shuffle), None
+        take = self._in_calls if self._folds(data) else self._one_by_one
+        for broken in take(data, size, order):
+            if broken is not None:
+                self._broken(broken)
                 break
             self._offer(self.batch - 1)
             if self.model.stop_training:
                 break
-        if self.engine != "numpy" and isinstance(data, Arrays) and int(self.state["bad"]) >= 0:
-            bad = int(self.state["bad"])
-            several = self._batches(data, size, order)
-            self._broken(bad, next(itertools.islice(several, bad - self.begun, None)))
-            broken = True
-        if self.batch == 0 and not broken:
+        if self.batch == 0 and broken is None:
             warnings.warn(
                 f"the iterable is used up: training ends before epoch {self.epoch + 1}; give one "
                 "that can start anew, or steps_per_epoch",
@@ -358,7 +342,58 @@ class Run:
             )
             return None
         logs = self.target.results(self.state["metrics"])
-        return {**logs, "loss": math.nan} if broken else logs
+        return logs if broken is None else {**logs, "loss": math.nan}
+
+    def _one_by_one(
+        self, data: Arrays | Stream, size: int, order: np.ndarray | None
+    ) -> Iterator[Batch | None]:
+        """Take steps one by one; gives a batch at which numbers broke, `None` for others."""
+        step = self._program("step", lambda: training.checked(self._training_step()))
+        batches = itertools.islice(self._batches(data, size, order), self.batch, self.limit)
+        for batch in batches:
+            self.listed.on_train_batch_begin(self.batch)
+            state, fine = step(self.state, batch, self._rate())
+            if not fine:
+                yield batch
+                return
+            self.state = state
+            self.batch += 1
+            yield None
+
+    def _in_calls(
+        self, data: Arrays, size: int, order: np.ndarray | None
+    ) -> Iterator[Batch | None]:
+        """Take many steps a compiled call; gives a batch at which numbers broke, else `None`."""
+        assert self.begun is not None
+        calls = Calls(self, data, size, order)
+        last = min(calls.last, self.limit or calls.last)
+        quick, careful = (
+            lambda *sizes, fold=fold: fold(self._training_step(), *sizes)
+            for fold in (training.train_fold, training.find_fold)
+        )
+        while self.batch < last:
+            self.listed.on_train_batch_begin(self.batch)
+            span = self.batch, calls.end("fold", self.batch, min(last, *self._stops()))
+            state, fine = calls.take("fold", quick, self.state, *span, self._rate())
+            if not fine:  # what it started from is still there
+                state, fine = calls.take("find", careful, self.state, *span, self._rate())
+            self.state = state
+            self.batch = int(state["step"]) - self.begun
+            yield None if fine else calls.batch(self.batch)
+            if not fine:
+                return
+
+    def _stops(self) -> list[int]:
+        """Say before which batches a compiled call has to end for callbacks."""
+        stops = [self.batch + 1] if self.listed.wants_every_batch else [sys.maxsize]
+        often = [int(b.save_freq) for b in self._backups() if b.save_freq != "epoch"]
+        return stops + [(self.batch // n + 1) * n for n in often]
+
+    def _folds(self, data: Arrays | Stream) -> bool:
+        """Tell whether many steps go into one call: the data have to be where XLA computes."""
+        if self.engine == "numpy" or isinstance(data, Stream):
+            return False
+        return sum(a.nbytes for a in leaves((data.x, data.y, data.w))) <= _KEPT_BYTES
 
     def _offer(self, number: int) -> None:
         """Let callbacks see a batch; those that hear of every batch may change the model too."""
@@ -387,10 +422,11 @@ class Run:
         fresh = self.target.fresh()
         return fresh if self.engine == "numpy" else backend.to_engine(fresh, self.engine)
 
-    def _broken(self, step: int, batch: Batch) -> None:
+    def _broken(self, batch: Batch) -> None:
         """Stop at a step whose numbers are not finite; the weights before it stay."""
         self.store()
-        state = backend.to_numpy({k: v for k, v in self.state.items() if k != "bad"})
+        state = backend.to_numpy(self.state)
+        step = int(state["step"])
         place, mend = training.diagnose(self.model, self.target, state, batch), _CALMER
         for what, part in (("inputs", batch.x), ("targets", batch.y), ("weights", batch.w)):
             if not training.all_finite(part):
@@ -419,19 +455,13 @@ class Run:
         batch = batch_data.rows(slice(None))
         self._prepare(batch)
         self._start()
-        program = self._training_program()
-        step = self.model.optimizer.iterations
+        step = self._program("step", lambda: training.checked(self._training_step()))
         with np.errstate(all="ignore"):
-            state, loss = program(self.state, batch, self._rate())
-            fine = (
-                training.is_finite(loss, state["params"])
-                if self.engine == "numpy"
-                else int(state["bad"]) < 0
-            )
-            if fine or self.engine != "numpy":  # a compiled step leaves what was good
+            state, fine = step(self.state, batch, self._rate())
+            if fine:
                 self.state = state
-            if not fine:
-                self._broken(step, batch)
+            else:
+                self._broken(batch)
         self.store()
         return self.target.results(self.state["metrics"])
 
@@ -465,14 +495,27 @@ class Run:
         self, data: Arrays | Stream, batch_size: int | None, listed: Any
     ) -> dict[str, Any]:
         arrays = backend.to_engine(read(self.model), self.engine)
-        program = self._program("test", lambda: training.test_step(self.model, self.target))
+        size, make = _batch_size(batch_size, data), training.test_step
         listed.on_test_begin()
-        tracked, number = self._fresh(), -1
-        for number, batch in enumerate(self._batches(data, _batch_size(batch_size, data), None)):
-            listed.on_test_batch_begin(number)
-            tracked = program(arrays, tracked, batch)
-            listed.on_test_batch_end(number, lambda t=tracked: self.target.results(t))
-        if number < 0:
+        tracked, number = self._fresh(), 0
+        say = lambda: self.target.results(tracked)  # noqa: E731
+        if self._folds(data):
+            calls = Calls(self, data, size)
+            fold = lambda *sizes: training.test_fold(make(self.model, self.target), *sizes)  # noqa: E731
+            while number < calls.last:
+                listed.on_test_batch_begin(number)
+                most = number + 1 if listed.wants_every_batch else calls.last
+                span = number, calls.end("test", number, most)
+                (tracked, _), number = calls.take("test", fold, tracked, *span, arrays), span[1]
+                listed.on_test_batch_end(number - 1, say)
+        else:
+            program = self._program("test", lambda: make(self.model, self.target))
+            for batch in self._batches(data, size, None):
+                listed.on_test_batch_begin(number)
+                tracked, _ = program(tracked, batch, arrays)
+                listed.on_test_batch_end(number, say)
+                number += 1
+        if number == 0:
             raise UserError(
                 "the iterable to measure on gave no batch",
                 mend="give one that can start anew, or steps",
@@ -502,6 +545,54 @@ class Run:
                 listed.on_predict_batch_end(number, {"outputs": outputs})
         listed.on_predict_end()
         return tree_map(lambda *parts: np.concatenate(parts), pieces[0], *pieces[1:])
+
+
+class Calls:
+    """A pass over data in memory, many steps a compiled call.
+
+    Args:
+        run: the run.
+        data: the rows.
+        size: how many rows a batch has.
+        order: the order of the rows; as they stand if it is not given.
+    """
+
+    def __init__(self, run: Run, data: Arrays, size: int, order: np.ndarray | None = None) -> None:
+        self.run, self.data, self.size, self.order = run, data, size, order
+        self.whole, self.rest = divmod(len(data), size)
+        self.last = self.whole + bool(self.rest)
+        if id(data) not in run.placed:
+            run.placed[id(data)] = backend.to_engine(Batch(data.x, data.y, data.w), run.engine)
+        self.rows = run.placed[id(data)]
+        short = None if order is None else order.astype(np.int32)
+        self.order_there = backend.to_engine(short, run.engine)
+
+    def batch(self, number: int) -> Batch:
+        """Give the rows of a batch."""
+        part = slice(number * self.size, (number + 1) * self.size)
+        return self.data.rows(part if self.order is None else self.order[part])
+
+    def end(self, kind: str, begin: int, most: int) -> int:
+        """Say before which step a call of some kind ends: the last batch may be a shorter one."""
+        count = self.run.counts.setdefault(kind, 1)
+        return min(begin + count, most, self.whole if begin < self.whole else self.last)
+
+    def take(
+        self, kind: str, make: Any, state: State, begin: int, end: int, given: Any
+    ) -> tuple[State, bool]:
+        """Make a call: see `training.folded`; `make` makes its program for a stride and a size."""
+        rows = self.size if begin < self.whole else self.rest
+        program = self.run._program(f"{kind} {self.size} {rows}", lambda: make(self.size, rows))
+        began = time.perf_counter()
+        span = np.int32(begin), np.int32(end)
+        state, fine = program(state, self.rows, self.order_there, *span, given)
+        fine = bool(fine)  # waits for it
+        took, counts = time.perf_counter() - began, self.run.counts
+        if took > _CALL_SECONDS:
+            counts[kind] = max(counts.get(kind, 1) // 2, 1)
+        elif end - begin == counts.get(kind) and took < _CALL_SECONDS / 8:
+            counts[kind] *= 8
+        return state, fine
 
 
 def _batch_size(size: int | None, data: Arrays | Stream) -> int:

@@ -322,16 +322,17 @@ def train_step(model: Any, target: Objective, optimizer: Any) -> Callable[..., A
 
 
 def test_step(model: Any, target: Objective) -> Callable[..., Any]:
-    """Make the pure evaluation step: `step(arrays, metrics, batch) -> metrics`.
+    """Make the pure evaluation step: `step(metrics, batch, arrays) -> (metrics, total loss)`.
 
     It runs on a tape too, so that losses see the logits under a softmax as they do in training.
     """
     bound = Bound(model, target)
 
-    def step(arrays: State, tracked: State, batch: Batch) -> State:
+    def step(tracked: State, batch: Batch, arrays: State) -> tuple[State, Any]:
         context = Context(False, random.key(0))
         f = lambda arrays: bound.objective(arrays, {}, batch, context)  # noqa: E731
-        return bound.track(tracked, tape.vjp(f, arrays, has_aux=True)[2])
+        loss, _, kept = tape.vjp(f, arrays, has_aux=True)
+        return bound.track(tracked, kept), loss
 
     return step
 
@@ -342,6 +343,86 @@ def predict_step(model: Any) -> Callable[..., Any]:
     return lambda arrays, x: bound.forward(arrays, x, Context(False, random.key(0)))[0]
 
 
+# ---------------------------------------------------------------------------- many steps in a call
+
+
+def folded(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+    """Make many steps one call, fit to be compiled.
+
+    How many steps, is an argument: one program takes one or a thousand, so the numbers do not
+    depend on how an epoch is cut into calls.
+
+    Args:
+        step: `step(state, batch, given) -> (state, whether to go on)`.
+        stride: how many rows lie between the first rows of two batches.
+        size: how many rows a batch has.
+
+    Returns:
+        `fold(state, rows, order, begin, end, given) -> (state, whether it came to the end)`: takes
+        the steps from `begin` to before `end` of an epoch, whose batches are cut from `rows`, all
+        of the training set, in an order or (`None`) as they stand.
+    """
+
+    def fold(
+        state: State, rows: Batch, order: Any, begin: Any, end: Any, given: Any
+    ) -> tuple[State, Any]:
+        def body(carry: tuple[Any, State, Any]) -> tuple[Any, State, Any]:
+            number, before, _ = carry
+            batch = backend.rows(rows, order, number * stride, size)
+            after, fine = step(before, batch, given)
+            return number + 1, _typed_like(after, before), fine
+
+        going = lambda carry: carry[2] & (carry[0] < end)  # noqa: E731
+        return backend.loop(going, body, (begin, state, np.True_))[1:]
+
+    return fold
+
+
+def _typed_like(tree: Any, other: Any) -> Any:
+    """Give arrays the types of others: what is carried from step to step keeps its own."""
+    cast = lambda new, old: new if new.dtype == old.dtype else new.astype(old.dtype)  # noqa: E731
+    return tree_map(cast, tree, other)
+
+
+def train_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+    """Fold training steps until a loss is not finite; parameters are looked at in the end only.
+
+    What has stopped being a finite number stays so. Which step it was, `find_fold` tells.
+    """
+
+    def quick(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
+        after, loss = step(state, batch, rate)
+        return after, backend.namespace(loss).isfinite(loss)
+
+    fold = folded(quick, stride, size)
+
+    def run(*args: Any) -> tuple[State, Any]:
+        after, fine = fold(*args)
+        return after, fine & finite_sums(after["params"])
+
+    return run
+
+
+def test_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+    """Fold evaluation steps, to the end whatever they give."""
+
+    def always(tracked: State, batch: Batch, arrays: State) -> tuple[State, Any]:
+        return step(tracked, batch, arrays)[0], np.True_
+
+    return folded(always, stride, size)
+
+
+def find_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+    """Fold training steps up to before the first whose loss or parameters are not finite."""
+
+    def careful(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
+        after, fine = checked(step)(state, batch, rate)
+        where = backend.namespace(fine).where
+        return tree_map(lambda new, old: where(fine, new, old), after, state), fine
+
+    return folded(careful, stride, size)
+
+
 # --------------------------------------------------------------------------- when numbers break
 
 
@@ -349,30 +430,23 @@ class NonFiniteError(UserError):
     """Training met a number that is not finite and stopped; the last good weights are kept."""
 
 
-def is_finite(loss: Any, params: State) -> bool:
-    """Tell whether a step's loss and new parameters are all finite numbers."""
-    return bool(np.isfinite(loss)) and all(np.isfinite(p.sum()) for p in params.values())
+def finite_sums(params: State) -> Any:
+    """Tell whether all parameters are finite numbers, by their sums."""
+    fine: Any = np.True_
+    for p in params.values():
+        fine = fine & backend.namespace(p).isfinite(p.sum())
+    return fine
 
 
-def guarded(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a step that XLA can run blindly: from the first bad step on, nothing moves any more.
+def checked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a training step that tells whether its numbers are finite, instead of the loss."""
 
-    The state gets one entry more, `bad`: the number of that step, or −1.
-    """
+    def look(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
+        after, loss = step(state, batch, rate)
+        fine = backend.namespace(loss).isfinite(loss)
+        return after, fine & finite_sums(after["params"])
 
-    def careful(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
-        before = {k: v for k, v in state.items() if k != "bad"}
-        after, loss = step(before, batch, rate)
-        xp = backend.namespace(loss)
-        ok = xp.isfinite(loss)
-        for p in after["params"].values():
-            ok = ok & xp.isfinite(xp.sum(p))
-        ok = ok & (state["bad"] < 0)
-        chosen = tree_map(lambda new, old: xp.where(ok, new, old), after, before)
-        bad = xp.where(ok | (state["bad"] >= 0), state["bad"], before["step"])
-        return {**chosen, "bad": bad}, loss
-
-    return careful
+    return look
 
 
 def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
