@@ -151,7 +151,7 @@ def rows(tree: Any, order: Any, first: Any, size: int) -> Any:
 @contextlib.contextmanager
 def _width_of(tree: Any) -> Iterator[None]:
     """Let XLA keep float64 when any array of the tree is float64."""
-    wide = any(getattr(x, "dtype", None) == np.float64 for x in leaves(tree))
+    wide = any(getattr(x, "dtype", None) == np.float64 for x in _jax().tree.leaves(tree))
     with _jax().enable_x64(True) if wide else contextlib.nullcontext():
         yield
 

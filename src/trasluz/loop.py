@@ -16,7 +16,7 @@ from trasluz import backend, callbacks, random, training
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable
-from trasluz.state import assign_paths, handles, holders, read, unique, write
+from trasluz.state import assign_paths, handles, holders, read, unique
 from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
@@ -50,10 +50,17 @@ class Run:
         self.engine = self.asked if self.asked != "auto" else "numpy"
         self.target: Any = None
         self.listed: Any = None
-        self.epoch, self.batch = 0, 0
+        self.epoch, self.batch, self.epochs = 0, 0, 1
         self.begun: int | None = None  # the step at which the epoch began
         self.limit: int | None = None  # how many batches an epoch has at most
         self.state: State = {}
+        self.parts: list[Any] = []
+        self.weights: list[Any] = []
+        self.known: list[Any] = []  # what the model holds, as the run left it
+        self.programs: dict[str, Any] = {}
+        self.dtype: str | None = None  # the floating type of the weights, once it is asked for
+        self.empty: State | None = None  # the trackers' arrays before anything was seen
+        self.orders: dict[int, np.ndarray] = {}  # that of one epoch, by the step it begins at
         self.counts: dict[str, int] = {}  # how many steps a compiled call takes
         self.placed: dict[int, Batch] = {}  # data where XLA computes
 
@@ -70,11 +77,13 @@ class Run:
         """Give a compiled step, kept as long as nothing that it was made from changes."""
         if self.engine == "numpy":
             return make()
-        programs = self.model._programs
-        key, functions = self._fingerprint(kind)
-        if (kind, key) not in programs:
-            programs[kind, key] = backend.compiled(make(), self.engine), functions
-        return programs[kind, key][0]
+        if kind not in self.programs:
+            programs = self.model._programs
+            key, functions = self._fingerprint(kind)
+            if (kind, key) not in programs:
+                programs[kind, key] = backend.compiled(make(), self.engine), functions
+            self.programs[kind] = programs[kind, key][0]
+        return self.programs[kind]
 
     def _fingerprint(self, kind: str) -> tuple[str, list[Any]]:
         """Everything a compiled step depends on beside arrays, and the functions among it.
@@ -108,7 +117,7 @@ class Run:
         how = {k: v for k, v in model._compiled_with.items() if k != "optimizer"}
         goal = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
         rule: Any = None
-        if kind == "train":
+        if kind != "predict" and not kind.startswith("test"):
             rule = {k: v for k, v in vars(model.optimizer).items() if k[:1] != "_"}
             rule.pop("iterations", None)
             rule["schedule"] = mark(model.optimizer._learning_rate) if self._rate() is None else ""
@@ -177,6 +186,8 @@ class Run:
         if self.engine != "numpy":
             state = backend.to_engine(state, self.engine)
         self.state = state
+        self.parts, self.weights = list(holders(model)), handles(model)
+        self.known = self._held()
 
     def _rate(self) -> Any:
         """The learning rate to hand to a step; `None` where a schedule works it out inside."""
@@ -184,20 +195,48 @@ class Run:
         if optimizer.scheduled:
             return None
         number = optimizer.learning_rate
-        return number if self.engine == "numpy" else np.asarray(number, self.model._dtype())
+        if self.engine == "numpy":
+            return number
+        self.dtype = self.dtype or self.model._dtype()
+        return np.asarray(number, self.dtype)
 
     def store(self) -> None:
         """Put what the run has reached back into the model."""
         state = backend.to_numpy({k: self.state[k] for k in ("params", "fixed", "slots", "step")})
-        write(self.model, {**state["params"], **state["fixed"]})
+        arrays = {**state["params"], **state["fixed"]}
+        for weight in self.weights:
+            weight.holder.__dict__[weight.attribute] = arrays[weight.path]
         self.model._slots = state["slots"]
         self.model.optimizer.iterations = int(state["step"])
+        self.known = self._held()
 
     def load(self) -> None:
         """Take up what callbacks changed in the model (restored weights, resumed state)."""
-        metrics = self.state["metrics"]
-        self._start()
-        self.state["metrics"] = metrics
+        if self._changed():
+            metrics = self.state["metrics"]
+            self._start()
+            self.state["metrics"] = metrics
+
+    def _held(self) -> list[Any]:
+        """List what the model holds: arrays, and what says which of them move."""
+        model = self.model
+        arrays = [weight.value for weight in self.weights]
+        return [*arrays, model._slots, model._root, model.optimizer.iterations, *self._moving()]
+
+    def _moving(self) -> list[bool]:
+        return [part.trainable for part in self.parts] + [w.spec.trainable for w in self.weights]
+
+    def _changed(self) -> bool:
+        """Tell whether the model is no longer what the run left there."""
+        held = self._held()
+        if len(held) != len(self.known) or any(
+            a is not b for a, b in zip(held, self.known, strict=True)
+        ):
+            return True
+        if self.engine == "numpy":  # the run's arrays are the model's own
+            return False
+        ours = {**self.state["params"], **self.state["fixed"]}
+        return not all(np.array_equal(w.value, ours[w.path]) for w in self.weights)
 
     # ------------------------------------------------------------------------------------ training
 
@@ -237,7 +276,7 @@ class Run:
             steps=steps,
         )
         model.stop_training = False
-        self.listed, self.epoch = listed, initial_epoch
+        self.listed, self.epoch, self.epochs = listed, initial_epoch, epochs
         self._start()
         logs: dict[str, Any] = {}
         with np.errstate(all="ignore"):
@@ -364,21 +403,23 @@ class Run:
         self, data: Arrays, size: int, order: np.ndarray | None
     ) -> Iterator[Batch | None]:
         """Take many steps a compiled call; gives a batch at which numbers broke, else `None`."""
-        assert self.begun is not None
+        begun = self.begun or 0
         calls = Calls(self, data, size, order)
         last = min(calls.last, self.limit or calls.last)
-        quick, careful = (
-            lambda *sizes, fold=fold: fold(self._training_step(), *sizes)
-            for fold in (training.train_fold, training.find_fold)
-        )
+        following = None
+        if order is not None and self.epoch + 1 < self.epochs:
+            following = lambda: self._order(data, begun + last, True)  # noqa: E731
         while self.batch < last:
             self.listed.on_train_batch_begin(self.batch)
-            span = self.batch, calls.end("fold", self.batch, min(last, *self._stops()))
-            state, fine = calls.take("fold", quick, self.state, *span, self._rate())
+            end = calls.end("fold", self.batch, min(last, *self._stops()))
+            span = self.state, self.batch, end, self._rate()
+            fold = lambda: training.train_fold(self._training_step(), size)  # noqa: E731
+            state, fine = calls.take("fold", fold, *span, following if end == last else None)
             if not fine:  # what it started from is still there
-                state, fine = calls.take("find", careful, self.state, *span, self._rate())
+                fold = lambda: training.find_fold(self._training_step(), size)  # noqa: E731
+                state, fine = calls.take("find", fold, *span)
             self.state = state
-            self.batch = int(state["step"]) - self.begun
+            self.batch = int(state["step"]) - begun
             yield None if fine else calls.batch(self.batch)
             if not fine:
                 return
@@ -410,8 +451,11 @@ class Run:
         """Shuffle the rows of an epoch: a function of the run's key and the step it begins at."""
         if not shuffle or isinstance(data, Stream):
             return None
-        root = np.asarray(self.model._root)
-        return random.permutation(random.fold(root, "order", begun), len(data))
+        if begun not in self.orders:
+            root = np.asarray(self.model._root)
+            order = random.permutation(random.fold(root, "order", begun), len(data))
+            self.orders = {begun: order}
+        return self.orders[begun]
 
     def _batches(
         self, data: Arrays | Stream, size: int, order: np.ndarray | None
@@ -419,8 +463,11 @@ class Run:
         return data.batches() if isinstance(data, Stream) else data.batches(size, order)
 
     def _fresh(self) -> State:
-        fresh = self.target.fresh()
-        return fresh if self.engine == "numpy" else backend.to_engine(fresh, self.engine)
+        if self.engine == "numpy":
+            return self.target.fresh()
+        if self.empty is None:
+            self.empty = backend.to_engine(self.target.fresh(), self.engine)
+        return self.empty
 
     def _broken(self, batch: Batch) -> None:
         """Stop at a step whose numbers are not finite; the weights before it stay."""
@@ -445,9 +492,7 @@ class Run:
 
     def _measured(self, held_out: Any, size: int | None) -> dict[str, Any]:
         """Measure on held-out data, with names that begin with val_."""
-        kept = self.state["metrics"]
         logs = self._evaluated(held_out, size, self.listed)
-        self.state["metrics"] = kept
         return {f"val_{name}": value for name, value in logs.items()}
 
     def one(self, batch_data: Arrays) -> dict[str, Any]:
@@ -494,19 +539,20 @@ class Run:
     def _evaluated(
         self, data: Arrays | Stream, batch_size: int | None, listed: Any
     ) -> dict[str, Any]:
-        arrays = backend.to_engine(read(self.model), self.engine)
+        reached = {**self.state.get("params", {}), **self.state.get("fixed", {})}
+        arrays = reached or backend.to_engine(read(self.model), self.engine)
         size, make = _batch_size(batch_size, data), training.test_step
         listed.on_test_begin()
         tracked, number = self._fresh(), 0
         say = lambda: self.target.results(tracked)  # noqa: E731
         if self._folds(data):
             calls = Calls(self, data, size)
-            fold = lambda *sizes: training.test_fold(make(self.model, self.target), *sizes)  # noqa: E731
+            fold = lambda: training.test_fold(make(self.model, self.target), size)  # noqa: E731
             while number < calls.last:
                 listed.on_test_batch_begin(number)
                 most = number + 1 if listed.wants_every_batch else calls.last
-                span = number, calls.end("test", number, most)
-                (tracked, _), number = calls.take("test", fold, tracked, *span, arrays), span[1]
+                end = calls.end("test", number, most)
+                (tracked, _), number = calls.take("test", fold, tracked, number, end, arrays), end
                 listed.on_test_batch_end(number - 1, say)
         else:
             program = self._program("test", lambda: make(self.model, self.target))
@@ -559,13 +605,10 @@ class Calls:
 
     def __init__(self, run: Run, data: Arrays, size: int, order: np.ndarray | None = None) -> None:
         self.run, self.data, self.size, self.order = run, data, size, order
-        self.whole, self.rest = divmod(len(data), size)
-        self.last = self.whole + bool(self.rest)
+        self.last = math.ceil(len(data) / size)
         if id(data) not in run.placed:
             run.placed[id(data)] = backend.to_engine(Batch(data.x, data.y, data.w), run.engine)
-        self.rows = run.placed[id(data)]
-        short = None if order is None else order.astype(np.int32)
-        self.order_there = backend.to_engine(short, run.engine)
+        self.short = None if order is None else order.astype(np.int32)
 
     def batch(self, number: int) -> Batch:
         """Give the rows of a batch."""
@@ -573,21 +616,38 @@ class Calls:
         return self.data.rows(part if self.order is None else self.order[part])
 
     def end(self, kind: str, begin: int, most: int) -> int:
-        """Say before which step a call of some kind ends: the last batch may be a shorter one."""
-        count = self.run.counts.setdefault(kind, 1)
-        return min(begin + count, most, self.whole if begin < self.whole else self.last)
+        """Say before which step a call of some kind ends."""
+        return min(begin + self.run.counts.setdefault(kind, 1), most)
 
     def take(
-        self, kind: str, make: Any, state: State, begin: int, end: int, given: Any
+        self,
+        kind: str,
+        make: Callable[[], Any],
+        state: State,
+        begin: int,
+        end: int,
+        given: Any,
+        meanwhile: Callable[[], Any] | None = None,
     ) -> tuple[State, bool]:
-        """Make a call: see `training.folded`; `make` makes its program for a stride and a size."""
-        rows = self.size if begin < self.whole else self.rest
-        program = self.run._program(f"{kind} {self.size} {rows}", lambda: make(self.size, rows))
+        """Make a call: see `training.folded`.
+
+        Args:
+            kind: what kind of steps they are.
+            make: makes their program.
+            state: what they start from.
+            begin: the first step.
+            end: the step before which to end.
+            given: what all steps are given.
+            meanwhile: what to do while XLA computes.
+        """
+        program, counts = self.run._program(f"{kind} {self.size}", make), self.run.counts
+        rows, span = self.run.placed[id(self.data)], (np.int32(begin), np.int32(end))
         began = time.perf_counter()
-        span = np.int32(begin), np.int32(end)
-        state, fine = program(state, self.rows, self.order_there, *span, given)
-        fine = bool(fine)  # waits for it
-        took, counts = time.perf_counter() - began, self.run.counts
+        state, fine = program(state, rows, self.short, *span, given)
+        if meanwhile:
+            meanwhile()
+        fine = bool(fine)  # waits for XLA
+        took = time.perf_counter() - began
         if took > _CALL_SECONDS:
             counts[kind] = max(counts.get(kind, 1) // 2, 1)
         elif end - begin == counts.get(kind) and took < _CALL_SECONDS / 8:

@@ -346,15 +346,15 @@ def predict_step(model: Any) -> Callable[..., Any]:
 # ---------------------------------------------------------------------------- many steps in a call
 
 
-def folded(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+def folded(step: Callable[..., Any], size: int) -> Callable[..., Any]:
     """Make many steps one call, fit to be compiled.
 
     How many steps, is an argument: one program takes one or a thousand, so the numbers do not
-    depend on how an epoch is cut into calls.
+    depend on how an epoch is cut into calls. A last batch of fewer rows has a loop of its own
+    behind the others', since nobody knows what rows that only fill it up would change.
 
     Args:
         step: `step(state, batch, given) -> (state, whether to go on)`.
-        stride: how many rows lie between the first rows of two batches.
         size: how many rows a batch has.
 
     Returns:
@@ -366,14 +366,23 @@ def folded(step: Callable[..., Any], stride: int, size: int) -> Callable[..., An
     def fold(
         state: State, rows: Batch, order: Any, begin: Any, end: Any, given: Any
     ) -> tuple[State, Any]:
-        def body(carry: tuple[Any, State, Any]) -> tuple[Any, State, Any]:
-            number, before, _ = carry
-            batch = backend.rows(rows, order, number * stride, size)
-            after, fine = step(before, batch, given)
-            return number + 1, _typed_like(after, before), fine
+        whole, rest = divmod(len(leaves(rows.x)[0]), size)
 
-        going = lambda carry: carry[2] & (carry[0] < end)  # noqa: E731
-        return backend.loop(going, body, (begin, state, np.True_))[1:]
+        def turns(carry: tuple[Any, State, Any], last: Any, count: int) -> tuple[Any, State, Any]:
+            def body(carry: tuple[Any, State, Any]) -> tuple[Any, State, Any]:
+                number, before, _ = carry
+                batch = backend.rows(rows, order, number * size, count)
+                after, fine = step(before, batch, given)
+                return number + 1, _typed_like(after, before), fine
+
+            return backend.loop(lambda carry: carry[2] & (carry[0] < last), body, carry)
+
+        carry = (begin, state, np.True_)
+        if whole:
+            carry = turns(carry, backend.namespace(end).minimum(end, whole), size)
+        if rest:
+            carry = turns(carry, end, rest)
+        return carry[1:]
 
     return fold
 
@@ -384,7 +393,7 @@ def _typed_like(tree: Any, other: Any) -> Any:
     return tree_map(cast, tree, other)
 
 
-def train_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+def train_fold(step: Callable[..., Any], size: int) -> Callable[..., Any]:
     """Fold training steps until a loss is not finite; parameters are looked at in the end only.
 
     What has stopped being a finite number stays so. Which step it was, `find_fold` tells.
@@ -394,7 +403,7 @@ def train_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[...
         after, loss = step(state, batch, rate)
         return after, backend.namespace(loss).isfinite(loss)
 
-    fold = folded(quick, stride, size)
+    fold = folded(quick, size)
 
     def run(*args: Any) -> tuple[State, Any]:
         after, fine = fold(*args)
@@ -403,16 +412,16 @@ def train_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[...
     return run
 
 
-def test_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+def test_fold(step: Callable[..., Any], size: int) -> Callable[..., Any]:
     """Fold evaluation steps, to the end whatever they give."""
 
     def always(tracked: State, batch: Batch, arrays: State) -> tuple[State, Any]:
         return step(tracked, batch, arrays)[0], np.True_
 
-    return folded(always, stride, size)
+    return folded(always, size)
 
 
-def find_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[..., Any]:
+def find_fold(step: Callable[..., Any], size: int) -> Callable[..., Any]:
     """Fold training steps up to before the first whose loss or parameters are not finite."""
 
     def careful(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
@@ -420,7 +429,7 @@ def find_fold(step: Callable[..., Any], stride: int, size: int) -> Callable[...,
         where = backend.namespace(fine).where
         return tree_map(lambda new, old: where(fine, new, old), after, state), fine
 
-    return folded(careful, stride, size)
+    return folded(careful, size)
 
 
 # --------------------------------------------------------------------------- when numbers break
