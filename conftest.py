@@ -1,5 +1,6 @@
-"""Tests and doctests read English messages, whatever the environment says."""
+"""Tests read English messages and compile anew, whatever the environment says."""
 
 import os
 
 os.environ.pop("TRASLUZ_LANG", None)
+os.environ["TRASLUZ_CACHE"] = ""

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trasluz import config
 from trasluz.errors import UserError, unknown
 from trasluz.tree import leaves, tree_map
 
 ENGINES = ("numpy", "xla")
+_KEPT_PROGRAMS = 2**28
 
 
 def namespace(*args: Any) -> Any:
@@ -55,7 +59,33 @@ def _jax() -> Any:
             "the engine 'xla' needs jax, which is not installed",
             mend="pip install 'trasluz[xla]', or use engine='numpy'",
         ) from error
+    if jax.config.jax_compilation_cache_dir is None and (folder := _program_folder()):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return jax
+
+
+def _program_folder() -> Path | None:
+    """Give the folder in which XLA keeps compiled programs from one process to the next.
+
+    What was written longest ago is removed once they fill more than `_KEPT_PROGRAMS` bytes.
+    """
+    cache = config.cache_folder()
+    if cache is None:
+        return None
+    folder = cache / "xla"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = {file: file.stat() for file in folder.iterdir()}
+        size = sum(stat.st_size for stat in written.values())
+        for file in sorted(written, key=lambda file: written[file].st_mtime):
+            if size <= _KEPT_PROGRAMS:
+                break
+            size -= written[file].st_size
+            file.unlink()
+    except (OSError, RuntimeError):  # no home, no right to write, another process tidies up
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 # ------------------------------------------------------------------ what namespaces do not share

@@ -1,6 +1,10 @@
-"""The floating type in which layers and data are made unless they say otherwise."""
+"""What goes for a whole program: the floating type, and where compiled programs are kept."""
 
 from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
 
 from trasluz.errors import unknown
 
@@ -29,3 +33,20 @@ def set_floatx(value: str) -> None:
     if value not in FLOATS:
         raise unknown("floating type", value, FLOATS)
     _Config.floatx = value
+
+
+def cache_folder() -> Path | None:
+    """Give the folder for what may be lost: `TRASLUZ_CACHE`, else the user's cache folder.
+
+    `None` if `TRASLUZ_CACHE` is set and empty.
+    """
+    given = os.environ.get("TRASLUZ_CACHE")
+    if given is not None:
+        return Path(given).expanduser() if given else None
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "trasluz"
