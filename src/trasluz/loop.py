@@ -16,7 +16,7 @@ from trasluz import backend, callbacks, random, training
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable
-from trasluz.state import assign_paths, handles, holders, read, unique
+from trasluz.state import handles, holders, read, unique
 from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
@@ -43,7 +43,7 @@ class Run:
 
     def __init__(self, model: Any, engine: str | None) -> None:
         self.model = model
-        assign_paths(model)  # layers may have been put into another model since
+        self.walk = model._walked()  # its paths too: a layer may lie in another model since
         self.asked = model._engine if engine is None else engine
         if self.asked not in ("auto", *backend.ENGINES):
             raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
@@ -54,10 +54,10 @@ class Run:
         self.begun: int | None = None  # the step at which the epoch began
         self.limit: int | None = None  # how many batches an epoch has at most
         self.state: State = {}
-        self.parts: list[Any] = []
-        self.weights: list[Any] = []
         self.known: list[Any] = []  # what the model holds, as the run left it
         self.programs: dict[str, Any] = {}
+        self.shapes: list[Any] = []  # of a row, where steps are asked for one by one
+        self.outputs: list[tuple[int, ...]] = []  # the shapes of a row's outputs
         self.dtype: str | None = None  # the floating type of the weights, once it is asked for
         self.empty: State | None = None  # the trackers' arrays before anything was seen
         self.orders: dict[int, np.ndarray] = {}  # that of one epoch, by the step it begins at
@@ -75,9 +75,9 @@ class Run:
 
     def _program(self, kind: str, make: Any) -> Any:
         """Give a compiled step, kept as long as nothing that it was made from changes."""
-        if self.engine == "numpy":
-            return make()
         if kind not in self.programs:
+            if self.engine == "numpy":
+                return self.programs.setdefault(kind, make())
             programs = self.model._programs
             key, functions = self._fingerprint(kind)
             if (kind, key) not in programs:
@@ -132,22 +132,24 @@ class Run:
         few = tree_map(lambda a: a[:2], batch.x)
         with np.errstate(all="ignore"):
             p = leaves(training.predict_step(model)(read(model), few))
-        y = training.spread(batch.y, self.target.names, "y")
-        self._check_targets(y, p, len(leaves(batch.x)[0]))
+        self.outputs = [output.shape[1:] for output in p]
+        self._check_targets(batch)
         none = np.zeros((0,))
+        y = training.spread(batch.y, self.target.names, "y")
         self.target.prepare([none if t is None else t for t in y], p)
 
-    def _check_targets(self, y: list[Any], p: list[Any], rows: int) -> None:
+    def _check_targets(self, batch: Batch) -> None:
         from trasluz import losses
 
+        rows, y = len(leaves(batch.x)[0]), training.spread(batch.y, self.target.names, "y")
         for name, target, output, loss in zip(
-            self.target.names, y, p, self.target.losses, strict=True
+            self.target.names, y, self.outputs, self.target.losses, strict=True
         ):
             if target is None or loss is None:
                 continue
-            shape = (rows, *output.shape[1:])
+            shape = (rows, *output)
             if isinstance(loss, losses.SparseCategoricalCrossentropy):
-                classes = output.shape[-1]
+                classes = output[-1]
                 numbers = np.asarray(target)
                 skip = loss.ignore_class
                 numbers = numbers if skip is None else numbers[numbers != skip]
@@ -186,7 +188,7 @@ class Run:
         if self.engine != "numpy":
             state = backend.to_engine(state, self.engine)
         self.state = state
-        self.parts, self.weights = list(holders(model)), handles(model)
+        self.walk = model._walked()
         self.known = self._held()
 
     def _rate(self) -> Any:
@@ -204,7 +206,7 @@ class Run:
         """Put what the run has reached back into the model."""
         state = backend.to_numpy({k: self.state[k] for k in ("params", "fixed", "slots", "step")})
         arrays = {**state["params"], **state["fixed"]}
-        for weight in self.weights:
+        for weight in self.walk.weights:
             weight.holder.__dict__[weight.attribute] = arrays[weight.path]
         self.model._slots = state["slots"]
         self.model.optimizer.iterations = int(state["step"])
@@ -220,11 +222,10 @@ class Run:
     def _held(self) -> list[Any]:
         """List what the model holds: arrays, and what says which of them move."""
         model = self.model
-        arrays = [weight.value for weight in self.weights]
-        return [*arrays, model._slots, model._root, model.optimizer.iterations, *self._moving()]
-
-    def _moving(self) -> list[bool]:
-        return [part.trainable for part in self.parts] + [w.spec.trainable for w in self.weights]
+        walk = self.walk
+        arrays = [weight.value for weight in walk.weights]
+        moving = [part.trainable for part in walk.parts] + [w.spec.trainable for w in walk.weights]
+        return [*arrays, model._slots, model._root, model.optimizer.iterations, *moving]
 
     def _changed(self) -> bool:
         """Tell whether the model is no longer what the run left there."""
@@ -236,7 +237,7 @@ class Run:
         if self.engine == "numpy":  # the run's arrays are the model's own
             return False
         ours = {**self.state["params"], **self.state["fixed"]}
-        return not all(np.array_equal(w.value, ours[w.path]) for w in self.weights)
+        return not all(np.array_equal(w.value, ours[w.path]) for w in self.walk.weights)
 
     # ------------------------------------------------------------------------------------ training
 
@@ -496,10 +497,19 @@ class Run:
         return {f"val_{name}": value for name, value in logs.items()}
 
     def one(self, batch_data: Arrays) -> dict[str, Any]:
-        """Make one training step."""
+        """Make one training step; may be called again as long as the model's structure stays."""
         batch = batch_data.rows(slice(None))
-        self._prepare(batch)
-        self._start()
+        shapes = [(a.shape[1:], a.dtype) for a in leaves(batch)]
+        if shapes != self.shapes:
+            self._prepare(batch)
+            self._start()
+            self.shapes = shapes
+        else:
+            self._check_targets(batch)
+            self.load()
+            self.state["metrics"] = self._fresh()
+        if self.engine != "numpy":
+            self.programs.clear()  # hyper-parameters may have changed
         step = self._program("step", lambda: training.checked(self._training_step()))
         with np.errstate(all="ignore"):
             state, fine = step(self.state, batch, self._rate())

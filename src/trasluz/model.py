@@ -13,10 +13,10 @@ from trasluz import backend, optimizers, random
 from trasluz.data import Arrays, Stream, is_stream, weights_of_classes
 from trasluz.errors import UserError, unknown
 from trasluz.layer import Layer
-from trasluz.state import Context, assign_paths, handles, holders
+from trasluz.state import Context, Walk, assign_paths, handles, holders
 from trasluz.symbolic import SymbolicTensor, rows_of, shapes_of, symbol
-from trasluz.training import Objective, State
-from trasluz.tree import leaves
+from trasluz.training import NO_KEY, Objective, State
+from trasluz.tree import leaves, tree_map
 
 ENGINES = ("auto", *backend.ENGINES)
 
@@ -28,7 +28,9 @@ class Model(Layer):
     that layers were called on; a subclass that keeps layers in attributes and writes `call`.
     """
 
-    _apart: ClassVar[tuple[str, ...]] = ("_compiled_with",)
+    _apart: ClassVar[tuple[str, ...]] = (
+        "_compiled_with", "_programs", "_slots", "_walk", "_single", "history", "stop_training",
+    )  # fmt: skip
 
     optimizer: Any = field(default=None, init=False)
     stop_training: bool = field(default=False, init=False)
@@ -40,6 +42,8 @@ class Model(Layer):
     _slots: State | None = field(default=None, init=False)
     _root: Any = field(default=None, init=False)
     _input_symbols: Any = field(default=None, init=False)
+    _walk: Walk | None = field(default=None, init=False)
+    _single: Any = field(default=None, init=False)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
@@ -50,7 +54,13 @@ class Model(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled steps out of copies: they are made again when they are needed."""
-        return {**self.__dict__, "_programs": {}}
+        return {**self.__dict__, "_programs": {}, "_walk": None, "_single": None}
+
+    def _walked(self) -> Walk:
+        """Give what is found in walking the model; it walks again where something changed."""
+        if self._walk is None or not self._walk.holds():
+            self.__dict__["_walk"] = Walk(self)
+        return self.__dict__["_walk"]
 
     # ---------------------------------------------------------------------------------- building
 
@@ -395,7 +405,10 @@ class Model(Layer):
         self._check_given(x, y)
         data = self._arrays(x, y, sample_weight)
         self._weigh(data, class_weight)
-        logs = Run(self, None).one(data)
+        walk = self._walked()
+        if self._single is None or self._single[0] is not walk:
+            self.__dict__["_single"] = (walk, Run(self, None))
+        logs = self._single[1].one(data)
         return logs if return_dict else _unpacked(logs)
 
     def evaluate(
@@ -453,11 +466,39 @@ class Model(Layer):
         """
         from trasluz.loop import Run
 
+        if not (verbose or steps or callbacks) and self._is_one_batch(x, batch_size):
+            return self._outputs(x)
         if is_stream(x, None):
             data: Any = Stream(x, self._dtype(), steps)
         else:
             data = self._arrays(x, None).first(steps, batch_size)
         return Run(self, None).predict(data, batch_size, callbacks, verbose)
+
+    def _is_one_batch(self, x: Any, size: Any) -> bool:
+        """Tell whether `x` is a batch as NumPy takes it: there is nothing to prepare then."""
+        return (
+            self._engine != "xla"
+            and self.built
+            and type(x) is np.ndarray
+            and x.ndim > 0
+            and isinstance(self._input_symbols, SymbolicTensor)
+            and (x.dtype == (own := self._input_symbols.dtype) or x.dtype.kind == own.kind == "f")
+            and (size is None or (type(size) is int and 0 < len(x) <= size))
+            and len(x) > 0
+        )
+
+    def _outputs(self, x: Any) -> Any:
+        """Compute the outputs for a batch, by the layers themselves; no weight moves."""
+        self._check_shape(x)
+        weights = self._walked().weights
+        before = [weight.value for weight in weights]
+        try:
+            with np.errstate(all="ignore"), Context(False, NO_KEY):
+                x = x.astype(self._input_symbols.dtype, copy=False)
+                return tree_map(np.array, self(x))
+        finally:
+            for weight, value in zip(weights, before, strict=True):
+                weight.holder.__dict__[weight.attribute] = value
 
     def reset_metrics(self) -> None:
         """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""

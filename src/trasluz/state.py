@@ -21,7 +21,7 @@ import numpy as np
 from trasluz import config, ops, random
 from trasluz.errors import UserError, nearest
 from trasluz.tape import Row, Traced
-from trasluz.tree import leaves, tree_map
+from trasluz.tree import BRANCHING, leaves, tree_map
 
 _most_numbers: ContextVar[int] = ContextVar("most_numbers", default=2**32)
 
@@ -135,6 +135,7 @@ class Holder:
     trainable: bool = True
     _path: str = ""
     _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the holder's own
+    _changes: ClassVar[int] = 0  # how often an attribute of any holder became another thing
 
     @property
     def _specs(self) -> dict[str, Param]:
@@ -150,14 +151,25 @@ class Holder:
         held = self.__dict__.get(name)
         if type(held) is not Variable or type(value) is Variable or not hasattr(value, "shape"):
             object.__setattr__(self, name, value)
+            array = hasattr(value, "shape") and type(value) is not Variable
+            if not array and name not in self._apart:
+                Holder._changes += 1
         else:
             held.assign(value)
 
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        Holder._changes += 1
+
     def children(self) -> Iterator[Holder]:
         """List the holders kept in attributes, in lists and dicts too; variables come first."""
-        kept = [value for name, value in self.__dict__.items() if name not in self._apart]
-        found = [held for value in kept for held in leaves(value) if isinstance(held, Holder)]
-        yield from sorted(found, key=_turn)
+        found: list[Holder] = []
+        for name, value in self.__dict__.items():
+            if isinstance(value, Holder):
+                found += [value] if name not in self._apart else []
+            elif isinstance(value, BRANCHING) and value and name not in self._apart:
+                found += [held for held in leaves(value) if isinstance(held, Holder)]
+        yield from sorted(found, key=_turn) if len(found) > 1 else found
 
     @property
     def path(self) -> str:
@@ -412,7 +424,8 @@ def assign_paths(holder: Holder, path: str = "", seen: set[int] | None = None) -
     """Give everything below a holder its path: names of siblings are made unique."""
     seen = set() if seen is None else seen
     seen.add(id(holder))
-    holder._path = path
+    if holder._path != path:
+        holder._path = path
     fresh = []
     for child in holder.children():
         if id(child) not in seen:
@@ -486,6 +499,46 @@ def write(holder: Holder, arrays: dict[str, Any]) -> None:
         one.__dict__[attribute] = array
 
 
+class Walk:
+    """What is found in walking a holder, good as long as nothing is put in or taken out.
+
+    Args:
+        holder: a model, built.
+    """
+
+    def __init__(self, holder: Holder) -> None:
+        assign_paths(holder)
+        self.parts, self.weights = list(holders(holder)), handles(holder)
+        self.moving = self._moving()
+        self.changes = Holder._changes
+        kept = [v for one in self.parts for k, v in vars(one).items() if k not in one._apart]
+        self.containers = [(inner, _ids(inner)) for value in kept for inner in _containers(value)]
+
+    def holds(self) -> bool:
+        """Tell whether the holder would be found the same again."""
+        return (
+            self.changes == Holder._changes
+            and self.moving == self._moving()
+            and all(_ids(container) == ids for container, ids in self.containers)
+        )
+
+    def _moving(self) -> list[bool]:
+        return [weight.spec.trainable for weight in self.weights]
+
+
+def _ids(container: Any) -> list[int]:
+    return [*map(id, container.values() if isinstance(container, dict) else container)]
+
+
+def _containers(value: Any) -> Iterator[Any]:
+    """List the lists and dicts in a value, which can change in place."""
+    if isinstance(value, BRANCHING):
+        if not isinstance(value, tuple):
+            yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _containers(inner)
+
+
 class Binding:
     """A holder's structure, walked once: makes twins with other arrays in them, and reads them.
 
@@ -536,7 +589,9 @@ class _Place(int):
 
 
 def _holds(value: Any) -> bool:
-    return any(isinstance(held, Holder) for held in leaves(value))
+    if isinstance(value, BRANCHING):
+        return any(isinstance(held, Holder) for held in leaves(value))
+    return isinstance(value, Holder)
 
 
 def _numbered(value: Any, numbers: dict[int, int]) -> Any:

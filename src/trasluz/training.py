@@ -18,6 +18,7 @@ from trasluz.state import Binding, Context, Holder, assign_paths, bind, handles,
 from trasluz.tree import leaves, tree_map
 
 State = dict[str, Any]
+NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers that insist on it
 
 
 class Trackers(Holder):
@@ -329,7 +330,7 @@ def test_step(model: Any, target: Objective) -> Callable[..., Any]:
     bound = Bound(model, target)
 
     def step(tracked: State, batch: Batch, arrays: State) -> tuple[State, Any]:
-        context = Context(False, random.key(0))
+        context = Context(False, NO_KEY)
         f = lambda arrays: bound.objective(arrays, {}, batch, context)  # noqa: E731
         loss, _, kept = tape.vjp(f, arrays, has_aux=True)
         return bound.track(tracked, kept), loss
@@ -340,7 +341,7 @@ def test_step(model: Any, target: Objective) -> Callable[..., Any]:
 def predict_step(model: Any) -> Callable[..., Any]:
     """Make the pure prediction step: `step(arrays, x) -> outputs`."""
     bound = Bound(model)
-    return lambda arrays, x: bound.forward(arrays, x, Context(False, random.key(0)))[0]
+    return lambda arrays, x: bound.forward(arrays, x, Context(False, NO_KEY))[0]
 
 
 # ---------------------------------------------------------------------------- many steps in a call
