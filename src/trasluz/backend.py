@@ -206,12 +206,18 @@ def compiled(f: Callable[..., Any], engine: str) -> Callable[..., Any]:
     return run
 
 
-def to_engine(tree: Any, engine: str) -> Any:
-    """Move arrays to where the engine computes."""
+def to_engine(tree: Any, engine: str, lent: bool = False) -> Any:
+    """Move arrays to where the engine computes.
+
+    Args:
+        tree: the arrays.
+        engine: "numpy" or "xla".
+        lent: whether nobody writes to them as long as they are in use: one copy less then.
+    """
     if engine == "numpy":
         return tree
     with _width_of(tree):
-        return tree_map(_jax().numpy.array, tree)
+        return tree_map(_jax().device_put if lent else _jax().numpy.array, tree)
 
 
 def to_numpy(tree: Any) -> Any:

@@ -617,7 +617,8 @@ class Calls:
         self.run, self.data, self.size, self.order = run, data, size, order
         self.last = math.ceil(len(data) / size)
         if id(data) not in run.placed:
-            run.placed[id(data)] = backend.to_engine(Batch(data.x, data.y, data.w), run.engine)
+            whole = Batch(data.x, data.y, data.w)
+            run.placed[id(data)] = backend.to_engine(whole, run.engine, lent=True)
         self.short = None if order is None else order.astype(np.int32)
 
     def batch(self, number: int) -> Batch:
@@ -658,10 +659,9 @@ class Calls:
             meanwhile()
         fine = bool(fine)  # waits for XLA
         took = time.perf_counter() - began
-        if took > _CALL_SECONDS:
-            counts[kind] = max(counts.get(kind, 1) // 2, 1)
-        elif end - begin == counts.get(kind) and took < _CALL_SECONDS / 8:
-            counts[kind] *= 8
+        if took > _CALL_SECONDS or end - begin == counts.get(kind):
+            fit = int(_CALL_SECONDS / took * (end - begin))
+            counts[kind] = max(1, min(fit, 8 * counts.get(kind, 1)))
         return state, fine
 
 
