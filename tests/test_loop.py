@@ -317,6 +317,17 @@ def test_one_row_is_predicted_as_many_are(engine):
     assert model.predict(x[:1]).dtype == np.float32
 
 
+def test_a_drawn_model_predicts_one_row():
+    first, second = Input((2,)), Input((2,))
+    h = layers.Dense(3, "tanh")(first)
+    one, two = Model(first, h), Model([first, second], [h, layers.Dense(3)(second)])
+    x = np.ones((1, 2), "float32")
+    assert one.predict(x).shape == (1, 3)
+    assert [part.shape for part in two.predict([x, x])] == [(1, 3), (1, 3)]
+    named = Model(first, {"a": h, "b": h})
+    assert set(named.predict(x)) == {"a", "b"}
+
+
 def test_a_prediction_is_nobody_elses_array():
     model = Sequential([Input((2,)), layers.Activation("linear")])
     x = np.ones((1, 2), "float32")
@@ -403,6 +414,26 @@ def test_what_changes_between_batches_is_taken_up(engine):
     assert (np.array(drops.layers[0].kernel) != np.array(plain.layers[0].kernel)).any()
     again, _ = steps([lambda model: model.compile(optimizers.SGD(0.0), "mse", engine=engine)])
     np.testing.assert_array_equal(again.layers[0].kernel, first.layers[0].kernel)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_batch_is_measured_as_the_model_is_now(engine):
+    x, y = table(16)
+    model = network(engine)
+    for change in (
+        lambda: None,
+        lambda: model.fit(x, y, epochs=1, verbose=0),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.set_weights([w + 0.5 for w in model.get_weights()]),
+        lambda: setattr(model.layers[1], "epsilon", 0.5),
+    ):
+        change()
+        now, steps = model.get_weights(), model.optimizer.iterations
+        here, there = model.test_on_batch(x, y), model.evaluate(x, y, batch_size=None, verbose=0)
+        np.testing.assert_allclose(here, there, rtol=1e-5)
+        assert model.optimizer.iterations == steps
+        for v, w in zip(now, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(v, w)
 
 
 def test_bad_class_numbers_are_refused_in_a_later_batch_too():

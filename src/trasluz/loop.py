@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
 # "auto" takes XLA when NumPy would need more than this many seconds for what is ahead.
-_WORTH_COMPILING = 8.0
+_WORTH_COMPILING = 4.0
 _SECONDS_A_STEP = 300e-6
 _FLOPS_A_SECOND = 2e10
 # A compiled call takes as many steps as fit into so many seconds: between calls a run listens.
@@ -366,8 +366,11 @@ class Run:
             self.state["metrics"] = self._fresh()
             self.begun = int(self.state["step"])
         order, broken = self._order(data, self.begun, shuffle), None
-        take = self._in_calls if self._folds(data) else self._one_by_one
-        for broken in take(data, size, order):
+        for broken in (
+            self._in_calls(data, size, order)
+            if self._folds(data)
+            else self._one_by_one(data, size, order)
+        ):
             if broken is not None:
                 self._broken(broken)
                 break
@@ -431,7 +434,7 @@ class Run:
         often = [int(b.save_freq) for b in self._backups() if b.save_freq != "epoch"]
         return stops + [(self.batch // n + 1) * n for n in often]
 
-    def _folds(self, data: Arrays | Stream) -> bool:
+    def _folds(self, data: Arrays | Stream) -> TypeGuard[Arrays]:
         """Tell whether many steps go into one call: the data have to be where XLA computes."""
         if self.engine == "numpy" or isinstance(data, Stream):
             return False
@@ -496,8 +499,8 @@ class Run:
         logs = self._evaluated(held_out, size, self.listed)
         return {f"val_{name}": value for name, value in logs.items()}
 
-    def one(self, batch_data: Arrays) -> dict[str, Any]:
-        """Make one training step; may be called again as long as the model's structure stays."""
+    def _ready(self, batch_data: Arrays) -> Batch:
+        """Get ready for one batch; again and again, as long as the model's structure stays."""
         batch = batch_data.rows(slice(None))
         shapes = [(a.shape[1:], a.dtype) for a in leaves(batch)]
         if shapes != self.shapes:
@@ -510,6 +513,19 @@ class Run:
             self.state["metrics"] = self._fresh()
         if self.engine != "numpy":
             self.programs.clear()  # hyper-parameters may have changed
+        return batch
+
+    def measure_one(self, batch_data: Arrays) -> dict[str, Any]:
+        """Measure on one batch."""
+        batch = self._ready(batch_data)
+        program = self._program("test", lambda: training.test_step(self.model, self.target))
+        arrays = {**self.state["params"], **self.state["fixed"]}
+        with np.errstate(all="ignore"):
+            return self.target.results(program(self.state["metrics"], batch, arrays)[0])
+
+    def train_one(self, batch_data: Arrays) -> dict[str, Any]:
+        """Make one training step."""
+        batch = self._ready(batch_data)
         step = self._program("step", lambda: training.checked(self._training_step()))
         with np.errstate(all="ignore"):
             state, fine = step(self.state, batch, self._rate())

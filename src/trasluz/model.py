@@ -400,16 +400,20 @@ class Model(Layer):
         return_dict: bool = False,
     ) -> Any:
         """Make one training step on a batch: the loss and metrics of it."""
-        from trasluz.loop import Run
-
         self._check_given(x, y)
         data = self._arrays(x, y, sample_weight)
         self._weigh(data, class_weight)
+        logs = self._single_run().train_one(data)
+        return logs if return_dict else _unpacked(logs)
+
+    def _single_run(self) -> Any:
+        """Give a run for single batches: the same one as long as the model's structure stays."""
+        from trasluz.loop import Run
+
         walk = self._walked()
         if self._single is None or self._single[0] is not walk:
             self.__dict__["_single"] = (walk, Run(self, None))
-        logs = self._single[1].one(data)
-        return logs if return_dict else _unpacked(logs)
+        return self._single[1]
 
     def evaluate(
         self,
@@ -442,7 +446,8 @@ class Model(Layer):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Measure loss and metrics on one batch."""
-        return self.evaluate(x, y, None, 0, sample_weight, return_dict=return_dict)
+        logs = self._single_run().measure_one(self._arrays(x, y, sample_weight))
+        return logs if return_dict else _unpacked(logs)
 
     def predict(
         self,
@@ -467,7 +472,7 @@ class Model(Layer):
         from trasluz.loop import Run
 
         if not (verbose or steps or callbacks) and self._is_one_batch(x, batch_size):
-            return self._outputs(x)
+            return self._predicted(x)
         if is_stream(x, None):
             data: Any = Stream(x, self._dtype(), steps)
         else:
@@ -487,18 +492,13 @@ class Model(Layer):
             and len(x) > 0
         )
 
-    def _outputs(self, x: Any) -> Any:
-        """Compute the outputs for a batch, by the layers themselves; no weight moves."""
+    def _predicted(self, x: Any) -> Any:
+        """Compute the outputs for a batch, by twins of the layers: nothing of the model moves."""
         self._check_shape(x)
-        weights = self._walked().weights
-        before = [weight.value for weight in weights]
-        try:
-            with np.errstate(all="ignore"), Context(False, NO_KEY):
-                x = x.astype(self._input_symbols.dtype, copy=False)
-                return tree_map(np.array, self(x))
-        finally:
-            for weight, value in zip(weights, before, strict=True):
-                weight.holder.__dict__[weight.attribute] = value
+        x = x.astype(self._input_symbols.dtype, copy=False)
+        twin = self._walked().binding.twins({})[0]
+        with np.errstate(all="ignore"), Context(False, NO_KEY):
+            return tree_map(np.array, twin(x))
 
     def reset_metrics(self) -> None:
         """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""

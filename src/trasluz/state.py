@@ -514,6 +514,11 @@ class Walk:
         kept = [v for one in self.parts for k, v in vars(one).items() if k not in one._apart]
         self.containers = [(inner, _ids(inner)) for value in kept for inner in _containers(value)]
 
+    @functools.cached_property
+    def binding(self) -> Binding:
+        """What makes twins of the holder."""
+        return Binding(self.parts[0])
+
     def holds(self) -> bool:
         """Tell whether the holder would be found the same again."""
         return (
