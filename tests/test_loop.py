@@ -91,6 +91,21 @@ def test_listening_to_batches_changes_nothing(lengths):
     same(a, b)
 
 
+def test_stopping_at_what_is_no_number_needs_no_call_a_batch(lengths, monkeypatch):
+    monkeypatch.setattr(loop, "_CALL_SECONDS", 100.0)
+    x, y = table()
+    model = network()
+    model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks.TerminateOnNaN())
+    assert max(end - begin for _, begin, end in lengths) > 1
+    y[70] = np.nan
+    for engine in ENGINES:
+        model = network(engine)
+        stop = callbacks.TerminateOnNaN()
+        history = model.fit(x, y, 8, 3, shuffle=False, verbose=0, callbacks=stop).history
+        assert (model.optimizer.iterations, len(history["loss"])) == (8, 1)
+        assert np.isnan(history["loss"][0])
+
+
 @pytest.mark.parametrize("rows", [64, 83, 5])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_both_engines_take_the_same_way(rows, weighted):

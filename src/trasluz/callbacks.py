@@ -196,8 +196,12 @@ class CallbackList(Callback):
 
     @property
     def wants_every_batch(self) -> bool:
-        """Whether any has a hook for batches besides the progress line, which can do with a few."""
-        return any(not isinstance(c, ProgbarLogger) for cs in self._hearers.values() for c in cs)
+        """Whether any has a hook for batches that cannot do with hearing a few of them.
+
+        The progress line can, and `TerminateOnNaN`, since a run itself stops at such a batch.
+        """
+        modest = (ProgbarLogger, TerminateOnNaN)
+        return any(not isinstance(c, modest) for cs in self._hearers.values() for c in cs)
 
     def _batch(self, hook: str, batch: int, logs: Any) -> None:
         """Speak to those who listen; `logs` may be a function that works them out."""
