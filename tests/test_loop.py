@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -509,3 +511,44 @@ def test_where_programs_are_kept(tmp_path, monkeypatch):
     assert backend._program_folder() is None
     monkeypatch.setenv("TRASLUZ_CACHE", "")
     assert backend._program_folder() is None
+
+
+# -------------------------------------------------------------------------------- a real interrupt
+
+ENDLESS = """
+import numpy as np
+from trasluz import Sequential, callbacks, layers, utils
+
+def fit(epochs, file):
+    utils.set_random_seed(0)
+    dense = layers.Dense(4, "tanh")
+    m = Sequential([layers.Input((3,)), dense, layers.Dropout(0.2), layers.Dense(1)])
+    m.compile("adam", "mse", engine="xla")
+    x = np.linspace(0, 1, 3000, dtype="float32").reshape(1000, 3)
+    kept = [callbacks.BackupAndRestore(file, delete_checkpoint=False)] if file else []
+    tell = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, flush=True))
+    history = m.fit(x, x[:, :1], batch_size=12, epochs=epochs, verbose=0, callbacks=[*kept, tell])
+    return m, history
+"""
+
+
+def test_ctrl_c_is_heard_soon_and_loses_nothing(tmp_path):
+    file = tmp_path / "checkpoint"
+    program = f"{ENDLESS}\nfit(10**6, {str(file)!r})"
+    running = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(20):
+        running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    asked = time.perf_counter()
+    said, error = running.communicate(timeout=60)
+    assert time.perf_counter() - asked < 10
+    assert "KeyboardInterrupt" in error
+    done = int((said.split() or ["19"])[-1]) + 1
+    space: dict = {}
+    exec(ENDLESS, space)
+    resumed, again = space["fit"](done + 2, file)
+    whole, history = space["fit"](done + 2, None)
+    same(resumed, whole)
+    assert again.history == history.history
