@@ -1,16 +1,19 @@
 """Random numbers that a key determines: Threefry-2x32, the same bits on NumPy and XLA.
 
 A key is two 32-bit words. Nothing is threaded through: a step's key is `fold(root, step)`, a
-layer's is `fold(key, path)`, so any draw of any step can be made again.
+layer's is `fold(key, path)`, so any draw of any step can be made again. Several keys, stacked along
+leading axes, draw at once what each of them draws alone.
 
 Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011).
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,12 +42,12 @@ def fold(key: Any, *data: Any) -> Any:
     words = [zlib.crc32(d.encode()) if isinstance(d, str) else d for d in (*data, 0)[:2]]
     xp = namespace(key, *words)
     first, second = (xp.asarray(w, dtype=xp.uint32).reshape(1) for w in words)
-    return xp.concatenate(_threefry(key, first, second))
+    return xp.concatenate(_threefry(key, first, second), axis=-1)
 
 
 def _threefry(key: Any, a: Any, b: Any) -> tuple[Any, Any]:
     """Scramble pairs of words: 20 rounds of add, rotate, exclusive or."""
-    k0, k1 = key[0:1], key[1:2]
+    k0, k1 = key[..., 0:1], key[..., 1:2]
     words = (k0, k1, k0 ^ k1 ^ _PARITY)
     a, b = a + k0, b + k1
     for i in range(5):
@@ -58,13 +61,13 @@ def _threefry(key: Any, a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def bits(key: Any, shape: tuple[int, ...]) -> Any:
-    """Draw 32 random bits an entry."""
+    """Draw 32 random bits an entry; with several keys, along leading axes, for each of them."""
     xp = namespace(key)
     size = math.prod(shape)
     half = (size + 1) // 2
     count = xp.arange(half, dtype=xp.uint32)
     a, b = _threefry(key, count, count + np.uint32(half))
-    return xp.concatenate([a, b])[:size].reshape(shape)
+    return xp.concatenate([a, b], axis=-1)[..., :size].reshape(key.shape[:-1] + shape)
 
 
 def uniform(key: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
@@ -86,7 +89,8 @@ def normal(key: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
     """Draw from the standard normal distribution by Box and Muller's transform."""
     xp = namespace(key)
     scale = np.dtype(dtype).type
-    u, v = (bits(key, (2, *shape)) >> np.uint32(8)).astype(dtype)
+    pairs = (bits(key, (2, *shape)) >> np.uint32(8)).astype(dtype)
+    u, v = xp.moveaxis(pairs, key.ndim - 1, 0)
     radius = xp.sqrt(scale(-2) * xp.log((u + scale(1)) * scale(2.0**-24)))
     return radius * xp.cos(v * scale(2 * math.pi * 2.0**-24))
 
@@ -107,8 +111,13 @@ def permutation(key: Any, n: int) -> Any:
     >>> permutation(key(7), 5)
     array([0, 1, 3, 2, 4])
     """
-    xp = namespace(key)
-    return xp.argsort(bits(key, (n,)), stable=True)
+    xp, drawn = namespace(key), bits(key, (n,))
+    if xp is not np:
+        return xp.argsort(drawn, stable=True)
+    # Numbers and places in one word each: NumPy sorts those far faster than it finds an order.
+    words = (drawn.astype(np.uint64) << np.uint64(32)) | np.arange(n, dtype=np.uint64)
+    words.sort()
+    return (words & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 # ------------------------------------------------------------------------------- the program's seed
@@ -132,3 +141,18 @@ def next_key() -> Any:
         set_seed(int.from_bytes(os.urandom(8), "little"))
     _Program.asked += 1
     return fold(_Program.root, _Program.asked)
+
+
+def times_asked() -> int:
+    """Tell how many keys were asked for since the seed was set."""
+    return _Program.asked
+
+
+@contextlib.contextmanager
+def set_aside() -> Iterator[None]:
+    """Let seeds that are set inside leave the program's own as it was."""
+    kept = _Program.root, _Program.asked
+    try:
+        yield
+    finally:
+        _Program.root, _Program.asked = kept
