@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         utils,
     )
     from trasluz.layers import Input, Layer
+    from trasluz.many import fit_many
     from trasluz.models import Model, Sequential
     from trasluz.state import Param, Variable
 
@@ -48,6 +49,7 @@ _NAMES = {
     "Param": "trasluz.state",
     "Sequential": "trasluz.models",
     "Variable": "trasluz.state",
+    "fit_many": "trasluz.many",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "callbacks",
     "config",
     "constraints",
+    "fit_many",
     "initializers",
     "layers",
     "losses",

@@ -206,6 +206,17 @@ def compiled(f: Callable[..., Any], engine: str) -> Callable[..., Any]:
     return run
 
 
+def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """Let `f` compute many cases at once, fit to be compiled on XLA.
+
+    Args:
+        f: a pure function of trees of arrays.
+        axes: for each argument, the axis along which its arrays hold the cases, or `None` where
+            all cases share them. The results hold them along the first.
+    """
+    return _jax().vmap(f, in_axes=axes)
+
+
 def to_engine(tree: Any, engine: str, lent: bool = False) -> Any:
     """Move arrays to where the engine computes.
 

@@ -1,0 +1,816 @@
+"""Many trainings at once: rates, penalties, initial weights and seeds side by side in one program.
+
+What tells the members of a group apart are arrays (weights, keys, orders of rows, learning rates,
+factors of penalties), so the pure step of one training, mapped over them, trains them all. What
+changes shapes or formulas makes another group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import itertools
+import math
+import random as python_random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from trasluz import backend, initializers, metrics, ops, optimizers, random, regularizers, training
+from trasluz.callbacks import EarlyStopping
+from trasluz.data import Arrays, Batch, is_stream
+from trasluz.errors import UserError, unknown
+from trasluz.layer import registry
+from trasluz.loop import Calls, Run, _batch_size
+from trasluz.model import Model
+from trasluz.registry import serialize
+from trasluz.saving import custom_object_scope
+from trasluz.state import Weight, bind, handles, holders, read, unique, write
+from trasluz.training import NonFiniteError, State
+from trasluz.tree import tree_map
+from trasluz.utils import set_random_seed
+
+Settings = dict[str, Any]
+_FACTORS = ("l1", "l2")  # of penalties on kernels
+_KNOWN = ("model", "learning_rate", "seed", "batch_size", "optimizer", *_FACTORS)
+# Initializers of which one call draws for many keys, or which draw nothing.
+_DRAWS_ALL = {
+    *(kind for kind in initializers.Random.__subclasses__() if kind is not initializers.Orthogonal),
+    *initializers.Fans.__subclasses__(), initializers.Zeros, initializers.Ones,
+    initializers.Constant, initializers.Identity,
+}  # fmt: skip
+_SHOWN = 20  # lines of a printed table
+
+
+def fit_many(
+    model: Any,
+    x: Any,
+    y: Any,
+    seeds: int | Sequence[int] = 1,
+    learning_rates: Sequence[float] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    epochs: int = 1,
+    batch_size: int | None = 32,
+    validation_data: Any = None,
+    validation_split: float = 0.0,
+    sample_weight: Any = None,
+    shuffle: bool = True,
+    verbose: Any = "auto",
+    engine: str | None = None,
+) -> Runs:
+    """Train a model with every combination of settings, each from every seed.
+
+    The member with seed s is what these lines give, up to the rounding of the floating type:
+
+        trasluz.utils.set_random_seed(s)
+        one = trasluz.models.clone_model(model)     # or build(**settings)
+        one.compile(...)                            # as the model was, with the member's rate
+        one.fit(x, y, ...)
+
+    so it has weights, orders of rows and dropout masks of its own. The random numbers of the
+    program go on afterwards as if nothing had been drawn. On XLA all members that differ in seed,
+    learning rate, `l1`, `l2` or initializers alone are one program: a step is mapped over
+    `θ ← θ − ηₖ ∇(E(θ; batchₖ) + λₖ Σw²)`, k = 1 … members. On NumPy they train one after the other.
+
+    Args:
+        model: a compiled model; or a function that gives one, and takes settings of the grid as
+            arguments; or several of either, as a list or a dict by name.
+        x: inputs, in memory.
+        y: targets.
+        seeds: how many (0, 1, …), or which.
+        learning_rates: which; the optimizer's own if not given.
+        grid: values by setting. `"l1"`, `"l2"`: factors of a penalty on all kernels.
+            `"batch_size"`, `"optimizer"`. An argument of the function that makes the model. A
+            field of layers: `"kernel_initializer"` for all that have it, `"dense/units"` for one.
+        epochs: how many passes over the rows.
+        batch_size: rows a step; `None` takes all rows at once.
+        validation_data: `(x, y)` to measure on after every epoch.
+        validation_split: the part at the end of the rows to measure on.
+        sample_weight: weight of each row in the loss.
+        shuffle: whether each epoch takes the rows in another order.
+        verbose: 0 is silent; else how far it is.
+        engine: "numpy", "xla", "auto"; that of compile if not given.
+
+    Returns:
+        The `Runs`: curves, tables, trained models. A member whose numbers stop being finite is
+        marked with the step and keeps its last good weights; the others go on. Ctrl-C ends
+        training early, and what was reached is given.
+
+    Raises:
+        UserError: if data or settings do not fit.
+
+    >>> from trasluz import Sequential, layers
+    >>> line = Sequential([layers.Input((1,)), layers.Dense(1)])
+    >>> line.compile("sgd", "mse", engine="numpy")
+    >>> x = np.linspace(-1, 1, 8)[:, None]
+    >>> runs = fit_many(line, x, 2 * x, seeds=2, learning_rates=[0.01, 0.3], epochs=9, verbose=0)
+    >>> runs[runs.best()].settings["learning_rate"]
+    0.3
+    >>> runs.history["loss"].shape
+    (4, 9)
+    """
+    if not isinstance(epochs, (int, np.integer)) or epochs < 1:
+        raise UserError(f"epochs has to be a whole number from 1, it is {epochs!r}", "fit_many")
+    if is_stream(x, y) or x is None or y is None:
+        raise UserError(
+            "fit_many needs inputs and targets in memory", mend="give arrays or frames x and y"
+        )
+    sources = _sources(model)
+    choices = _choices(sources, seeds, learning_rates, grid or {})
+    runs = Runs(_members(sources, choices), epochs)
+    job = {
+        "x": x, "y": y, "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle,
+        "validation_data": validation_data, "validation_split": validation_split,
+        "sample_weight": sample_weight,
+    }  # fmt: skip
+    progress = _Progress(bool(verbose), len(runs) * epochs)
+    groups: dict[Any, list[Member]] = {}
+    for member in runs.members:
+        groups.setdefault(member.group, []).append(member)
+    try:
+        with _own_random_numbers(), np.errstate(all="ignore"):
+            for group in [_Group(ms, job, engine, progress) for ms in groups.values()]:
+                group.train()
+    except KeyboardInterrupt:
+        runs.interrupted = True
+    finally:
+        progress.end()
+    return runs
+
+
+# ---------------------------------------------------------------------------- what is to be trained
+
+
+class Member:
+    """One training: its settings, and what it reached.
+
+    Args:
+        source: a compiled model, or a function that makes one.
+        settings: what it is trained with, by name.
+        group: what it shares with the members that can train in one program.
+        start: what it shares with those whose initial weights differ by the seed alone.
+    """
+
+    def __init__(self, source: Any, settings: Settings, group: Any, start: Any) -> None:
+        self.source, self.settings, self.group, self.start = source, settings, group, start
+        self.logs: dict[str, list[float]] = {}
+        self.diverged: int | None = None  # the step, from 1, whose numbers were not finite
+        self.reached: State | None = None  # once it has begun
+
+    def __repr__(self) -> str:
+        lost = f", diverged at step {self.diverged}" if self.diverged else ""
+        return f"<Member {self.settings}{lost}>"
+
+    @property
+    def arguments(self) -> Settings:
+        """The settings that the function which makes the model takes."""
+        names = set() if isinstance(self.source, Model) else _arguments(self.source)
+        return {name: value for name, value in self.settings.items() if name in names}
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """The factors of the penalties that are put in."""
+        taken = self.arguments
+        return {k: self.settings[k] for k in _FACTORS if k in self.settings and k not in taken}
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate that is put in."""
+        given = "learning_rate" in self.settings and "learning_rate" not in self.arguments
+        return self.settings["learning_rate"] if given else None
+
+    def made(self) -> Any:
+        """Make its model as it is before training."""
+        set_random_seed(self.settings["seed"])
+        if isinstance(self.source, Model):
+            model = _copied(self.source, self.settings)
+        else:
+            model = self.source(**self.arguments)
+            if not isinstance(model, Model) or not model.compiled:
+                raise UserError(
+                    f"the function gave {type(model).__name__}, not a compiled model",
+                    "fit_many",
+                    "let it call model.compile(...) and return the model",
+                )
+        if self.rate is not None:
+            model.optimizer.learning_rate = self.rate
+        return model
+
+    def trained(self) -> Any:
+        """Make its model with what it reached."""
+        assert self.reached is not None
+        with _own_random_numbers():
+            model = self.made()
+            model._require_built(self.reached["example"])
+        if self.factors:
+            _penalise(model, _penalty(self.factors))
+        own = lambda array: np.array(array)  # noqa: E731 (several members lie in one array)
+        write(model, tree_map(own, self.reached["arrays"]))
+        model._slots = tree_map(own, self.reached["slots"])
+        model._root = self.reached["root"]
+        model.optimizer.iterations = int(self.reached["step"])
+        return model
+
+
+def _sources(given: Any) -> dict[str, Any]:
+    """Name the models and functions that were given."""
+    if isinstance(given, Mapping):
+        named = dict(given)
+    else:
+        several = list(given) if isinstance(given, (list, tuple)) else [given]
+        taken: set[str] = set()
+        names = [str(getattr(s, "name", None) or getattr(s, "__name__", "model")) for s in several]
+        named = {unique(name, taken): s for name, s in zip(names, several, strict=True)}
+    if not named:
+        raise UserError("there is no model to train", "fit_many")
+    for name, source in named.items():
+        if not callable(source) or (isinstance(source, Model) and not source.compiled):
+            raise UserError(
+                f"{name!r} is not a compiled model, nor a function that makes one",
+                "fit_many",
+                "call model.compile(...) first",
+            )
+    return named
+
+
+def _choices(
+    sources: Mapping[str, Any], seeds: Any, rates: Any, grid: Mapping[str, Sequence[Any]]
+) -> dict[str, list[Any]]:
+    """List the values of each setting, those of the seed last."""
+    for name, argument in (("seed", "seeds"), ("model", "model")):
+        if name in grid:
+            raise UserError(f"{name!r} stands in the grid", "fit_many", f"give {argument}=[...]")
+    given: dict[str, Any] = {"model": list(sources)} if len(sources) > 1 else {}
+    given |= {} if rates is None else {"learning_rate": rates}
+    given |= {**grid, "seed": range(seeds) if isinstance(seeds, (int, np.integer)) else seeds}
+    choices: dict[str, list[Any]] = {}
+    for name, values in given.items():
+        if isinstance(values, str) or not np.iterable(values) or not len(list(values)):
+            raise UserError(f"{name} is {values!r}", "fit_many", "give a list of values")
+        choices[name] = [v.item() if isinstance(v, np.generic) else v for v in values]
+    for value in choices["seed"]:
+        if not isinstance(value, int) or not 0 <= value < 2**32:
+            raise UserError(f"{value!r} is not a seed", "fit_many", "give whole numbers from 0")
+    for value in choices.get("learning_rate", []):
+        if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            raise UserError(f"{value!r} is not a learning rate", "fit_many", "e.g. 0.001")
+    for name, values in choices.items():
+        for value in values:
+            if name in _FACTORS:
+                regularizers.check_factor(value, name)
+            elif name.endswith("initializer"):
+                initializers.get(value)
+    return choices
+
+
+def _members(sources: Mapping[str, Any], choices: dict[str, list[Any]]) -> list[Member]:
+    """Combine all values with each other."""
+    members = []
+    for numbers in itertools.product(*(range(len(values)) for values in choices.values())):
+        turn = dict(zip(choices, numbers, strict=True))
+        settings = {name: choices[name][i] for name, i in turn.items()}
+        source = sources[settings.get("model", next(iter(sources)))]
+        arrays, starts = {"seed", "learning_rate", *_FACTORS}, set[str]()
+        if isinstance(source, Model):
+            starts = {name for name in choices if name.endswith("initializer")}
+        else:
+            arrays -= _arguments(source)
+            usable = _arguments(source) | {*_KNOWN} - {"optimizer"}
+            for name in choices:
+                if name not in usable:
+                    raise unknown("setting", name, usable - {"model"})
+        group = tuple((k, i) for k, i in turn.items() if k not in arrays | starts)
+        start = tuple((k, i) for k, i in turn.items() if k in starts)
+        members.append(Member(source, settings, group, start))
+    return members
+
+
+def _arguments(function: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+@contextlib.contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Let what is drawn inside leave the program's random numbers as they were."""
+    python, numpy = python_random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with random.set_aside():
+            yield
+    finally:
+        python_random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def _copied(model: Any, settings: Settings) -> Any:
+    """Make a model anew, compiled in the same way, with settings put into its layers."""
+    config, own = serialize(model), dict[str, Any]()
+    for name, value in settings.items():
+        if name not in _KNOWN:
+            _put(config, name, value)
+    for part in holders(model):
+        things: list[Any] = [type(part), *filter(inspect.isfunction, vars(part).values())]
+        own |= {t.__name__: t for t in things if t.__module__.split(".")[0] != "trasluz"}
+    with custom_object_scope(own):
+        twin = registry.get(config)
+    optimizer = copy.copy(optimizers.get(settings.get("optimizer", model.optimizer)))
+    optimizer.iterations = 0
+    how = {k: v for k, v in model._compiled_with.items() if k != "optimizer"}
+    twin.compile(optimizer, **copy.deepcopy(how), engine=model._engine)
+    twin.__dict__["_programs"] = model._programs  # what is compiled once serves later calls too
+    return twin
+
+
+def _put(config: Any, name: str, value: Any) -> None:
+    """Put a value into the fields of a name in a model's configuration."""
+    layer, _, field = name.rpartition("/")
+    known: set[str] = {"batch_size", "optimizer", *_FACTORS}
+    found = False
+    for part in _parts(config):
+        own = part["config"]
+        known |= {f"{own.get('name')}/{key}" if layer else key for key in own}
+        if field in own and layer in ("", own.get("name")):
+            own[field], found = value, True
+    if not found or field in ("name", "layers"):
+        raise unknown("setting", name, known - {"name", "layers"})
+
+
+def _parts(tree: Any) -> Iterator[Any]:
+    """List what has a class and a configuration of its own, and a name: models and layers."""
+    if isinstance(tree, dict) and "name" in (tree.get("config") or ()) and "class_name" in tree:
+        yield tree
+    if isinstance(tree, (dict, list)):
+        for branch in list(tree.values() if isinstance(tree, dict) else tree):
+            yield from _parts(branch)
+
+
+# ------------------------------------------------------------------------------- penalties, weights
+
+
+class _Penalty:
+    """A penalty whose factors, by "l1" or "l2", are arguments of the step."""
+
+    def __init__(self) -> None:
+        self.factors: dict[str, Any] = {}
+
+    def __call__(self, x: Any) -> Any:
+        sums = {"l1": ops.absolute, "l2": ops.square}
+        terms = [ops.sum(sums[name](x)) * factor for name, factor in self.factors.items()]
+        return terms[0] if len(terms) == 1 else terms[0] + terms[1]
+
+
+def _penalty(factors: dict[str, float]) -> regularizers.Regularizer:
+    """Make the regularizer of some factors."""
+    if len(factors) == 2:
+        return regularizers.L1L2(**factors)
+    return regularizers.L1(**factors) if "l1" in factors else regularizers.L2(**factors)
+
+
+def _penalise(model: Any, penalty: Any) -> None:
+    """Put a penalty on all kernels, in place of what was there."""
+    found = [w for w in handles(model) if w.attribute == "kernel"]
+    if not found:
+        raise UserError("no layer has a kernel", "fit_many", "leave l1 and l2 out")
+    for weight in found:
+        weight.spec.regularizer = penalty
+        if isinstance(penalty, regularizers.Regularizer):
+            weight.holder.kernel_regularizer = penalty  # type: ignore[attr-defined]
+
+
+def _initial(members: list[Member], first: Any, example: Any) -> tuple[State, Any]:
+    """Draw the initial arrays of members that differ in the seed: stacked by path, and keys.
+
+    Each array is drawn from a key that follows from the seed. How, is found out by drawing those
+    of the first member's model again; then all are drawn at once. Where that fails, for models
+    that come by their arrays in other ways, every model is made.
+    """
+    seed = random.key(members[0].settings["seed"])
+    seeds = np.stack([random.key(member.settings["seed"]) for member in members])
+    asked = range(1, random.times_asked() + 1)
+    root = next((n for n in asked if np.array_equal(random.fold(seed, n), first._root)), None)
+    arrays: State = {}
+    for weight in handles(first):
+        draws = _draws(weight, asked)
+        draw = next((d for d in draws if np.array_equal(d(seed), weight.value)), None)
+        if draw is None or root is None:
+            models = [first, *(member.made() for member in members[1:])]
+            for model in models:
+                model._require_built(example)
+            stacked = tree_map(lambda *parts: np.stack(parts), *map(read, models))
+            return stacked, np.stack([model._root for model in models])
+        if type(weight.spec.init) in _DRAWS_ALL:
+            arrays[weight.path] = np.broadcast_to(draw(seeds), (len(seeds), *weight.shape))
+        else:
+            arrays[weight.path] = np.stack([draw(key) for key in seeds])
+    assert root is not None
+    return arrays, random.fold(seeds, root)
+
+
+def _draws(weight: Weight, asked: Sequence[int]) -> Iterator[Callable[[Any], Any]]:
+    """List the ways an array may be drawn from a seed: as part of a model, a layer, by itself."""
+    parts = weight.path.split("/")
+    for n in asked:
+        for i in range(len(parts)):
+            yield partial(_draw, weight, n, "/".join(parts[i:]))
+        yield partial(_draw, weight, n, None)
+
+
+def _draw(weight: Weight, n: int, path: str | None, key: Any) -> Any:
+    """Draw an array from the n-th key of a seed, or from those of several seeds."""
+    key = random.fold(key, n)
+    if path is not None:
+        key = random.fold(random.fold(key, "weights"), path)
+    return weight.spec.draw(weight.dtype, key)
+
+
+# --------------------------------------------------------------------------------------- training
+
+
+class _Group:
+    """Members that can train in one program.
+
+    Args:
+        members: which.
+        job: the arguments of `fit`.
+        engine: which engine was asked for.
+        progress: says how far it is.
+    """
+
+    def __init__(
+        self, members: list[Member], job: Settings, engine: Any, progress: _Progress
+    ) -> None:
+        size = members[0].settings.get("batch_size", job["batch_size"])
+        self.members, self.job, self.progress = members, {**job, "batch_size": size}, progress
+        self.state: State = {}
+        self.lead = lead = members[0].made()
+        self.data = lead._arrays(job["x"], job["y"], job["sample_weight"])
+        self.held_out = job["validation_data"]
+        if job["validation_split"] and self.held_out is None:
+            self.data, self.held_out = self.data.split(job["validation_split"])
+        self.held_out = lead._held_out(self.held_out, None)
+        if not isinstance(self.held_out, Arrays | None):
+            raise UserError("validation_data is not in memory", "fit_many", "give (x, y)")
+        self.size, self.epochs = _batch_size(size, self.data), job["epochs"]
+        self.example = self.data.rows(slice(0, 1)).x
+        self.run = Run(lead, engine)
+        self.run._prepare(self.data.rows(slice(None)))
+        work = len(self.data) * len(members)
+        self.run._choose(work, math.ceil(work / self.size), self.epochs)
+
+    def train(self) -> None:
+        """Train all members."""
+        if all(self.run._folds(rows) for rows in (self.data, self.held_out) if rows):
+            self._together()
+            return
+        for member in self.members:
+            self._alone(member)
+            self.progress.say(self.epochs)
+
+    def _alone(self, member: Member) -> None:
+        """Train a member by itself."""
+        model = member.made()
+        model._require_built(self.example)
+        if member.factors:
+            _penalise(model, _penalty(member.factors))
+        try:
+            model.fit(**self.job, verbose=0, engine=self.run.engine)
+        except NonFiniteError:
+            member.diverged = model.optimizer.iterations + 1
+        finally:
+            logs = model.history.history if model.history else {}
+            lost = [] if member.diverged is None else [math.nan]
+            member.logs = {k: [*v, *lost] for k, v in logs.items() if np.ndim(v) == 1}
+            member.reached = {
+                "arrays": read(model), "slots": model._slots or {}, "root": model._root,
+                "step": model.optimizer.iterations, "example": self.example,
+            }  # fmt: skip
+
+    # ------------------------------------------------------------------------- in one program
+
+    def _together(self) -> None:
+        """Train all members in one program."""
+        steps, going = math.ceil(len(self.data) / self.size), True
+        self._start()
+        order = self._order(0)
+        following: list[Any] = []
+        try:
+            for epoch in range(self.epochs):
+                self.state["metrics"], batch = self.fresh, 0
+                calls = Calls(self.run, self.data, self.size, order)
+                ahead = partial(lambda n: following.append(self._order(n * steps)), epoch + 1)
+                while batch < steps and going:
+                    end = calls.end(self.kind, batch, steps)
+                    think = ahead if end == steps and epoch + 1 < self.epochs else None
+                    self.state, going = calls.take(
+                        self.kind, self._fold, self.state, batch, end, self.given, think
+                    )
+                    self.progress.say((end - batch) / steps * len(self.members))
+                    batch = end
+                self._log()
+                if not going:
+                    break
+                order = following.pop() if following else None
+            final = self.lead.optimizer.finalize(self.state["params"], self.state["slots"])
+            self.state["params"] = final
+        finally:
+            self._keep()
+
+    def _start(self) -> None:
+        """Gather the states to start from, stacked, and what every step is given."""
+        members, lead, many = self.members, self.lead, len(self.members)
+        starts: dict[Any, list[int]] = {}
+        for i, member in enumerate(members):
+            starts.setdefault(member.start, []).append(i)
+        arrays: State = {}
+        roots = np.zeros((many, 2), np.uint32)
+        for places in starts.values():
+            alike = [members[i] for i in places]
+            first = alike[0].made()
+            first._require_built(self.example)
+            drawn, roots[places] = _initial(alike, first, self.example)
+            for path, array in drawn.items():
+                arrays.setdefault(path, np.empty((many, *array.shape[1:]), array.dtype))
+                arrays[path][places] = array
+        one = training.initial(lead, lead.optimizer, lead._root)
+        stack = lambda a: np.broadcast_to(a, (many, *np.shape(a)))  # noqa: E731
+        state = {
+            "params": {path: arrays[path] for path in one["params"]},
+            "fixed": {path: arrays[path] for path in one["fixed"]},
+            "slots": tree_map(stack, one["slots"]),
+            "step": np.zeros(many, np.int32),
+            "root": roots,
+            "going": np.ones(many, bool),
+        }
+        self.roots, self.penalty, dtype = roots, _Penalty(), lead._dtype()
+        factors = {
+            name: np.array([member.factors[name] for member in members], dtype)
+            for name in members[0].factors
+        }
+        if factors:
+            _penalise(lead, self.penalty)
+        rates = None
+        if not lead.optimizer.scheduled:
+            own = lead.optimizer.learning_rate
+            rates = np.array([own if m.rate is None else m.rate for m in members], dtype)
+        engine = self.run.engine
+        self.given = backend.to_engine({"rate": rates, "factors": factors}, engine)
+        self.state = backend.to_engine(state, engine)
+        self.fresh: State = backend.to_engine(tree_map(stack, self.run.target.fresh()), engine)
+        self.kind = f"many {[*factors]} {self.job['shuffle']}"
+
+    def _order(self, begun: int) -> Any:
+        """Shuffle the rows for every member, for the epoch that begins at a step: a column each."""
+        if not self.job["shuffle"]:
+            return None
+        keys = random.fold(self.roots, "order", begun)
+        return random.permutation(keys, len(self.data)).T
+
+    def _fold(self) -> Callable[..., Any]:
+        """Make the program: steps of all members, each until its numbers are not finite."""
+        lead, penalty = self.lead, self.penalty
+        step = training.checked(training.train_step(lead, self.run.target, lead.optimizer))
+
+        def one(state: State, batch: Batch, given: State) -> State:
+            penalty.factors = given["factors"]
+            before = {k: v for k, v in state.items() if k != "going"}
+            after, fine = step(before, batch, given["rate"])
+            going = state["going"] & fine
+            where = backend.namespace(going).where
+            return {
+                **tree_map(lambda new, old: where(going, new, old), after, before),
+                "going": going,
+            }
+
+        all_of_them = backend.vmapped(one, (0, 1 if self.job["shuffle"] else None, 0))
+
+        def every(state: State, batch: Batch, given: State) -> tuple[State, Any]:
+            after = all_of_them(state, batch, given)
+            return after, after["going"].any()
+
+        return training.folded(every, self.size)
+
+    def _test_fold(self) -> Callable[..., Any]:
+        """Make the program that measures all members."""
+        penalty, step = self.penalty, training.test_step(self.lead, self.run.target)
+
+        def one(tracked: State, batch: Batch, given: State) -> tuple[State, Any]:
+            penalty.factors = given["factors"]
+            return step(tracked, batch, given["arrays"])
+
+        return training.test_fold(backend.vmapped(one, (0, None, 0)), self.size)
+
+    def _log(self) -> None:
+        """Write down what an epoch gave."""
+        logs = self._results(self.state["metrics"])
+        if self.held_out is not None:
+            calls, kind, tracked, number = (
+                Calls(self.run, self.held_out, self.size), f"test {self.kind}", self.fresh, 0,
+            )  # fmt: skip
+            arrays = {**self.state["params"], **self.state["fixed"]}
+            given = {"arrays": arrays, "factors": self.given["factors"]}
+            while number < calls.last:
+                end = calls.end(kind, number, calls.last)
+                tracked, _ = calls.take(kind, self._test_fold, tracked, number, end, given)
+                number = end
+            logs |= {f"val_{name}": values for name, values in self._results(tracked).items()}
+        going = np.asarray(self.state["going"])
+        for name, values in logs.items():
+            for member, value, goes in zip(self.members, values, going, strict=True):
+                member.logs.setdefault(name, []).append(float(value) if goes else math.nan)
+
+    def _results(self, tracked: State) -> dict[str, Any]:
+        """Work out what the trackers say: a number a member."""
+        tracked, target = backend.to_numpy(tracked), self.run.target
+        twins = bind(target.trackers, tracked).tracked
+        if all(type(metric).result is metrics.Mean.result for metric in twins):
+            return {metric.name: metric.result() for metric in twins}
+        each = [
+            target.results({path: a[i] for path, a in tracked.items()})
+            for i in range(len(self.members))
+        ]
+        return {k: [logs[k] for logs in each] for k, v in each[0].items() if np.ndim(v) == 0}
+
+    def _keep(self) -> None:
+        """Hand members what they reached."""
+        kept = ("params", "fixed", "slots", "step", "going")
+        state = backend.to_numpy({name: self.state[name] for name in kept})
+        for i, member in enumerate(self.members):
+            own = tree_map(lambda a, i=i: a[i], state)
+            member.diverged = None if own["going"] else int(own["step"]) + 1
+            member.reached = {
+                "arrays": {**own["params"], **own["fixed"]}, "slots": own["slots"],
+                "root": self.roots[i], "step": own["step"], "example": self.example,
+            }  # fmt: skip
+
+
+class _Progress:
+    """Says on one line how far the work is, at most twice a second.
+
+    Args:
+        shown: whether to say anything.
+        whole: how many epochs there are in all members together.
+    """
+
+    def __init__(self, shown: bool, whole: int) -> None:
+        self.shown, self.whole, self.done = shown, whole, 0.0
+        self.began = self.said = time.monotonic()
+
+    def say(self, done: float) -> None:
+        """Say that so many epochs more are done."""
+        self.done += done
+        now = time.monotonic()
+        if self.shown and now - self.said > 0.5:
+            self.said = now
+            ahead = (now - self.began) * (self.whole / self.done - 1)
+            line = f"{self.done / self.whole:4.0%} of {self.whole:,} epochs, {ahead:.0f} s to go"
+            print(f"\r{line}   ", end="", flush=True)
+
+    def end(self) -> None:
+        """Say how long it took."""
+        if self.shown:
+            took = time.monotonic() - self.began
+            print(f"\r{self.done:,.0f} of {self.whole:,} epochs in {took:.1f} s" + " " * 20)
+
+
+# ---------------------------------------------------------------------------------- what came out
+
+
+class Runs(Sequence[Member]):
+    """What `fit_many` reached: its members in order, curves, tables, trained models.
+
+    Args:
+        members: the trainings.
+        epochs: how many epochs were asked for.
+    """
+
+    def __init__(self, members: list[Member], epochs: int) -> None:
+        self.members, self.epochs = members, epochs
+        self.interrupted = False  # whether Ctrl-C ended it
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.members[k]
+
+    @property
+    def names(self) -> list[str]:
+        """What was measured."""
+        return list(dict.fromkeys(name for member in self.members for name in member.logs))
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """Curves by name: members × epochs, NaN where there is nothing."""
+        curves = {name: np.full((len(self), self.epochs), np.nan) for name in self.names}
+        for k, member in enumerate(self.members):
+            for name, values in member.logs.items():
+                curves[name][k, : len(values)] = values
+        return curves
+
+    def table(self) -> list[Settings]:
+        """List for each member its settings, what it reached in the end, and where it diverged.
+
+        `polars.DataFrame(runs.table())` or pandas's make a frame of it.
+        """
+        names = self.names
+        return [
+            {
+                **member.settings,
+                **{name: (member.logs.get(name) or [math.nan])[-1] for name in names},
+                "diverged": member.diverged,
+            }
+            for member in self.members
+        ]
+
+    def summary(self) -> list[Settings]:
+        """List for each setting mean and standard deviation over its seeds, less what diverged."""
+        kinds = [name for name in self.members[0].settings if name != "seed"]
+        groups: dict[str, list[Settings]] = {}
+        for row in self.table():
+            groups.setdefault(repr([row[kind] for kind in kinds]), []).append(row)
+        found = []
+        for rows in groups.values():
+            fine = [row for row in rows if row["diverged"] is None]
+            lost = len(rows) - len(fine)
+            line = {k: rows[0][k] for k in kinds} | {"runs": len(rows), "diverged": lost}
+            for name in self.names:
+                values = np.array([row[name] for row in fine])
+                line[name] = float(values.mean()) if len(fine) else math.nan
+                line[f"± {name}"] = float(values.std(ddof=1)) if len(fine) > 1 else math.nan
+            found.append(line)
+        return found
+
+    def best(self, monitor: str | None = None, mode: str = "auto") -> int:
+        """Give the number of the member whose measure is best in the end.
+
+        Args:
+            monitor: which measure; `val_loss`, or `loss` where nothing was held out.
+            mode: "min", "max", or "auto" to tell from the name.
+
+        Raises:
+            UserError: if the measure is not known, or all members diverged.
+        """
+        if all(member.diverged for member in self.members):
+            raise UserError(
+                "no member came to an end with finite numbers",
+                "Runs.best",
+                "lower the learning rates, or scale the inputs",
+            )
+        name = self._monitor(monitor)
+        values = np.array([row[name] for row in self.table()])
+        more = EarlyStopping(name, mode=mode).greater_is_better()
+        return int(np.nanargmax(values) if more else np.nanargmin(values))
+
+    def model(self, k: int) -> Any:
+        """Make the model of a member as training left it: it predicts, and can go on training.
+
+        Raises:
+            UserError: if the member had not begun when Ctrl-C came.
+        """
+        if self.members[k].reached is None:
+            raise UserError(f"member {k} has not begun", "Runs.model", "train it again")
+        return self.members[k].trained()
+
+    def _monitor(self, name: str | None) -> str:
+        names = self.names
+        name = name or ("val_loss" if "val_loss" in names else "loss")
+        if name not in names:
+            raise unknown("measure", name, names)
+        return name
+
+    def __str__(self) -> str:
+        """Write the summary, the best first where that is known, as a table."""
+        rows = self.summary()
+        if self.names:
+            last = self._monitor(None)
+            rows.sort(key=lambda row: (math.isnan(row[last]), row[last]))
+        heads = [name for name in rows[0] if name[:2] != "± "]
+        cells = [heads, *([_cell(row, name) for name in heads] for row in rows[:_SHOWN])]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+            for line in cells
+        ]
+        lines.insert(1, "─" * len(lines[0]))
+        if len(rows) > _SHOWN:
+            lines.append(f"… and {len(rows) - _SHOWN} more: see summary()")
+        if self.interrupted:
+            lines.append("Ctrl-C ended it before all was done.")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Runs: {len(self)} trainings of {self.epochs} epochs>"
+
+
+def _cell(row: Settings, name: str) -> str:
+    """Write an entry of a table, a mean with its deviation."""
+    value = row[name]
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    deviation = row.get(f"± {name}", math.nan)
+    return text if math.isnan(deviation) else f"{text} ± {deviation:.2g}"
+
+
+__all__ = ["Member", "Runs", "fit_many"]
