@@ -168,6 +168,28 @@ def own():
     return model
 
 
+class Written(Model):
+    """A model as a class."""
+
+    def __init__(self, units=3):
+        super().__init__()
+        self.units = units
+        self.hidden, self.out = layers.Dense(units, bent), layers.Dense(1)
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def bent(x):
+    return x / (1 + x * x)
+
+
+def written():
+    model = Written()
+    model.compile("lion", "mae")
+    return model
+
+
 def by_hand():
     """Weights that come from elsewhere."""
     model = Sequential([Input((4,)), layers.Dense(1)])
@@ -188,7 +210,7 @@ def averaged():
     return network(optimizers.SGD(0.01, use_ema=True, clipnorm=1.0))
 
 
-@pytest.mark.parametrize("build", [drawn, own, by_hand, wide, counted, averaged])
+@pytest.mark.parametrize("build", [drawn, own, written, by_hand, wide, counted, averaged])
 @pytest.mark.parametrize("made", [True, False], ids=["model", "function"])
 def test_any_model(build, made):
     if made and build is by_hand:
@@ -350,6 +372,11 @@ def test_mistakes_with_models():
         fit_many(lambda: None, x, y)
     with pytest.raises(UserError, match="unknown setting 'unit'"):
         fit_many(lambda units: network(), x, y, grid={"unit": [3]})
+    bends = [layers.Dense(2, lambda x: x * x), layers.Dense(1, lambda x: 2 * x)]
+    twice = Sequential([Input((4,)), *bends])
+    twice.compile("sgd", "mse")
+    with pytest.raises(UserError, match="two different things"):
+        fit_many(twice, x, y)
     with pytest.raises(UserError, match="in memory"):
         fit_many(network(), iter([(x, y)]), None)
     scheduled = network(optimizers.SGD(trasluz.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5)))

@@ -153,3 +153,19 @@ def test_seed_of_the_program():
     assert all(
         (a == b).all() for a, b in zip(one, [random.next_key() for _ in range(3)], strict=True)
     )
+
+
+def test_stacked_keys_draw_what_each_draws_alone():
+    seeds = [0, 3, 2**31, 2**32 - 1]
+    keys = np.stack([random.key(seed) for seed in seeds])
+    for draw in (
+        lambda key: random.fold(key, 7, "dense/kernel"),
+        lambda key: random.bits(key, (3, 5)),
+        lambda key: random.normal(key, (3, 5)),
+        lambda key: random.truncated_normal(key, (40,)),
+        lambda key: random.permutation(key, 101),
+    ):
+        for row, seed in zip(draw(keys), seeds, strict=True):
+            np.testing.assert_array_equal(row, draw(random.key(seed)))
+    order = np.argsort(random.bits(keys, (101,)), axis=-1, stable=True)
+    np.testing.assert_array_equal(random.permutation(keys, 101), order)

@@ -313,7 +313,14 @@ def _copied(model: Any, settings: Settings) -> Any:
             _put(config, name, value)
     for part in holders(model):
         things: list[Any] = [type(part), *filter(inspect.isfunction, vars(part).values())]
-        own |= {t.__name__: t for t in things if t.__module__.split(".")[0] != "trasluz"}
+        for thing in things:
+            theirs = thing.__module__.split(".")[0] != "trasluz"
+            if theirs and own.setdefault(thing.__name__, thing) is not thing:
+                raise UserError(
+                    f"two different things in the model are called {thing.__name__!r}",
+                    "fit_many",
+                    "give a function that makes the model in its place",
+                )
     with custom_object_scope(own):
         twin = registry.get(config)
     optimizer = copy.copy(optimizers.get(settings.get("optimizer", model.optimizer)))
