@@ -38,11 +38,13 @@ Settings = dict[str, Any]
 _FACTORS = ("l1", "l2")  # of penalties on kernels
 _KNOWN = ("model", "learning_rate", "seed", "batch_size", "optimizer", *_FACTORS)
 # Initializers of which one call draws for many keys, or which draw nothing.
-_DRAWS_ALL = {
-    *(kind for kind in initializers.Random.__subclasses__() if kind is not initializers.Orthogonal),
-    *initializers.Fans.__subclasses__(), initializers.Zeros, initializers.Ones,
-    initializers.Constant, initializers.Identity,
-}  # fmt: skip
+_DRAWS_ALL = (
+    initializers.Zeros, initializers.Ones, initializers.Constant, initializers.Identity,
+    initializers.RandomNormal, initializers.RandomUniform, initializers.TruncatedNormal,
+    initializers.VarianceScaling, initializers.GlorotNormal, initializers.GlorotUniform,
+    initializers.HeNormal, initializers.HeUniform, initializers.LecunNormal,
+    initializers.LecunUniform,
+)  # fmt: skip
 _SHOWN = 20  # lines of a printed table
 
 
