@@ -96,7 +96,7 @@ class Entries(Traced):
         return book.known[key][0]
 
     def _computed(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Entries:
-        if row.name == "subtract" and _is_top(*args):
+        if row.name == "subtract" and is_top(*args):
             return Entries(args[0].value, args[0].at, self.book)
         value = np.asarray(row.forward(*map(_value, args), **params))
         reading = READINGS.get(row.name, _each if row.kind == "elementwise" else _moved)
@@ -169,18 +169,15 @@ def _key(x: Any) -> Any:
     return type(x).__name__, repr(x)
 
 
-def _is_top(x: Any, top: Any) -> bool:
+def is_top(x: Any, top: Any) -> bool:
     """Tell whether what is taken off is the greatest entry, which only serves to keep digits."""
-    if not (isinstance(x, Entries) and isinstance(top, Entries) and top.made):
-        return False
-    row, (inner,) = top.made[0], top.made[1][:1]
-    return (
-        row is ops.stop_gradient
-        and isinstance(inner, Entries)
-        and inner.made is not None
-        and inner.made[0] is ops.max
-        and inner.made[1][0] is x
-    )
+    return _made_by("max", _made_by("stop_gradient", top)) is x
+
+
+def _made_by(name: str, x: Any) -> Any:
+    """Give what a row of that name was applied to, if it made this."""
+    made = getattr(x, "made", None)
+    return made[1][0] if made and made[0].name == name else None
 
 
 # --------------------------------------------------------------------------- how rows are spelled

@@ -14,7 +14,7 @@ template and compute the value as well, so one run of a rule gives formula, numb
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -184,11 +184,18 @@ def matrix(value: Any, digits: int = 4, most: int = 4) -> str:
     def ends(n: int) -> list[int | None]:
         return [*range(n)] if n <= most else [*range(most - 2), None, n - 1]
 
-    rows = [
-        " & ".join(_cell(array, i, j, digits) for j in ends(array.shape[1]))
-        for i in ends(array.shape[0])
-    ]
-    return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
+    columns = ends(array.shape[1])
+    return block([[_cell(array, i, j, digits) for j in columns] for i in ends(array.shape[0])])
+
+
+def block(rows: Iterable[Iterable[Any]]) -> str:
+    r"""Write rows of formulas as a matrix.
+
+    >>> block([["a", "b"]])
+    '\\begin{bmatrix} a & b \\end{bmatrix}'
+    """
+    lines = (" & ".join(map(str, row)) for row in rows)
+    return r"\begin{bmatrix} " + r" \\ ".join(lines) + r" \end{bmatrix}"
 
 
 def _cell(array: np.ndarray, i: int | None, j: int | None, digits: int) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from trasluz.cli.face import Face
 from trasluz.cli.using import open_model
-from trasluz.explain.names import escaped
+from trasluz.explain.formula import escaped
 from trasluz.files import write_atomically
 from trasluz.messages import problem, say
 from trasluz.preparation import Preparation

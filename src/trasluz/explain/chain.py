@@ -57,13 +57,9 @@ def slope_in(
         if rule is None or row.kind != "elementwise":
             raise ByDeltasError
         local = rule(y or spelled, *parts)
-        term = tidied(_symbol(local) * inner)
+        term = tidied(local * inner)
         total = term if total is None else total + term
     return None if total is None else tidied(total)
-
-
-def _symbol(x: Any) -> Symbol:
-    return x if isinstance(x, Symbol) else constant(x)
 
 
 class Chain:
@@ -82,9 +78,7 @@ class Chain:
 
     def whole(self, total: Symbol) -> Any:
         """Define the derivative of the loss; None where there are too many paths."""
-        marks = self.script.marks
-        entries = sum(self.script.reading.value(line).size for line in marks)
-        if entries > MOST_ENTRIES or total is self.target:
+        if self.script.size > MOST_ENTRIES or total is self.target:
             return None
         try:
             if not 0 < self.count(total) <= MOST_PATHS:

@@ -193,6 +193,15 @@ _SIGNS = {spelled: sign for sign, spelled in ESCAPES.items()}
 _ESCAPED = re.compile(r"\\text[a-z]+\{\}|\\[^a-zA-Z]")
 
 
+def escaped(words: str) -> str:
+    r"""Write words that stand for themselves.
+
+    >>> escaped("dense_1 & more")
+    'dense\\_1 \\& more'
+    """
+    return "".join(ESCAPES.get(sign, sign) for sign in words)
+
+
 def _unescaped(found: re.Match[str]) -> str:
     return _SIGNS.get(found.group(), found.group().removeprefix("\\"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Iterator
 
 from trasluz.explain import formula, pages
@@ -16,13 +15,7 @@ _FENCES = {sign: word for word, sign in formula.FENCES.items()}
 _STYLES = {"text": r"\text", "roman": r"\mathrm", "bold": r"\mathbf", "mono": r"\mathtt"}
 
 
-def text(words: str) -> str:
-    r"""Write words that stand for themselves.
-
-    >>> text("dense_1 & more")
-    'dense\\_1 \\& more'
-    """
-    return re.sub(r"[#$%&_{}\\^~<>]", lambda found: formula.ESCAPES[found.group()], words)
+text = formula.escaped
 
 
 def write(node: Node, decimal: str = ".", small: bool = False) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from trasluz.data import Batch
+from trasluz.entries import is_top
 from trasluz.explain.derivation import Derivation
+from trasluz.explain.formula import escaped
 from trasluz.explain.landmarks import cut
 from trasluz.explain.names import Landmark
 from trasluz.explain.tree import LAST, Definition, grown
@@ -29,9 +31,7 @@ SIGNS = {
 LANDMARKS = {
     "sum": "Z", "output": "A", "prediction": r"\hat{Y}", "state": "H", "mean": r"\boldsymbol{\mu}",
     "variance": r"\boldsymbol{\sigma}^{2}", "errors": r"\mathbf{e}",
-    "rows": r"\boldsymbol{\epsilon}",
-    "data": "L",
-    "penalty": "R", "total": "E", "logsumexp": r"\boldsymbol{\ell}",
+    "rows": r"\boldsymbol{\epsilon}", "data": "L", "penalty": "R", "total": "E",
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Block(Symbol):
 
     def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Block:
         blocks = [a if isinstance(a, Symbol) else _number(a) for a in args]
-        if row.name == "subtract" and _is_top(*blocks):
+        if row.name == "subtract" and is_top(*blocks):
             return Block(blocks[0].latex, blocks[0].value, blocks[0].binds, blocks[0].made)
         values = [a.value if isinstance(a, Symbol) else a for a in args]
         value = row.forward(*values, **params)
@@ -69,12 +69,6 @@ def _number(value: Any) -> Block:
         found = constant(array.flat[0])
         return Block(found.latex, array, found.binds, literal=True)
     return Block(matrix(array), array, literal=True)
-
-
-def _is_top(x: Symbol, top: Symbol) -> bool:
-    """Tell whether what is taken off is the greatest entry, which only serves to keep digits."""
-    inner = top.made[1][0] if top.made and top.made[0].name == "stop_gradient" else None
-    return bool(inner and inner.made and inner.made[0].name == "max" and inner.made[1][0] is x)
 
 
 def _shaped(symbol: Symbol) -> Symbol:
@@ -255,7 +249,7 @@ def _target(blocks: Blocks, wrt: str, line: int) -> Symbol:
 
 def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Block:
     layer, _, attribute = path.rpartition("/")
-    sign = SIGNS.get(attribute, rf"\mathrm{{{attribute}}}".replace("_", r"\_"))
+    sign = SIGNS.get(attribute, rf"\mathrm{{{escaped(attribute)}}}")
     return Block(f"{sign}^{{({numbers.get(layer, 1)})}}", array)
 
 

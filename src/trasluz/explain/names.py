@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from trasluz.errors import unknown
-from trasluz.explain.formula import ESCAPES, parse
+from trasluz.explain.formula import escaped, parse
 from trasluz.messages import problem
 
 Place = tuple[int, ...]
@@ -189,8 +189,3 @@ def _raised(sign: str, mark: str) -> str:
 def _path(path: str, place: Place) -> str:
     index = f"[{', '.join(map(str, place))}]" if place else ""
     return rf"\mathtt{{{escaped(path + index)}}}"
-
-
-def escaped(text: str) -> str:
-    """Write words that stand for themselves in LaTeX."""
-    return "".join(ESCAPES.get(sign, sign) for sign in text)

@@ -18,7 +18,7 @@ from trasluz.explain.chain import ByDeltasError, Chain, slope_in
 from trasluz.explain.tidy import tidied
 from trasluz.explain.tree import named_in
 from trasluz.tape import Row
-from trasluz.typeset import Symbol, constant
+from trasluz.typeset import Symbol, block, constant
 
 MOST_CLASSES = 6
 
@@ -63,18 +63,16 @@ def _jacobian(script: Any, outputs: list[Symbol], logits: list[Symbol], where: s
     chains = [Chain(script, logit) for logit in logits]
     cells = [c.slope_inside(o, z) for o in outputs for c, z in zip(chains, logits, strict=True)]
 
-    def block(*parts: Any) -> str:
-        rows = [
-            " & ".join(f"{p}" for p in parts[i : i + count]) for i in range(0, len(parts), count)
-        ]
-        return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
+    def reads(*parts: Any) -> str:
+        spelled = [f"{part}" for part in parts]
+        return block(spelled[i : i + count] for i in range(0, len(spelled), count))
 
     def gathered(*values: Any) -> np.ndarray:
         return np.array(values, float).reshape(count, count)
 
-    row = Row("matrix", gathered, block, (None,), "structural")
+    row = Row("matrix", gathered, reads, (None,), "structural")
     value = gathered(*(float(cell.value) for cell in cells))
-    matrix = Symbol(block(*cells), value, made=(row, cells))
+    matrix = Symbol(reads(*cells), value, made=(row, cells))
     sign = r"\frac{\partial \hat{Y}}{\partial Z}"
     leaf = script.define(
         Symbol(sign, value), lambda: matrix, "factor", where, 0, "", "explain-note-jacobian"

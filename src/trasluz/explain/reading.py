@@ -76,30 +76,18 @@ def explain(
             number is not finite.
     """
     with speaking(None if lang is None else str(lang)):
-        return _explained(
-            model, x, y, wrt, at, digits, training, update,
-            {"depth": depth, "names": names, "lang": lang, "cells": cells},
-        )  # fmt: skip
-
-
-def _explained(
-    model: Any, x: Any, y: Any, wrt: str, at: Any, digits: int, training: bool, update: bool,
-    how: dict[str, Any],
-) -> Derivation:  # fmt: skip
-    depth, names, lang = how["depth"], how["names"], how["lang"]
-    if depth not in DEPTHS:
-        raise problem("explain-depth", depth=str(depth))
-    if not (isinstance(digits, int) and 1 <= digits <= 17):
-        raise problem("explain-digits", digits=str(digits))
-    reading = Reading(model, x, y, training)
-    if at is None:
+        if depth not in DEPTHS:
+            raise problem("explain-depth", depth=str(depth))
+        if not (isinstance(digits, int) and 1 <= digits <= 17):
+            raise problem("explain-digits", digits=str(digits))
+        reading = Reading(model, x, y, training)
+        if at is not None:
+            return reading.derive(wrt, _indices(at), digits, update, depth, names, lang, cells)
         from trasluz.explain.matrices import derive
 
         if update or depth != "layer" or names != "math":
             raise problem("explain-needs-entry")
         return derive(reading, wrt, digits, lang)
-    place = _indices(at)
-    return reading.derive(wrt, place, digits, update, **how)
 
 
 class Nudged(Tape):
@@ -196,6 +184,10 @@ class Reading:
 
     def gradient(self) -> dict[str, Any]:
         """The derivative of the loss in every parameter and input, from the backward pass."""
+        return self._gradient
+
+    @cached_property
+    def _gradient(self) -> dict[str, Any]:
         grads = self.tape.backward({self.total.index: np.ones_like(self.total.value)})
         found = {path: grads.get(box.index) for path, box in self.inputs.items()}
         known = self.params | self.series

@@ -12,6 +12,7 @@ from trasluz.data import Batch
 from trasluz.entries import HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.explain.chain import MOST_ENTRIES, Chain
 from trasluz.explain.derivation import Derivation
+from trasluz.explain.formula import escaped
 from trasluz.explain.landmarks import cut, layer_of
 from trasluz.explain.names import Landmark, Names, lowered
 from trasluz.explain.passed import passed
@@ -64,8 +65,7 @@ class Script(Tape):
             self._mark_every_line()
         shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
         self.names: Names = naming(self.marks.values(), shapes)
-        long = sum(reading.value(line).size for line in self.marks) > MOST_ENTRIES
-        self.book = Book(HALF if long else MOST_TERMS)
+        self.book = Book(HALF if self.size > MOST_ENTRIES else MOST_TERMS)
         self.lines: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
         fixed = {p: self._parameter(p, a) for p, a in reading.fixed.items()}
@@ -88,6 +88,11 @@ class Script(Tape):
         if self.asked is None:
             raise cut(self, line, wrt)
         self.target = line
+
+    @property
+    def size(self) -> int:
+        """How many entries the lines with a name have."""
+        return sum(self.reading.value(line).size for line in self.marks)
 
     def _mark_every_line(self) -> None:
         for line, step in enumerate(self.reading.lines.steps):
@@ -340,4 +345,4 @@ class Script(Tape):
 
 
 def _sign(slot: str) -> str:
-    return SLOTS.get(slot, rf"\mathrm{{{slot}}}".replace("_", r"\_"))
+    return SLOTS.get(slot, rf"\mathrm{{{escaped(slot)}}}")
