@@ -657,6 +657,20 @@ def test_sheets_of_a_model_of_ones_own():
         of_rows(big, np.zeros((1, 50)), np.zeros((1, 1)))
 
 
+def test_a_sheet_names_the_loss_however_it_was_given(tmp_path):
+    from trasluz import Sequential, layers, losses
+    from trasluz.models import load_model
+
+    model = Sequential([layers.Input((2,)), layers.Dense(2, "tanh"), layers.Dense(1)])
+    x, y = np.array([[0.3, -0.2]]), np.array([[0.25]])
+    for loss in (losses.MeanSquaredError(), losses.mean_squared_error, ["mean_squared_error"]):
+        model.compile("sgd", loss)
+        model.save(tmp_path / "a.trasluz")
+        for one in (model, load_model(tmp_path / "a.trasluz")):
+            of_rows(one, x, y)[0].write(tmp_path, "md")
+            assert "mean squared error" in (tmp_path / "sheet-01.md").read_text(encoding="utf-8")
+
+
 # ------------------------------------------------------------------------------ command lines
 
 

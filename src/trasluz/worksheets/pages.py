@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trasluz import losses
 from trasluz.errors import UserError
 from trasluz.explain import formula, html, latex, markdown, pages, plain
 from trasluz.explain import print as printed
@@ -146,7 +147,8 @@ def _given(sheet: Sheet) -> list[Node]:
 def _facts(sheet: Sheet) -> list[tuple[str, str]]:
     """Name the loss and the optimizer."""
     loss = sheet.model._compiled_with["loss"]
-    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    (one,) = loss if isinstance(loss, (list, tuple)) else (loss,)
+    name = one if isinstance(one, str) else getattr(losses.resolve(one), "name", "")
     optimizer = type(sheet.model.optimizer).__name__
     return [
         (say("worksheet-loss"), str(name).replace("_", " ")),
