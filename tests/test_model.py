@@ -770,14 +770,15 @@ def test_broken_numbers_stop_at_the_same_step_on_both_engines():
 
 
 def test_auto_takes_numpy_for_small_work():
+    from trasluz.data import Batch
     from trasluz.loop import Run
 
     model = classifier()
+    x, y = blobs(2)
+    assert not Run(model, "auto")._worth_compiling(Batch(x, y), 25, 40)
     run = Run(model, "auto")
-    run._choose(100, 4, 10)
-    assert run.engine == "numpy"
-    run._choose(1_000_000, 31_250, 100)
-    assert run.engine == "xla"
+    assert run._worth_compiling(Batch(x, y), 32, 3_125_000)
+    assert 1000 < run.moves < 10_000
 
 
 def test_history_of_losses_is_the_mean_over_rows():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import copy
 import itertools
 import math
 import sys
@@ -20,10 +22,11 @@ from trasluz.state import handles, holders, read, unique
 from trasluz.training import NonFiniteError, State
 from trasluz.tree import leaves, tree_map
 
-# "auto" takes XLA when NumPy would need more than this many seconds for what is ahead.
-_WORTH_COMPILING = 4.0
-_SECONDS_A_STEP = 300e-6
-_FLOPS_A_SECOND = 2e10
+# "auto" takes XLA when NumPy would need more than so many seconds for what is ahead. It trains on
+# NumPy for so many of them first, while XLA compiles. They are worked out, not measured: when a
+# run moves over must not depend on the clock, or it could not be repeated bit for bit.
+_WORTH_COMPILING = 2.0
+_HEAD_START = 0.5
 # A compiled call takes as many steps as fit into so many seconds: between calls a run listens.
 _CALL_SECONDS = 0.2
 # Data up to so many bytes are kept where XLA computes.
@@ -48,6 +51,8 @@ class Run:
         if self.asked not in ("auto", *backend.ENGINES):
             raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
         self.engine = self.asked if self.asked != "auto" else "numpy"
+        self.moves: int | None = None  # before which step of the model a run goes over to XLA
+        self.ahead: Any = None  # what XLA gets ready until then
         self.target: Any = None
         self.listed: Any = None
         self.epoch, self.batch, self.epochs = 0, 0, 1
@@ -66,12 +71,52 @@ class Run:
 
     # ------------------------------------------------------------------------------------- pieces
 
-    def _choose(self, rows: int, steps: int, epochs: int) -> None:
-        """Settle "auto": XLA where jax is installed and the work is worth a compilation."""
+    def _worth_compiling(self, batch: Batch, size: int, steps: int) -> bool:
+        """Settle "auto": whether XLA is worth it, and before which step to go over to it.
+
+        Args:
+            batch: rows to look at.
+            size: how many rows a step takes.
+            steps: how many steps there are.
+        """
         if self.asked == "auto" and backend.has_xla():
-            flops = 6.0 * rows * epochs * max(self.model.count_params(), 1)
-            seconds = steps * epochs * _SECONDS_A_STEP + flops / _FLOPS_A_SECOND
-            self.engine = "xla" if seconds > _WORTH_COMPILING else "numpy"
+            few = tree_map(lambda a: a[:2], batch.x)
+            seconds = training.seconds_a_step(self.model, few, size)
+            if seconds * steps > _WORTH_COMPILING:
+                self.moves = math.ceil(_HEAD_START / seconds)
+        return self.moves is not None
+
+    def _get_ready(
+        self, data: Arrays, size: int, shuffle: bool, held_out: Any, held_size: int | None
+    ) -> None:
+        """Let XLA compile in the background what the run needs: by calls that take no steps."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        twin = copy.copy(self)
+        twin.programs, twin.placed, twin.counts, twin.empty = {}, {}, {}, None
+        twin.engine = "xla"
+        order = np.arange(len(data)) if shuffle else None
+
+        def compile_all() -> Run:
+            twin.state = backend.to_engine(twin.state, twin.engine)
+            twin._train_calls(Calls(twin, data, size, order), 0, 0)
+            if isinstance(held_out, Arrays) and twin._folds(held_out):
+                arrays = {**twin.state["params"], **twin.state["fixed"]}
+                calls = Calls(twin, held_out, _batch_size(held_size, held_out))
+                twin._test_calls(calls, twin._fresh(), 0, 0, arrays)
+            return twin
+
+        pool = ThreadPoolExecutor(1, "compile")
+        self.ahead = pool.submit(contextvars.copy_context().run, compile_all)
+        pool.shutdown(wait=False)
+
+    def _move(self) -> None:
+        """Go over to XLA, once it is ready."""
+        self.store()
+        self.engine, self.programs, self.empty = "xla", {}, None
+        if self.ahead is not None:
+            self.placed = self.ahead.result().placed
+        self.state = backend.to_engine(self.state, self.engine)
 
     def _program(self, kind: str, make: Any) -> Any:
         """Give a compiled step, kept as long as nothing that it was made from changes."""
@@ -107,7 +152,7 @@ class Run:
                 type(h).__qualname__,
                 {
                     name: [mark(v) for v in leaves(value)]
-                    for name, value in vars(h).items()
+                    for name, value in dict(vars(h)).items()  # a copy: training goes on meanwhile
                     if name[:1] != "_" and not hasattr(value, "shape") and name not in _MOVING
                 },
             ]
@@ -262,11 +307,12 @@ class Run:
         if isinstance(data, Stream):
             first, data = _peeked(data)
             steps = data.steps
+            self._prepare(first)
         else:
-            first, steps = data.rows(slice(None)), math.ceil(len(data) / size)
+            whole, steps = data.rows(slice(None)), math.ceil(len(data) / size)
             steps = min(steps, steps_per_epoch or steps)
-            self._choose(len(data), steps, epochs - initial_epoch)
-        self._prepare(first)
+            self._prepare(whole)
+            self._worth_compiling(whole, size, steps * epochs)
         listed = callbacks.CallbackList(
             given_callbacks,
             add_history=True,
@@ -283,6 +329,8 @@ class Run:
         with np.errstate(all="ignore"):
             listed.on_train_begin()
             self._resume()
+            if self.moves is not None and isinstance(data, Arrays) and self._folds(data, "xla"):
+                self._get_ready(data, size, shuffle, held_out, validation_batch_size or batch_size)
             while self.epoch < epochs and not model.stop_training:
                 self._keep_checkpoints("epoch")
                 listed.on_epoch_begin(self.epoch)
@@ -360,17 +408,16 @@ class Run:
     def _training_step(self) -> Callable[..., Any]:
         return training.train_step(self.model, self.target, self.model.optimizer)
 
+    def _test_step(self) -> Callable[..., Any]:
+        return training.test_step(self.model, self.target)
+
     def _epoch(self, data: Arrays | Stream, size: int, shuffle: bool) -> dict[str, Any] | None:
         """Take one pass over the training set, or the rest of one; `None` if there is nothing."""
         if self.begun is None:
             self.state["metrics"] = self._fresh()
             self.begun = int(self.state["step"])
         order, broken = self._order(data, self.begun, shuffle), None
-        for broken in (
-            self._in_calls(data, size, order)
-            if self._folds(data)
-            else self._one_by_one(data, size, order)
-        ):
+        for broken in self._steps(data, size, order):
             if broken is not None:
                 self._broken(broken)
                 break
@@ -387,13 +434,34 @@ class Run:
         logs = self.target.results(self.state["metrics"])
         return logs if broken is None else {**logs, "loss": math.nan}
 
+    def _steps(
+        self, data: Arrays | Stream, size: int, order: np.ndarray | None
+    ) -> Iterator[Batch | None]:
+        """Take the steps of an epoch; gives a batch at which numbers broke, `None` for others."""
+        while True:
+            if self._is_due():
+                self._move()
+            if self._folds(data):
+                yield from self._in_calls(data, size, order)
+            else:
+                yield from self._one_by_one(data, size, order)
+            if not self._is_due():
+                return
+
+    def _is_due(self) -> bool:
+        """Tell whether it is time to go over to XLA."""
+        numpy = self.engine == "numpy"
+        return numpy and self.moves is not None and int(self.state["step"]) >= self.moves
+
     def _one_by_one(
         self, data: Arrays | Stream, size: int, order: np.ndarray | None
     ) -> Iterator[Batch | None]:
-        """Take steps one by one; gives a batch at which numbers broke, `None` for others."""
+        """Take steps one by one, till the end or till it is time to go over to XLA."""
         step = self._program("step", lambda: training.checked(self._training_step()))
         batches = itertools.islice(self._batches(data, size, order), self.batch, self.limit)
         for batch in batches:
+            if self._is_due():
+                return
             self.listed.on_train_batch_begin(self.batch)
             state, fine = step(self.state, batch, self._rate())
             if not fine:
@@ -406,7 +474,7 @@ class Run:
     def _in_calls(
         self, data: Arrays, size: int, order: np.ndarray | None
     ) -> Iterator[Batch | None]:
-        """Take many steps a compiled call; gives a batch at which numbers broke, else `None`."""
+        """Take many steps a compiled call."""
         begun = self.begun or 0
         calls = Calls(self, data, size, order)
         last = min(calls.last, self.limit or calls.last)
@@ -416,11 +484,11 @@ class Run:
         while self.batch < last:
             self.listed.on_train_batch_begin(self.batch)
             end = calls.end("fold", self.batch, min(last, *self._stops()))
-            span = self.state, self.batch, end, self._rate()
-            fold = lambda: training.train_fold(self._training_step(), size)  # noqa: E731
-            state, fine = calls.take("fold", fold, *span, following if end == last else None)
+            meanwhile = following if end == last else None
+            state, fine = self._train_calls(calls, self.batch, end, meanwhile)
             if not fine:  # what it started from is still there
                 fold = lambda: training.find_fold(self._training_step(), size)  # noqa: E731
+                span = self.state, self.batch, end, self._rate()
                 state, fine = calls.take("find", fold, *span)
             self.state = state
             self.batch = int(state["step"]) - begun
@@ -428,15 +496,25 @@ class Run:
             if not fine:
                 return
 
+    def _train_calls(self, calls: Calls, begin: int, end: int, meanwhile: Any = None) -> Any:
+        """Take training steps in a compiled call."""
+        fold = lambda: training.train_fold(self._training_step(), calls.size)  # noqa: E731
+        return calls.take("fold", fold, self.state, begin, end, self._rate(), meanwhile)
+
+    def _test_calls(self, calls: Calls, tracked: State, begin: int, end: int, arrays: State) -> Any:
+        """Take evaluation steps in a compiled call."""
+        fold = lambda: training.test_fold(self._test_step(), calls.size)  # noqa: E731
+        return calls.take("test", fold, tracked, begin, end, arrays)
+
     def _stops(self) -> list[int]:
         """Say before which batches a compiled call has to end for callbacks."""
         stops = [self.batch + 1] if self.listed.wants_every_batch else [sys.maxsize]
         often = [int(b.save_freq) for b in self._backups() if b.save_freq != "epoch"]
         return stops + [(self.batch // n + 1) * n for n in often]
 
-    def _folds(self, data: Arrays | Stream) -> TypeGuard[Arrays]:
+    def _folds(self, data: Arrays | Stream, engine: str | None = None) -> TypeGuard[Arrays]:
         """Tell whether many steps go into one call: the data have to be where XLA computes."""
-        if self.engine == "numpy" or isinstance(data, Stream):
+        if (engine or self.engine) == "numpy" or isinstance(data, Stream):
             return False
         return sum(a.nbytes for a in leaves((data.x, data.y, data.w))) <= _KEPT_BYTES
 
@@ -518,7 +596,7 @@ class Run:
     def measure_one(self, batch_data: Arrays) -> dict[str, Any]:
         """Measure on one batch."""
         batch = self._ready(batch_data)
-        program = self._program("test", lambda: training.test_step(self.model, self.target))
+        program = self._program("test", self._test_step)
         arrays = {**self.state["params"], **self.state["fixed"]}
         with np.errstate(all="ignore"):
             return self.target.results(program(self.state["metrics"], batch, arrays)[0])
@@ -548,7 +626,9 @@ class Run:
             first = data.rows(slice(None))
         self._prepare(first)
         if isinstance(data, Arrays):
-            self._choose(len(data), math.ceil(len(data) / _batch_size(batch_size, data)), 1)
+            size = _batch_size(batch_size, data)
+            if self._worth_compiling(first, size, math.ceil(len(data) / size / 3)):
+                self.engine = "xla"
         listed = self._listeners(given_callbacks, data, batch_size, verbose)
         with np.errstate(all="ignore"):
             return self._evaluated(data, batch_size, listed)
@@ -567,21 +647,20 @@ class Run:
     ) -> dict[str, Any]:
         reached = {**self.state.get("params", {}), **self.state.get("fixed", {})}
         arrays = reached or backend.to_engine(read(self.model), self.engine)
-        size, make = _batch_size(batch_size, data), training.test_step
+        size = _batch_size(batch_size, data)
         listed.on_test_begin()
         tracked, number = self._fresh(), 0
         say = lambda: self.target.results(tracked)  # noqa: E731
         if self._folds(data):
             calls = Calls(self, data, size)
-            fold = lambda: training.test_fold(make(self.model, self.target), size)  # noqa: E731
             while number < calls.last:
                 listed.on_test_batch_begin(number)
                 most = number + 1 if listed.wants_every_batch else calls.last
                 end = calls.end("test", number, most)
-                (tracked, _), number = calls.take("test", fold, tracked, number, end, arrays), end
+                (tracked, _), number = self._test_calls(calls, tracked, number, end, arrays), end
                 listed.on_test_batch_end(number - 1, say)
         else:
-            program = self._program("test", lambda: make(self.model, self.target))
+            program = self._program("test", self._test_step)
             for batch in self._batches(data, size, None):
                 listed.on_test_batch_begin(number)
                 tracked, _ = program(tracked, batch, arrays)

@@ -466,8 +466,9 @@ class _Group:
         self.example = self.data.rows(slice(0, 1)).x
         self.run = Run(lead, engine)
         self.run._prepare(self.data.rows(slice(None)))
-        work = len(self.data) * len(members)
-        self.run._choose(work, math.ceil(work / self.size), self.epochs)
+        steps = math.ceil(len(self.data) / self.size) * len(members)
+        if self.run._worth_compiling(self.data.rows(slice(0, 2)), self.size, steps * self.epochs):
+            self.run.engine = "xla"
 
     def train(self) -> None:
         """Train all members."""

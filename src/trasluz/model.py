@@ -184,7 +184,8 @@ class Model(Layer):
             weighted_metrics: likewise; these see the sample weights.
             run_eagerly: the same as `engine="numpy"`.
             jit_compile: `True` is the same as `engine="xla"`.
-            engine: "numpy", "xla", or "auto": XLA where it is installed and the work is long.
+            engine: "numpy", "xla", or "auto": NumPy at once; where there is much to do and jax is
+                installed, XLA takes over once it is compiled, always before the same step.
 
         Raises:
             UserError: for a name that is not known; the nearest is suggested.

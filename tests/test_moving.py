@@ -1,0 +1,150 @@
+"""engine="auto": NumPy trains while XLA compiles, and takes over between two steps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from test_loop import network, same, table
+from trasluz import backend, callbacks, loop
+
+AT = 7  # an epoch has six steps: within the second
+HOW = {"batch_size": 16, "epochs": 4, "verbose": 0}
+
+
+@pytest.fixture
+def moves(monkeypatch):
+    """Let runs move over before their seventh step; note when they do."""
+    moved, move, worth = [], loop.Run._move, loop.Run._worth_compiling
+
+    def chosen(self, *given):
+        if worth(self, *given):
+            self.moves = AT
+        return self.moves is not None
+
+    def noting(self):
+        move(self)
+        moved.append((self.epoch, self.batch, int(self.state["step"])))
+
+    monkeypatch.setattr(loop, "_WORTH_COMPILING", 0.0)
+    monkeypatch.setattr(loop.Run, "_worth_compiling", chosen)
+    monkeypatch.setattr(loop.Run, "_move", noting)
+    return moved
+
+
+def fitted(engine, data, **how):
+    model = network(engine)
+    model.fit(*data, validation_split=0.1, **{**HOW, **how})
+    return model
+
+
+def test_the_way_is_that_of_either_engine(moves):
+    x, y = table(100)
+    one = fitted("auto", (x, y))
+    assert moves == [(1, 1, AT)]
+    for engine in ("numpy", "xla"):
+        other = fitted(engine, (x, y))
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6)
+        for name, values in one.history.history.items():
+            np.testing.assert_allclose(values, other.history.history[name], rtol=2e-4)
+    same(one, fitted("auto", (x, y)))  # whatever the clock says
+
+
+def test_up_to_there_it_is_numpy(moves):
+    x, y = table(100)
+    models = []
+    for engine in ("numpy", "auto"):
+        models.append(fitted(engine, (x, y), epochs=1))
+        models[-1].fit(x, y, steps_per_epoch=1, **{**HOW, "epochs": 1})
+    same(*models)
+    assert [w.dtype for w in models[1].weights] == [w.dtype for w in models[0].weights]
+    assert models[1].optimizer.iterations == AT
+
+
+def test_a_model_that_is_past_that_step_starts_on_xla(moves):
+    x, y = table(100)
+    model = fitted("auto", (x, y))
+    moves.clear()
+    model.fit(x, y, **HOW)
+    assert moves == [(0, 0, 24)]
+
+
+class Stop(callbacks.Callback):
+    def __init__(self, at):
+        self.at = at
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("at", "moved"), [(0, (1, 1, 7)), (1, (1, 1, 7)), (2, (2, 0, 12))])
+def test_a_killed_run_goes_on_bit_for_bit(at, moved, moves, tmp_path):
+    x, y = table(100)
+    whole = fitted("auto", (x, y))
+    keep = callbacks.BackupAndRestore(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        fitted("auto", (x, y), callbacks=[Stop(at), keep])
+    moves.clear()
+    same(whole, fitted("auto", (x, y), callbacks=[keep]))
+    assert moves == [moved]
+
+
+def test_what_a_callback_changes_meanwhile_holds_after_the_move(moves):
+    class Change(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.0
+            self.model.layers[0].trainable = False
+
+    x, y = table(100)
+    model = fitted("auto", (x, y), callbacks=[Change()])
+    assert len(moves) == 1
+    first = fitted("numpy", (x, y), epochs=1)
+    for path in ("dense/kernel", "dense_1/kernel"):
+        ours, theirs = ({w.path: w.value for w in m.weights}[path] for m in (model, first))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_epoch_whose_callbacks_hear_each_batch_moves_too(moves):
+    class Listen(callbacks.Callback):
+        def __init__(self):
+            self.heard = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.heard += 1
+
+    x, y = table(100)
+    listen = Listen()
+    same(fitted("auto", (x, y)), fitted("auto", (x, y), callbacks=[listen]))
+    assert listen.heard == 24
+    assert len(moves) == 2
+
+
+def test_no_thread_is_left_behind(moves):
+    fitted("auto", table(100))
+    assert not [t for t in threading.enumerate() if t.name.startswith("compile")]
+
+
+def test_without_jax_numpy_does_all(moves, monkeypatch):
+    monkeypatch.setattr(backend, "has_xla", lambda: False)
+    x, y = table(100)
+    same(fitted("auto", (x, y)), fitted("numpy", (x, y)))
+    assert moves == []
+
+
+def test_a_small_table_is_trained_without_jax(tmp_path):
+    program = (
+        "import sys; from trasluz.cli import main\n"
+        "sys.argv = ['trasluz', 'train', 'iris', '--target', 'species', '--epochs', '20',"
+        f" '--out', {str(tmp_path / 'run')!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(tmp_path), timeout=120)
