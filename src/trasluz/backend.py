@@ -103,6 +103,28 @@ def erf(x: Any) -> Any:
     return _scipy_erf()(x) if namespace(x) is np else _jax().scipy.special.erf(x)
 
 
+def product(a: Any, b: Any, precision: str | None = None) -> Any:
+    """Matrix product; with "bfloat16" of float32 factors rounded to it, added up in float32.
+
+    bfloat16 is float32 without the last sixteen bits of its fraction; NumPy, which does not know
+    it, rounds to the nearest of those numbers, to even where two are as near.
+    """
+    if precision is None or a.dtype != np.float32:
+        return a @ b
+    if namespace(a, b) is not np:
+        half = lambda x: x.astype(precision)  # noqa: E731
+        return _jax().numpy.matmul(half(a), half(b), preferred_element_type=a.dtype)
+    return _rounded(a) @ _rounded(b)
+
+
+def _rounded(x: Any) -> Any:
+    """Round float32 to bfloat16, in float32."""
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    last = bits >> np.uint32(16) & np.uint32(1)
+    kept = (bits + np.uint32(0x7FFF) + last) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, kept.view(np.float32))
+
+
 def place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Put `x` at `index` of an array of zeros; what lands on the same entry adds up."""
     xp = namespace(x, *(index if isinstance(index, tuple) else (index,)))

@@ -9,10 +9,13 @@ from pathlib import Path
 from trasluz.errors import unknown
 
 FLOATS = ("float32", "float64")
+# The floating type of the arrays of layers, by policy.
+POLICIES = {"float32": "float32", "float64": "float64", "mixed_bfloat16": "float32"}
 
 
 class _Config:
     floatx = "float32"
+    policy: str | None = None
 
 
 def floatx() -> str:
@@ -33,6 +36,44 @@ def set_floatx(value: str) -> None:
     if value not in FLOATS:
         raise unknown("floating type", value, FLOATS)
     _Config.floatx = value
+
+
+def dtype_policy() -> str:
+    """Name the policy of layers that are given none.
+
+    >>> dtype_policy()
+    'float32'
+    """
+    return _Config.policy or floatx()
+
+
+def given_policy() -> str | None:
+    """Name the policy that was set; `None` if the default floating type goes."""
+    return _Config.policy
+
+
+def set_dtype_policy(policy: str | None) -> None:
+    """Choose the policy of the layers made from now on.
+
+    "mixed_bfloat16" keeps weights, activations, losses and the optimizer in float32, and rounds
+    the factors of the layers' matrix products to bfloat16, forwards and backwards, adding up in
+    float32: what accelerators are fastest at. `None` goes back to the default floating type.
+    (Micikevicius et al. 2018, Mixed precision training; Kalamkar et al. 2019.)
+
+    Raises:
+        UserError: if there is no such policy.
+
+    >>> import numpy as np
+    >>> from trasluz import layers
+    >>> set_dtype_policy("mixed_bfloat16")
+    >>> layer = layers.Dense(1, kernel_initializer="ones", use_bias=False)
+    >>> set_dtype_policy(None)
+    >>> layer(np.array([[1 + 2**-9, 1.0]]))  # bfloat16 has eight digits, in the base of two
+    array([[2.]], dtype=float32)
+    """
+    if policy is not None and policy not in POLICIES:
+        raise unknown("dtype policy", policy, POLICIES)
+    _Config.policy = policy
 
 
 def cache_folder() -> Path | None:

@@ -70,14 +70,14 @@ class Layer(Holder, Configurable, _Fields):
     Args:
         name: unique among its siblings; given by the model if it is not given here.
         trainable: whether training moves the arrays.
-        dtype: "float32" or "float64"; `config.floatx()` if it is not given.
+        dtype: "float32", "float64" or "mixed_bfloat16"; `config.dtype_policy()` if it is not given.
         input_shape: the shape of one input, without the batch axis (first layer of a Sequential).
         activity_regularizer: adds a penalty on the layer's output to the loss.
     """
 
     name: str | None = field(default=None, kw_only=True)
     trainable: bool = field(default=True, kw_only=True)
-    dtype: str | None = field(default=None, kw_only=True)
+    dtype: str | None = field(default_factory=config.given_policy, kw_only=True)
     input_shape: Any = field(default=None, kw_only=True)
     activity_regularizer: Any = field(default=None, kw_only=True)
 
@@ -187,9 +187,14 @@ class Layer(Holder, Configurable, _Fields):
         """
         given = self.dtype or config.floatx()
         name = getattr(given, "__name__", str(given))
-        if name not in config.FLOATS:
-            raise unknown("floating type", name, config.FLOATS)
-        return name
+        if name not in config.POLICIES:
+            raise unknown("floating type", name, config.POLICIES)
+        return config.POLICIES[name]
+
+    @property
+    def precision(self) -> str | None:
+        """What the layer's matrix products round their factors to; `None` for not at all."""
+        return "bfloat16" if self.dtype == "mixed_bfloat16" else None
 
     def key(self, seed: int | None = None) -> Any:
         """Give the random key of this layer in the step that is running."""

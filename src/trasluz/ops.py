@@ -116,8 +116,9 @@ greater_equal = elementwise("greater_equal", relation(r"\geq"), None, forward=op
 
 # ---------------------------------------------------------------------------------- sums, maxima
 # name, reads as, pullback of g to each argument
-matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b: g @ b.mT,
-                        lambda g, y, a, b: a.mT @ g, forward=operator.matmul, level=PRODUCT)
+matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b, **k: matmul_row(g, b.mT, **k),
+                        lambda g, y, a, b, **k: matmul_row(a.mT, g, **k), forward=backend.product,
+                        level=PRODUCT)
 sum = structural("sum", r"\textstyle\sum {0:2}",  # noqa: A001
                  lambda g, y, x, **k: broadcast_to(kept(g, x, **k), x.shape),
                  forward=lambda x, **k: x.sum(**k), level=PRODUCT)
@@ -308,14 +309,20 @@ def swapaxes(x: Any, a: int, b: int) -> Any:
     return transpose(x, axes=tuple(axes))
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Any, b: Any, precision: str | None = None) -> Any:
     """Matrix product; vectors and stacks of matrices as in NumPy.
+
+    Args:
+        a: the left factor.
+        b: the right factor.
+        precision: "bfloat16" rounds float32 factors to it, here and in the derivatives; products
+            are added up in float32. Factors in float64 stay as they are.
 
     >>> matmul(np.eye(2), np.array([1.0, 2.0]))
     array([1., 2.])
     """
     if not (isinstance(a, Traced) or isinstance(b, Traced)):
-        return a @ b
+        return backend.product(a, b, precision)
     if len(a.shape) == 0 or len(b.shape) == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise UserError(
             f"a product of shapes {tuple(a.shape)} and {tuple(b.shape)} does not exist",
@@ -323,12 +330,12 @@ def matmul(a: Any, b: Any) -> Any:
         )
     left = a if a.ndim > 1 else expand_dims(a, 0)
     right = b if b.ndim > 1 else expand_dims(b, -1)
-    y = matmul_row(left, right)
+    y = matmul_row(left, right, **({} if precision is None else {"precision": precision}))
     y = y if b.ndim > 1 else squeeze(y, -1)
     return y if a.ndim > 1 else squeeze(y, -1 if b.ndim == 1 else -2)
 
 
-def dot_last(x: Any, kernel: Any) -> Any:
+def dot_last(x: Any, kernel: Any, precision: str | None = None) -> Any:
     """Multiply the last axis of `x` with a kernel: one 2-D product, whatever axes lead.
 
     That makes the kernel's gradient one product too: (B·T, d)ᵀ (B·T, u).
@@ -337,8 +344,8 @@ def dot_last(x: Any, kernel: Any) -> Any:
     (2, 3, 5)
     """
     if len(x.shape) <= 2:
-        return matmul(x, kernel)
-    y = matmul(reshape(x, shape=(-1, x.shape[-1])), kernel)
+        return matmul(x, kernel, precision)
+    y = matmul(reshape(x, shape=(-1, x.shape[-1])), kernel, precision)
     return reshape(y, shape=(*x.shape[:-1], kernel.shape[-1]))
 
 

@@ -73,7 +73,7 @@ class Dense(Layer):
                 where(),
                 f"the last axis has to have {self.kernel.shape[0]} entries",
             )
-        z = ops.dot_last(as_floats(inputs, self.kernel), self.kernel)  # (…, units)
+        z = ops.dot_last(as_floats(inputs, self.kernel), self.kernel, self.precision)  # (…, units)
         if self.use_bias:
             z = z + self.bias
         activation = activations.get(self.activation)

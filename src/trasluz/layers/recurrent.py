@@ -79,7 +79,8 @@ class SimpleRNN(Layer):
         batch, _, d = x.shape
         key = self.key(self.seed) if training and (self.dropout or self.recurrent_dropout) else None
         x = self._masked(x, self.dropout, key, (batch, 1, d), 0)
-        z = ops.dot_last(x, self.kernel)  # all steps in one product: (batch, time, units)
+        # all steps in one product: (batch, time, units)
+        z = ops.dot_last(x, self.kernel, self.precision)
         if self.use_bias:
             z = z + self.bias
         z = ops.transpose(z, axes=(1, 0, 2))  # (time, batch, units)
@@ -105,7 +106,7 @@ class SimpleRNN(Layer):
 
     def _turn(self, h: Any, turn: dict[str, Any], constants: dict[str, Any]) -> tuple[Any, Any]:
         before = h * constants["kept"] if "kept" in constants else h
-        z = turn["z"] + ops.matmul(before, constants["U"])
+        z = turn["z"] + ops.matmul(before, constants["U"], self.precision)
         activation = activations.get(self.activation)
         new = z if activation is None else activation(z)
         if "valid" in turn:
