@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from test_loop import network, same, table
-from trasluz import backend, callbacks, loop
+from trasluz import Sequential, backend, callbacks, layers, loop, utils
 
 AT = 7  # an epoch has six steps: within the second
 HOW = {"batch_size": 16, "epochs": 4, "verbose": 0}
@@ -129,6 +129,31 @@ def test_an_epoch_whose_callbacks_hear_each_batch_moves_too(moves):
 def test_no_thread_is_left_behind(moves):
     fitted("auto", table(100))
     assert not [t for t in threading.enumerate() if t.name.startswith("compile")]
+
+
+class Looks(layers.Layer):
+    """Looks at values, which only NumPy has at hand."""
+
+    def call(self, inputs):
+        seen = getattr(inputs, "value", inputs)
+        return inputs * 2.0 if seen.sum() > 0 else inputs
+
+
+def test_what_xla_cannot_compile_stays_on_numpy(moves):
+    x, y = table(100)
+
+    def made(engine):
+        utils.set_random_seed(0)
+        model = Sequential([layers.Input((4,)), Looks(), layers.Dense(1)])
+        model.compile("sgd", "mse", engine=engine)
+        return model
+
+    model = made("auto")
+    with pytest.warns(UserWarning, match="XLA cannot take over, NumPy goes on"):
+        model.fit(x, y, **HOW)
+    other = made("numpy")
+    other.fit(x, y, **HOW)
+    same(model, other)
 
 
 def test_without_jax_numpy_does_all(moves, monkeypatch):

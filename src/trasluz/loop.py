@@ -111,11 +111,20 @@ class Run:
         pool.shutdown(wait=False)
 
     def _move(self) -> None:
-        """Go over to XLA, once it is ready."""
+        """Go over to XLA, once it is ready; stay where it cannot compile this model."""
+        try:
+            placed = self.ahead.result().placed if self.ahead else {}
+        except Exception as error:
+            said = str(error).strip().split("\n")[0]
+            warnings.warn(
+                f"XLA cannot take over, NumPy goes on ({type(error).__name__}: {said}); "
+                'engine="numpy" says so from the start, engine="xla" shows the whole error',
+                stacklevel=2,
+            )
+            self.moves = None
+            return
         self.store()
-        self.engine, self.programs, self.empty = "xla", {}, None
-        if self.ahead is not None:
-            self.placed = self.ahead.result().placed
+        self.engine, self.programs, self.placed, self.empty = "xla", {}, placed, None
         self.state = backend.to_engine(self.state, self.engine)
 
     def _program(self, kind: str, make: Any) -> Any:
