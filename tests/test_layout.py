@@ -33,6 +33,7 @@ FLOORS = [
     ["model"],
     ["functional"],
     ["models", "testing", "utils", "linear"],
+    ["member"],
     ["many"],
 ]
 FACES = [
