@@ -260,6 +260,42 @@ def test_a_member_goes_on_training_and_is_saved(tmp_path):
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_factors_take_the_place_of_those_of_the_same_name(engine):
+    x, y = table()
+
+    def build(penalty):
+        model = Sequential(
+            [Input((4,)), layers.Dense(3, kernel_regularizer=penalty), layers.Dense(1)]
+        )
+        model.compile("adam", "mse")
+        return model
+
+    runs = fit_many(build(L1L2(0.02, 0.5)), x, y, 2, grid={"l2": [0.03]}, verbose=0, engine=engine)
+    same(runs, 1, *alone(lambda: build(L1L2(0.02, 0.03)), 1, x, y, engine=engine))
+    kept = runs.model(1).layers
+    assert kept[0].kernel_regularizer == L1L2(0.02, 0.03) and kept[1].kernel_regularizer is None
+    everywhere = fit_many(build(None), x, y, grid={"l2": [0.03]}, verbose=0, engine=engine).model(0)
+    assert [layer.kernel_regularizer for layer in everywhere.layers] == [L2(0.03)] * 2
+    with pytest.raises(UserError, match="without l1 and l2"):
+        fit_many(build("orthogonal"), x, y, 2, grid={"l2": [0.03]}, verbose=0, engine=engine)
+
+
+def test_a_group_too_large_for_memory_is_parted(groups, monkeypatch):
+    x, y = table()
+    how = {"learning_rates": [0.001, 0.01], "grid": {"l2": [0.0, 0.1]}, "epochs": 2, "verbose": 0}
+    whole = fit_many(network(), x, y, 5, validation_split=0.2, engine="xla", **how)
+    monkeypatch.setattr(many, "_GROUP_BYTES", 80_000)
+    parted = fit_many(network(), x, y, 5, validation_split=0.2, engine="xla", **how)
+    sizes = groups["together"][1:]
+    assert groups["together"][0] == sum(sizes) == 20
+    assert len(sizes) > 2 and max(sizes) - min(sizes) <= 1
+    for name, curves in whole.history.items():
+        np.testing.assert_allclose(parted.history[name], curves, 2e-5, 2e-5)
+    for a, b in zip(parted.model(17).get_weights(), whole.model(17).get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, 2e-5, 2e-5)
+
+
 # -------------------------------------------------------------------------------- what comes out
 
 

@@ -19,6 +19,7 @@ from trasluz import backend, metrics, random, training
 from trasluz.callbacks import EarlyStopping
 from trasluz.data import Arrays, Batch, is_stream
 from trasluz.errors import UserError, unknown
+from trasluz.layer import Layer
 from trasluz.loop import Calls, Run, _batch_size
 from trasluz.member import (
     Member,
@@ -28,15 +29,17 @@ from trasluz.member import (
     combined,
     initial_arrays,
     named,
+    own_factors,
     own_random_numbers,
     penalise,
-    penalty,
+    penalised,
 )
-from trasluz.state import bind, read
+from trasluz.state import bind, holders, read
 from trasluz.training import NonFiniteError, State
-from trasluz.tree import tree_map
+from trasluz.tree import leaves, tree_map
 
 _SHOWN = 20  # lines of a printed table
+_GROUP_BYTES = 2**30  # members whose training takes more, as far as is known before, go in parts
 
 
 def fit_many(
@@ -76,7 +79,8 @@ def fit_many(
         y: targets.
         seeds: how many (0, 1, …), or which.
         learning_rates: which; the optimizer's own if not given.
-        grid: values by setting. `"l1"`, `"l2"`: factors of a penalty on all kernels.
+        grid: values by setting. `"l1"`, `"l2"`: factors of the penalties on kernels; those that a
+            kernel has of the same name give way. Where no kernel has a penalty, all get one.
             `"batch_size"`, `"optimizer"`. An argument of the function that makes the model. A
             field of layers: `"kernel_initializer"` for all that have it, `"dense/units"` for one.
         epochs: how many passes over the rows.
@@ -154,6 +158,7 @@ class _Group:
         size = members[0].settings.get("batch_size", job["batch_size"])
         self.members, self.job, self.progress = members, {**job, "batch_size": size}, progress
         self.state: State = {}
+        self.factors: State = {}  # of penalties, as a step is given them
         self.lead = lead = members[0].made()
         self.data = lead._arrays(job["x"], job["y"], job["sample_weight"])
         self.held_out = job["validation_data"]
@@ -172,19 +177,38 @@ class _Group:
 
     def train(self) -> None:
         """Train all members."""
-        if all(self.run._folds(rows) for rows in (self.data, self.held_out) if rows):
-            self._together()
+        if not all(self.run._folds(rows) for rows in (self.data, self.held_out) if rows):
+            for member in self.members:
+                self._alone(member)
+                self.progress.say(self.epochs)
             return
-        for member in self.members:
-            self._alone(member)
-            self.progress.say(self.epochs)
+        if self.members[0].factors:
+            for weight in penalised(self.lead):
+                weight.spec.regularizer = Penalty(own_factors(weight), self.factors)
+        members = self.members
+        parts = math.ceil(len(members) * self._bytes() / _GROUP_BYTES)
+        for places in np.array_split(np.arange(len(members)), min(parts, len(members))):
+            self.members = [members[place] for place in places]
+            self._together()
+
+    def _bytes(self) -> int:
+        """Estimate how much memory the training of a member takes."""
+        one = training.initial(self.lead, self.lead.optimizer, self.lead._root)
+        state = sum(array.nbytes for array in leaves([one["params"], one["fixed"], one["slots"]]))
+        layers = [part for part in holders(self.lead) if isinstance(part, Layer)]
+        outputs = sum(_entries(layer.output_shape) for layer in layers)
+        inputs = sum(array.nbytes for array in leaves(self.example))
+        width = np.dtype(self.lead._dtype()).itemsize
+        # A state is drawn, taken up, changed, handed back and kept; an output has its sum, its
+        # value and the derivatives of both; rows have two orders, and words to sort them by.
+        return 5 * state + self.size * (4 * width * outputs + 2 * inputs) + 32 * len(self.data)
 
     def _alone(self, member: Member) -> None:
         """Train a member by itself."""
         model = member.made()
         model._require_built(self.example)
         if member.factors:
-            penalise(model, penalty(member.factors))
+            penalise(model, member.factors)
         try:
             model.fit(**self.job, verbose=0, engine=self.run.engine)
         except NonFiniteError:
@@ -254,13 +278,11 @@ class _Group:
             "root": roots,
             "going": np.ones(many, bool),
         }
-        self.roots, self.penalty, dtype = roots, Penalty(), lead._dtype()
+        self.roots, dtype = roots, lead._dtype()
         factors = {
             name: np.array([member.factors[name] for member in members], dtype)
             for name in members[0].factors
         }
-        if factors:
-            penalise(lead, self.penalty)
         rates = None
         if not lead.optimizer.scheduled:
             own = lead.optimizer.learning_rate
@@ -280,11 +302,11 @@ class _Group:
 
     def _fold(self) -> Callable[..., Any]:
         """Make the program: steps of all members, each until its numbers are not finite."""
-        lead, penalty = self.lead, self.penalty
+        lead, shared = self.lead, self.factors
         step = training.checked(training.train_step(lead, self.run.target, lead.optimizer))
 
         def one(state: State, batch: Batch, given: State) -> State:
-            penalty.factors = given["factors"]
+            shared.update(given["factors"])
             before = {k: v for k, v in state.items() if k != "going"}
             after, fine = step(before, batch, given["rate"])
             going = state["going"] & fine
@@ -304,10 +326,10 @@ class _Group:
 
     def _test_fold(self) -> Callable[..., Any]:
         """Make the program that measures all members."""
-        penalty, step = self.penalty, training.test_step(self.lead, self.run.target)
+        shared, step = self.factors, training.test_step(self.lead, self.run.target)
 
         def one(tracked: State, batch: Batch, given: State) -> tuple[State, Any]:
-            penalty.factors = given["factors"]
+            shared.update(given["factors"])
             return step(tracked, batch, given["arrays"])
 
         return training.test_fold(backend.vmapped(one, (0, None, 0)), self.size)
@@ -354,6 +376,13 @@ class _Group:
                 "arrays": {**own["params"], **own["fixed"]}, "slots": own["slots"],
                 "root": self.roots[i], "step": own["step"], "example": self.example,
             }  # fmt: skip
+
+
+def _entries(shape: Any) -> int:
+    """Count the numbers a row in arrays of shapes: `(None, 3)`, or lists or dicts of such."""
+    if isinstance(shape, (dict, list)):
+        return sum(map(_entries, shape.values() if isinstance(shape, dict) else shape))
+    return math.prod(n or 1 for n in shape) if shape else 0
 
 
 class _Progress:

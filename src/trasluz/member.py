@@ -31,6 +31,11 @@ from trasluz.utils import set_random_seed
 
 Settings = dict[str, Any]
 _FACTORS = ("l1", "l2")  # of penalties on kernels
+_PENALTIES = {
+    ("l1",): regularizers.L1,
+    ("l2",): regularizers.L2,
+    ("l1", "l2"): regularizers.L1L2,
+}
 _KNOWN = ("model", "learning_rate", "seed", "batch_size", "optimizer", *_FACTORS)
 # Initializers of which one call draws for many keys, or which draw nothing.
 _DRAWS_ALL = (
@@ -104,7 +109,7 @@ class Member:
             model = self.made()
             model._require_built(self.reached["example"])
         if self.factors:
-            penalise(model, penalty(self.factors))
+            penalise(model, self.factors)
         own = lambda array: np.array(array)  # noqa: E731 (several members lie in one array)
         write(model, tree_map(own, self.reached["arrays"]))
         model._slots = tree_map(own, self.reached["slots"])
@@ -255,33 +260,54 @@ def _parts(tree: Any) -> Iterator[Any]:
 
 
 class Penalty:
-    """A penalty whose factors, by "l1" or "l2", are arguments of the step."""
+    """A penalty whose factors, by "l1" or "l2", are arguments of the step.
 
-    def __init__(self) -> None:
-        self.factors: dict[str, Any] = {}
+    Args:
+        own: the factors of the kernel that are no arguments.
+        given: those that are, shared by all kernels.
+    """
+
+    def __init__(self, own: Mapping[str, float], given: dict[str, Any]) -> None:
+        self.own, self.given = {k: v for k, v in own.items() if v and k not in given}, given
 
     def __call__(self, x: Any) -> Any:
         sums = {"l1": ops.absolute, "l2": ops.square}
-        terms = [ops.sum(sums[name](x)) * factor for name, factor in self.factors.items()]
+        terms = [ops.sum(sums[k](x)) * factor for k, factor in (self.own | self.given).items()]
         return terms[0] if len(terms) == 1 else terms[0] + terms[1]
 
 
-def penalty(factors: dict[str, float]) -> regularizers.Regularizer:
-    """Make the regularizer of some factors."""
-    if len(factors) == 2:
-        return regularizers.L1L2(**factors)
-    return regularizers.L1(**factors) if "l1" in factors else regularizers.L2(**factors)
+def penalised(model: Any) -> list[Weight]:
+    """List the kernels that factors are for: those that have a penalty, or all if none has.
 
-
-def penalise(model: Any, penalty: Any) -> None:
-    """Put a penalty on all kernels, in place of what was there."""
-    found = [w for w in handles(model) if w.attribute == "kernel"]
+    Raises:
+        UserError: if there is none, or one has a penalty of another kind.
+    """
+    kernels = [weight for weight in handles(model) if weight.attribute == "kernel"]
+    found = [weight for weight in kernels if weight.regularizer is not None] or kernels
     if not found:
         raise UserError("no layer has a kernel", "fit_many", "leave l1 and l2 out")
     for weight in found:
+        if not isinstance(weight.regularizer, (*_PENALTIES.values(), type(None))):
+            raise UserError(
+                f"{weight.path} has a penalty without l1 and l2, {weight.regularizer}",
+                "fit_many",
+                "take it off, or leave l1 and l2 out",
+            )
+    return found
+
+
+def penalise(model: Any, given: Mapping[str, float]) -> None:
+    """Put factors into the penalties of kernels, in place of those of the same name."""
+    for weight in penalised(model):
+        factors = {**own_factors(weight), **given}
+        penalty = _PENALTIES[tuple(sorted(factors))](**factors)
         weight.spec.regularizer = penalty
-        if isinstance(penalty, regularizers.Regularizer):
-            weight.holder.kernel_regularizer = penalty  # type: ignore[attr-defined]
+        weight.holder.kernel_regularizer = penalty  # type: ignore[attr-defined]
+
+
+def own_factors(weight: Weight) -> dict[str, float]:
+    """Give the factors of a kernel's penalty."""
+    return dict(vars(weight.regularizer)) if weight.regularizer else {}
 
 
 def initial_arrays(members: list[Member], first: Any, example: Any) -> tuple[State, Any]:
