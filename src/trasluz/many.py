@@ -57,6 +57,7 @@ def fit_many(
     shuffle: bool = True,
     verbose: Any = "auto",
     engine: str | None = None,
+    progress: Callable[[float], Any] | None = None,
 ) -> Runs:
     """Train a model with every combination of settings, each from every seed.
 
@@ -91,6 +92,8 @@ def fit_many(
         shuffle: whether each epoch takes the rows in another order.
         verbose: 0 is silent; else how far it is.
         engine: "numpy", "xla", "auto"; that of compile if not given.
+        progress: hears, in place of what `verbose` prints, how many epochs of all trainings
+            together are done.
 
     Returns:
         The `Runs`: curves, tables, trained models. A member whose numbers stop being finite is
@@ -124,18 +127,18 @@ def fit_many(
         "validation_data": validation_data, "validation_split": validation_split,
         "sample_weight": sample_weight,
     }  # fmt: skip
-    progress = _Progress(bool(verbose), len(runs) * epochs)
+    teller = _Progress(bool(verbose), len(runs) * epochs, progress)
     groups: dict[Any, list[Member]] = {}
     for member in runs.members:
         groups.setdefault(member.group, []).append(member)
     try:
         with own_random_numbers(), np.errstate(all="ignore"):
-            for group in [_Group(ms, job, engine, progress) for ms in groups.values()]:
+            for group in [_Group(ms, job, engine, teller) for ms in groups.values()]:
                 group.train()
     except KeyboardInterrupt:
         runs.interrupted = True
     finally:
-        progress.end()
+        teller.end()
     return runs
 
 
@@ -391,15 +394,18 @@ class _Progress:
     Args:
         shown: whether to say anything.
         whole: how many epochs there are in all members together.
+        told: hears it in place of the line.
     """
 
-    def __init__(self, shown: bool, whole: int) -> None:
-        self.shown, self.whole, self.done = shown, whole, 0.0
+    def __init__(self, shown: bool, whole: int, told: Callable[[float], Any] | None) -> None:
+        self.shown, self.whole, self.done = shown and not told, whole, 0.0
+        self.told = told or (lambda done: None)
         self.began = self.said = time.monotonic()
 
     def say(self, done: float) -> None:
         """Say that so many epochs more are done."""
         self.done += done
+        self.told(self.done)
         now = time.monotonic()
         if self.shown and now - self.said > 0.5:
             self.said = now

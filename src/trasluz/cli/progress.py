@@ -11,6 +11,47 @@ from trasluz.cli.face import Face
 from trasluz.messages import say
 
 
+class Bar:
+    """A line that moves.
+
+    Args:
+        face: where to show it.
+        description: what is counted.
+        total: how many there are.
+        begun: how many were done before.
+    """
+
+    def __init__(self, face: Face, description: str, total: int, begun: int = 0) -> None:
+        self.bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(bar_width=20),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TextColumn("{task.fields[rate]}"),
+            rich.progress.TimeRemainingColumn(compact=True),
+            rich.progress.TextColumn("{task.fields[news]}", markup=False),
+            console=face.console,
+            disable=face.quiet,
+        )
+        self.task = self.bar.add_task(
+            description, start=False, completed=begun, total=total, rate="", news=""
+        )
+
+    def start(self) -> None:
+        """Draw it."""
+        self.bar.start()
+        self.bar.start_task(self.task)
+
+    def stop(self) -> None:
+        """Leave it as it stands, and give the terminal back."""
+        self.bar.stop()
+
+    def move(self, done: float, news: str = "") -> None:
+        """Say how many are done, and what is new."""
+        speed = self.bar.tasks[self.task].speed
+        rate = say("progress-rate", rate=f"{speed:.0f}") if speed and speed >= 1 else ""
+        self.bar.update(self.task, completed=done, rate=rate, news=news)
+
+
 class Progress(Callback):
     """Shows a line that moves with the epochs, with the last losses.
 
@@ -21,36 +62,16 @@ class Progress(Callback):
     """
 
     def __init__(self, face: Face, begun: int, epochs: int) -> None:
-        self.begun, self.epochs = begun, epochs
-        self.bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(bar_width=20),
-            rich.progress.MofNCompleteColumn(),
-            rich.progress.TextColumn("{task.fields[rate]}"),
-            rich.progress.TimeRemainingColumn(compact=True),
-            rich.progress.TextColumn("{task.fields[logs]}"),
-            console=face.console,
-            disable=face.quiet,
-        )
-        self.task: rich.progress.TaskID | None = None
+        self.bar = Bar(face, say("progress-epochs"), epochs, begun)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Draw the empty bar."""
         self.bar.start()
-        description = say("progress-epochs")
-        self.task = self.bar.add_task(
-            description, completed=self.begun, total=self.epochs, rate="", logs=""
-        )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Move the bar."""
-        if self.task is None:
-            return
         shown = [name for name in ("loss", "val_loss") if name in (logs or {})]
-        losses = "  ".join(f"{name} {logs[name]:.4f}" for name in shown)
-        speed = self.bar.tasks[self.task].speed
-        rate = say("progress-rate", rate=f"{speed:.0f}") if speed else ""
-        self.bar.update(self.task, completed=epoch + 1, rate=rate, logs=losses)
+        self.bar.move(epoch + 1, "  ".join(f"{name} {logs[name]:.4f}" for name in shown))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leave the bar as it stands."""

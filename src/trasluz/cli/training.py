@@ -76,19 +76,14 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
     Raises:
         UserError: the table, a setting or the folder does not allow it.
     """
-    table = datasets.find(settings.data, delimiter=settings.delimiter, encoding=settings.encoding)
-    ready = prepare(
-        table,
-        split_names(settings.target, table),
-        task=settings.task,
-        validation=settings.validation,
-        test=settings.test,
-        seed=settings.seed,
-    )
+    from trasluz.utils import set_random_seed
+
+    table, ready = prepared(settings)
     preparation = ready.preparation
     folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
-    _introduce(ready, face)
-    parts = {name: _arrays(preparation, part, settings) for name, part in ready.parts.items()}
+    introduce(ready, face)
+    parts = arrays(ready, settings)
+    set_random_seed(settings.seed)
     model = network(preparation, parts["train"].x.shape[1], settings)
     if resume and not all((folder / name).exists() for name in (CHECKPOINT, SETTINGS)):
         raise problem("resume-nothing", str(folder))
@@ -109,6 +104,24 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
     face.document({**report, "folder": str(folder)})
 
 
+def prepared(settings: Settings) -> tuple[Table, Prepared]:
+    """Find the table and prepare it.
+
+    Raises:
+        UserError: there is none, or it cannot be learnt from.
+    """
+    table = datasets.find(settings.data, delimiter=settings.delimiter, encoding=settings.encoding)
+    ready = prepare(
+        table,
+        split_names(settings.target, table),
+        task=settings.task,
+        validation=settings.validation,
+        test=settings.test,
+        seed=settings.seed,
+    )
+    return table, ready
+
+
 def split_names(target: str, table: Table) -> tuple[str, ...]:
     """Split ``A,B`` into names, unless a column has the comma in its own name."""
     if target in table.frame.columns:
@@ -122,9 +135,8 @@ def network(preparation: Preparation, inputs: int, settings: Settings) -> Any:
     Raises:
         UserError: a name is unknown; the nearest is suggested.
     """
-    from trasluz import Sequential, layers, regularizers, utils
+    from trasluz import Sequential, layers, regularizers
 
-    utils.set_random_seed(settings.seed)
     penalty = regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
     stack: list[Any] = [layers.Input((inputs,))]
     for units in settings.hidden:
@@ -170,14 +182,19 @@ def _loss(task: Task, smoothing: float) -> Any:
     return losses.SparseCategoricalCrossentropy()
 
 
-def _arrays(preparation: Preparation, table: Table, settings: Settings) -> Part:
-    y = preparation.transform_targets(table)
-    if settings.label_smoothing and preparation.task is Task.MULTICLASS:
-        y = np.eye(len(preparation.classes), dtype=np.float32)[y]
-    return Part(preparation.transform(table), y, preparation.truths(table))
+def arrays(ready: Prepared, settings: Settings) -> dict[str, Part]:
+    """Give the parts of a table as a network takes them."""
+    preparation, parts = ready.preparation, {}
+    for name, table in ready.parts.items():
+        y = preparation.transform_targets(table)
+        if settings.label_smoothing and preparation.task is Task.MULTICLASS:
+            y = np.eye(len(preparation.classes), dtype=np.float32)[y]
+        parts[name] = Part(preparation.transform(table), y, preparation.truths(table))
+    return parts
 
 
-def _introduce(ready: Prepared, face: Face) -> None:
+def introduce(ready: Prepared, face: Face) -> None:
+    """Say what was found out about the table."""
     preparation = ready.preparation
     face.note(ready.notes)
     face.tell(
@@ -198,7 +215,7 @@ def _introduce(ready: Prepared, face: Face) -> None:
 
 def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: bool) -> None:
     """Write the settings down, or find that those of the interrupted run are the same."""
-    now = {**json.loads(json.dumps(asdict(settings))), "rows": _fingerprint(table)}
+    now = {**json.loads(json.dumps(asdict(settings))), "rows": fingerprint(table)}
     file = folder / SETTINGS
     if resume:
         before = json.loads(file.read_bytes())
@@ -215,7 +232,8 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
     write_atomically(file, json_text(now).encode())
 
 
-def _fingerprint(table: Table) -> str:
+def fingerprint(table: Table) -> str:
+    """Give a name to the rows of a table, which other rows do not have."""
     return hashlib.sha256(table.frame.write_csv().encode()).hexdigest()
 
 
@@ -231,7 +249,7 @@ def _fit(
     from trasluz.cli.progress import Progress
 
     held_out = parts.get("validation")
-    stopping = _early_stopping(settings, held_out is not None)
+    stopping = early_stopping(settings, held_out is not None)
     checkpoint = Checkpoint(folder / CHECKPOINT, stopping)
     begun = checkpoint.begun() if resume else 0
     progress = Progress(face, begun, settings.epochs)
@@ -259,7 +277,8 @@ def _fit(
     return {name: [float(v) for v in values] for name, values in history.history.items()}
 
 
-def _early_stopping(settings: Settings, has_validation: bool) -> Any:
+def early_stopping(settings: Settings, has_validation: bool) -> Any:
+    """Make the callback that ends a training without progress, if one is asked for."""
     from trasluz.callbacks import EarlyStopping
 
     if not settings.patience:
@@ -273,7 +292,7 @@ def _early_stopping(settings: Settings, has_validation: bool) -> Any:
 
 def _command(settings: Settings, folder: Path) -> str:
     """Spell the command line that goes on with a training of these settings."""
-    words = [_program(), "train", settings.data]
+    words = [program(), "train", settings.data]
     plain = asdict(Settings(settings.data))
     for name, value in asdict(settings).items():
         if name == "data" or value == plain[name]:
@@ -284,7 +303,7 @@ def _command(settings: Settings, folder: Path) -> str:
     return shlex.join([*words, "--out", str(folder), "--resume"])
 
 
-def _program() -> str:
+def program() -> str:
     """Spell the program so that it can be typed: by its path where PATH does not lead to it."""
     called = Path(sys.argv[0])
     return str(called) if called.stem == "trasluz" and not shutil.which("trasluz") else "trasluz"
@@ -378,5 +397,5 @@ def _say_what_next(folder: Path, settings: Settings, face: Face) -> None:
         f"summary {place}",
         "train --help",
     ):
-        face.tell(f"  {shlex.quote(_program())} {words}")
+        face.tell(f"  {shlex.quote(program())} {words}")
     face.note([say("what-next-rows", data=settings.data)])
