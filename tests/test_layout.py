@@ -38,6 +38,7 @@ FLOORS = [
 ]
 FACES = [
     "messages",
+    "study",
     "explain",
     "tables",
     "preparation",

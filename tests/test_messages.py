@@ -79,6 +79,7 @@ def test_every_message_is_said_somewhere():
     options = {message_of(p) for c in commands() for p in c.params if isinstance(p, Option)}
     composed = (
         "command-", "task-", "part-", "dataset-", "example-", "verdict-", "explain-", "worksheet-",
+        "setting-",
     )  # fmt: skip
     for message in catalogue("en"):
         assert message in said | options or message.startswith(composed), message

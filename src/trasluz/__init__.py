@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trasluz.many import fit_many
     from trasluz.models import Model, Sequential
     from trasluz.state import Param, Variable
+    from trasluz.study import search
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ _NAMES = {
     "Sequential": "trasluz.models",
     "Variable": "trasluz.state",
     "fit_many": "trasluz.many",
+    "search": "trasluz.study",
 }
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "optimizers",
     "regularizers",
     "saving",
+    "search",
     "utils",
 ]
 

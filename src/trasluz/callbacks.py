@@ -772,6 +772,35 @@ class EarlyStopping(Monitor):
 
 
 @dataclass(eq=False)
+class PruneTrial(Callback):
+    """Reports a measure to a trial of Optuna's, and ends it where its pruner finds it hopeless.
+
+    Args:
+        trial: Optuna's trial.
+        monitor: the measure.
+        every: after how many epochs; each report is written to the study's storage.
+
+    Raises:
+        optuna.TrialPruned: out of `fit`, for Optuna to hear.
+    """
+
+    trial: Any
+    monitor: str = "val_loss"
+    every: int = 1
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Report, and ask."""
+        value = (logs or {}).get(self.monitor)
+        if value is None or (epoch + 1) % self.every:
+            return
+        self.trial.report(float(value), epoch)
+        if self.trial.should_prune():
+            from optuna import TrialPruned
+
+            raise TrialPruned
+
+
+@dataclass(eq=False)
 class ModelCheckpoint(Monitor):
     """Saves the model, or its weights, after epochs or after so many batches.
 

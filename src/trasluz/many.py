@@ -31,7 +31,6 @@ from trasluz.member import (
     named,
     own_factors,
     own_random_numbers,
-    penalise,
     penalised,
 )
 from trasluz.state import bind, holders, read
@@ -208,10 +207,7 @@ class _Group:
 
     def _alone(self, member: Member) -> None:
         """Train a member by itself."""
-        model = member.made()
-        model._require_built(self.example)
-        if member.factors:
-            penalise(model, member.factors)
+        model = member.built(self.example)
         try:
             model.fit(**self.job, verbose=0, engine=self.run.engine)
         except NonFiniteError:
@@ -488,6 +484,15 @@ class Runs(Sequence[Member]):
             found.append(line)
         return found
 
+    def ranked(self, monitor: str | None = None) -> list[Settings]:
+        """Give the summary, the least of a measure first.
+
+        Args:
+            monitor: which; `val_loss`, or `loss` where nothing was held out.
+        """
+        last = self._monitor(monitor) if self.names else ""
+        return sorted(self.summary(), key=lambda row: _in_order(row.get(last, math.nan)))
+
     def best(self, monitor: str | None = None, mode: str = "auto") -> int:
         """Give the number of the member whose measure is best in the end.
 
@@ -496,16 +501,16 @@ class Runs(Sequence[Member]):
             mode: "min", "max", or "auto" to tell from the name.
 
         Raises:
-            UserError: if the measure is not known, or all members diverged.
+            UserError: if the measure is not known, or finite for no member.
         """
-        if all(member.diverged for member in self.members):
+        name = self._monitor(monitor)
+        values = np.array([row[name] for row in self.table()])
+        if not np.isfinite(values).any():
             raise UserError(
                 "no member came to an end with finite numbers",
                 "Runs.best",
                 "lower the learning rates, or scale the inputs",
             )
-        name = self._monitor(monitor)
-        values = np.array([row[name] for row in self.table()])
         more = EarlyStopping(name, mode=mode).greater_is_better()
         return int(np.nanargmax(values) if more else np.nanargmin(values))
 
@@ -528,10 +533,7 @@ class Runs(Sequence[Member]):
 
     def __str__(self) -> str:
         """Write the summary, the best first where that is known, as a table."""
-        rows = self.summary()
-        if self.names:
-            last = self._monitor(None)
-            rows.sort(key=lambda row: (math.isnan(row[last]), row[last]))
+        rows = self.ranked()
         heads = [name for name in rows[0] if name[:2] != "± "]
         cells = [heads, *([_cell(row, name) for name in heads] for row in rows[:_SHOWN])]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -548,6 +550,11 @@ class Runs(Sequence[Member]):
 
     def __repr__(self) -> str:
         return f"<Runs: {len(self)} trainings of {self.epochs} epochs>"
+
+
+def _in_order(value: float) -> tuple[bool, float]:
+    """Let what is not a number come last."""
+    return (True, 0.0) if math.isnan(value) else (False, value)
 
 
 def _cell(row: Settings, name: str) -> str:

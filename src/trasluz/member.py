@@ -12,7 +12,7 @@ import inspect
 import itertools
 import math
 import random as python_random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -102,14 +102,19 @@ class Member:
             model.optimizer.learning_rate = self.rate
         return model
 
+    def built(self, example: Any) -> Any:
+        """Make its model with the arrays it begins with, for rows like the example."""
+        model = self.made()
+        model._require_built(example)
+        if self.factors:
+            penalise(model, self.factors)
+        return model
+
     def trained(self) -> Any:
         """Make its model with what it reached."""
         assert self.reached is not None
         with own_random_numbers():
-            model = self.made()
-            model._require_built(self.reached["example"])
-        if self.factors:
-            penalise(model, self.factors)
+            model = self.built(self.reached["example"])
         own = lambda array: np.array(array)  # noqa: E731 (several members lie in one array)
         write(model, tree_map(own, self.reached["arrays"]))
         model._slots = tree_map(own, self.reached["slots"])
@@ -177,18 +182,29 @@ def combined(sources: Mapping[str, Any], choices: dict[str, list[Any]]) -> list[
         settings = {name: choices[name][i] for name, i in turn.items()}
         source = sources[settings.get("model", next(iter(sources)))]
         arrays, starts = {"seed", "learning_rate", *_FACTORS}, set[str]()
+        check_names(source, choices)
         if isinstance(source, Model):
             starts = {name for name in choices if name.endswith("initializer")}
         else:
             arrays -= _arguments(source)
-            usable = _arguments(source) | {*_KNOWN} - {"optimizer"}
-            for name in choices:
-                if name not in usable:
-                    raise unknown("setting", name, usable - {"model"})
         group = tuple((k, i) for k, i in turn.items() if k not in arrays | starts)
         start = tuple((k, i) for k, i in turn.items() if k in starts)
         members.append(Member(source, settings, group, start))
     return members
+
+
+def check_names(source: Any, names: Iterable[str]) -> None:
+    """Check that a function takes the settings of these names; a model says so when it is copied.
+
+    Raises:
+        UserError: if it does not.
+    """
+    if isinstance(source, Model):
+        return
+    usable = _arguments(source) | {*_KNOWN} - {"optimizer"}
+    for name in names:
+        if name not in usable:
+            raise unknown("setting", name, usable - {"model"})
 
 
 def _arguments(function: Callable[..., Any]) -> set[str]:

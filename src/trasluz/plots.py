@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def learning_curve(history: Mapping[str, Sequence[float]], *, title: str = "") -
     from matplotlib.ticker import MaxNLocator
 
     names = [name for name in history if not name.startswith("val_") and name != "learning_rate"]
-    figure, row = _figure(len(names))
+    figure, (row,) = _figure(len(names))
     for axes, name in zip(row, names, strict=True):
         epochs = range(1, len(history[name]) + 1)
         axes.plot(epochs, history[name], label=say("part-train"), color=BLUE)
@@ -41,13 +42,300 @@ def learning_curve(history: Mapping[str, Sequence[float]], *, title: str = "") -
     return _png(figure, title)
 
 
-def _figure(panels: int) -> tuple[Any, Any]:
+# -------------------------------------------------------------------------------- many trainings
+
+
+class Curves(NamedTuple):
+    """Trainings with the same settings, from several seeds.
+
+    Attributes:
+        loss: the loss on the training part, trainings × epochs; NaN where there is none.
+        val_loss: that on the validation part, or nothing.
+        diverged: the step at which each ended without finite numbers, or None.
+    """
+
+    loss: np.ndarray
+    val_loss: np.ndarray | None
+    diverged: Sequence[int | None]
+
+    def parts(self) -> Iterator[tuple[np.ndarray, str, str]]:
+        """Give the curves of each part with colour and style."""
+        yield self.loss, BLUE, "-"
+        if self.val_loss is not None:
+            yield self.val_loss, ORANGE, "--"
+
+
+def side_by_side(
+    panels: Sequence[Sequence[Curves]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    best: tuple[int, int] | None = None,
+    title: str = "",
+) -> bytes:
+    """Draw a table of learning curves with axes in common: mean and deviation over the seeds.
+
+    Args:
+        panels: the curves, row by row.
+        rows: what the rows are called.
+        columns: what the columns are called.
+        best: row and column of the panel to mark.
+        title: what stands above.
+
+    >>> curves = Curves(np.array([[1.0, 0.5], [1.1, 0.7]]), None, [None, None])
+    >>> side_by_side([[curves]], ["batch size 8"], ["learning rate 0.1"])[1:4]
+    b'PNG'
+    """
+    figure, grid = _figure(len(columns), len(rows), (2.6, 2.05), sharex=True, sharey=True)
+    top = _common_axes(grid[0][0], [curves for cells in panels for curves in cells])
+    for line, cells, row in zip(grid, panels, rows, strict=True):
+        for axes, curves in zip(line, cells, strict=True):
+            _draw_curves(axes, curves, top)
+        line[0].set_ylabel(say("curve-loss"), fontsize=9)
+        line[-1].annotate(
+            row, (1.03, 0.5), xycoords="axes fraction", rotation=270, va="center", fontsize=9
+        )
+    for axes, column in zip(grid[0], columns, strict=True):
+        axes.set_title(column, fontsize=9)
+    for axes in grid[-1]:
+        axes.set_xlabel(say("curve-epoch"), fontsize=9)
+    if best is not None:
+        for spine in grid[best[0]][best[1]].spines.values():
+            spine.set(color=GREEN, linewidth=2.2)
+    _explain(figure, panels)
+    return _png(figure, title)
+
+
+class Slice(NamedTuple):
+    """The values of one setting in all trials of a search.
+
+    Attributes:
+        name: what the setting is called.
+        values: that of each trial: a number, or the place of one in `choices`.
+        choices: what it was chosen from, if not from a range.
+        log: whether the range is logarithmic.
+        share: the part that the setting has in how good trials are, if it is known.
+    """
+
+    name: str
+    values: Sequence[float]
+    choices: Sequence[str] = ()
+    log: bool = False
+    share: float | None = None
+
+
+def searched(
+    reached: Sequence[float | None],
+    slices: Sequence[Slice],
+    measure: str,
+    greater: bool = False,
+    title: str = "",
+) -> bytes:
+    """Draw how a search went: what its trials reached in turn, and by the values of settings.
+
+    Args:
+        reached: what each trial measured; None where it was given up.
+        slices: the settings, the most important first.
+        measure: what is measured.
+        greater: whether more is better.
+        title: what stands above.
+
+    >>> searched([1.0, None, 0.5], [Slice("l2", [0.1, 0.2, 0.3])], "loss")[1:4]
+    b'PNG'
+    """
+    columns = min(len(slices) + 1, 3)
+    rows = math.ceil((len(slices) + 1) / columns)
+    figure, grid = _figure(columns, rows, (3.6, 2.8), sharey=True)
+    values = np.array([np.nan if value is None else value for value in reached], float)
+    fine = np.isfinite(values)
+    _axis_of_losses(grid.flat[0], *_ends(values[fine], greater))
+    top = int((np.nanargmax if greater else np.nanargmin)(values)) if fine.any() else None
+    turns = Slice(say("curve-trial"), range(len(values)))
+    for axes, one in zip(grid.flat, [turns, *slices], strict=False):
+        x = _placed(axes, one)
+        axes.plot(x[fine], values[fine], "o", color=BLUE, markersize=4.5, alpha=0.75)
+        floor = axes.get_xaxis_transform()
+        axes.plot(x[~fine], np.full((~fine).sum(), 0.03), "|", color="0.4", transform=floor)
+        if top is not None:
+            axes.plot(x[top], values[top], "o", ms=10, mfc="none", mec=GREEN, mew=2)
+        share = "" if one.share is None else f" ({_number(100 * one.share, 2)} %)"
+        axes.set_xlabel(one.name + share, fontsize=9)
+        axes.grid(alpha=0.25)
+        axes.tick_params(labelsize=8)
+    best = (np.fmax if greater else np.fmin).accumulate(values)
+    grid.flat[0].step(range(len(values)), best, where="post", color=GREEN, linewidth=1.6)
+    for axes in grid.flat[len(slices) + 1 :]:
+        axes.set_visible(False)
+    for line in grid:
+        line[0].set_ylabel(measure, fontsize=9)
+    _explain_search(figure, int((~fine).sum()), any(one.share is not None for one in slices))
+    return _png(figure, title)
+
+
+def _explain_search(figure: Any, given_up: int, shares: bool) -> None:
+    """Say below what points, ticks, the circle and the line are."""
+    from matplotlib.lines import Line2D
+
+    signs = [
+        Line2D([], [], color=BLUE, marker="o", markersize=4.5, ls="", label=say("curve-trial")),
+        Line2D([], [], color=GREEN, label=say("curve-best-so-far")),
+        Line2D(
+            [], [], marker="o", ls="", ms=9, mfc="none", mec=GREEN, mew=2, label=say("curve-best")
+        ),
+    ]
+    if given_up:
+        label = say("curve-given-up", trials=given_up)
+        signs.append(Line2D([], [], color="0.4", marker="|", linestyle="", label=label))
+    if shares:
+        signs.append(Line2D([], [], linestyle="", label=say("curve-share")))
+    figure.legend(
+        handles=signs, loc="outside lower center", ncols=len(signs), fontsize=8, frameon=False
+    )
+
+
+def _ends(values: np.ndarray, greater: bool) -> tuple[float, float]:
+    """Choose the ends of an axis: a few values much worse than most may go out of the picture."""
+    if not values.size:
+        return 0.0, 1.0
+    near, middle, far = np.quantile(values, [0, 0.5, 1] if not greater else [1, 0.5, 0])
+    far = (max if greater else min)(far, middle + 5 * (middle - near))
+    return min(near, far), max(near, far)
+
+
+def _placed(axes: Any, one: Slice) -> np.ndarray:
+    """Prepare an axis for the values of a setting, and say where they lie on it."""
+    from matplotlib.ticker import MaxNLocator
+
+    x = np.array(one.values, float)
+    if one.choices:
+        axes.set_xticks(range(len(one.choices)), one.choices)
+        axes.set_xlim(-0.5, len(one.choices) - 0.5)
+        return x + np.random.default_rng(0).uniform(-0.15, 0.15, len(x))  # so that all are seen
+    if one.log:
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=isinstance(one.values, range)))
+    return x
+
+
+def _draw_curves(axes: Any, curves: Curves, top: float) -> None:
+    """Draw the mean of each part with a band, and where trainings ended without finite numbers."""
+    epochs = np.arange(1, curves.loss.shape[1] + 1)
+    fine = np.array([step is None for step in curves.diverged])
+    axes.grid(alpha=0.25)
+    axes.tick_params(labelsize=8)
+    for values, colour, style in curves.parts():
+        for ended in values[~fine]:
+            axes.plot(epochs, ended, style, color=colour, linewidth=0.8, alpha=0.6)
+            if (reached := np.flatnonzero(np.isfinite(ended))).size:
+                last = min(ended[reached[-1]], top)
+                axes.plot(epochs[reached[-1]], last, "x", color="black", zorder=3)
+        mean, low, high = _spread(values[fine])
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.22, linewidth=0)
+        axes.plot(epochs, mean, style, color=colour, linewidth=1.4)
+    if fine.any():
+        ends = [values[fine] for values, *_ in curves.parts()][-1]
+        _note(axes, _ended(ends), 0.95, "top", color="0.25")
+    else:
+        axes.set_facecolor("0.94")
+    if not fine.all():
+        lost = say("curve-diverged", lost=int((~fine).sum()), all=len(fine))
+        _note(axes, lost, 0.05, "bottom", weight="bold")
+
+
+def _note(axes: Any, text: str, height: float, va: str, **how: Any) -> None:
+    """Write at the right of a panel, over its curves."""
+    paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
+    axes.text(
+        0.97, height, text, transform=axes.transAxes, ha="right", va=va, fontsize=8, zorder=5,
+        bbox=paper, **how,
+    )  # fmt: skip
+
+
+def _spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give mean and mean ± deviation of each epoch, the lower end not below the least value."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0).sum(axis=0) / count
+    square = np.where(known, (values - mean) ** 2, 0).sum(axis=0)
+    deviation = np.sqrt(square / np.maximum(count - 1, 1))
+    least = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+    some = np.where(known.any(axis=0), 1.0, np.nan)
+    return mean * some, np.maximum(mean - deviation, least) * some, (mean + deviation) * some
+
+
+def _ended(values: np.ndarray) -> str:
+    """Write what trainings reached in the end."""
+    last = [own[np.isfinite(own)][-1] for own in values if np.isfinite(own).any()]
+    if len(last) < 2:
+        return _number(last[0], 3) if last else ""
+    return f"{_number(np.mean(last), 3)} ± {_number(np.std(last, ddof=1), 2)}"
+
+
+def _common_axes(axes: Any, panels: Sequence[Curves]) -> float:
+    """Choose the axes of all panels, logarithmic where losses differ much; give the upper end.
+
+    Losses that explode would leave no room for the others, so they may go out of the picture: the
+    upper end is not above four times what is usual after the first epoch.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    curves = np.concatenate([values for curves in panels for values, *_ in curves.parts()])
+    seen, first = curves[np.isfinite(curves)], curves[np.isfinite(curves[:, 0]), 0]
+    if not seen.size:
+        return math.inf
+    return _axis_of_losses(axes, seen.min(), min(seen.max(), 4 * np.median(first)))
+
+
+def _axis_of_losses(axes: Any, low: float, high: float) -> float:
+    """Give an axis its ends, some room, and powers where the ends are far apart; give the upper."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if low >= 0 and high > 12 * low:
+        low, high = max(low / 1.25, high / 1e5), high * 1.6
+        axes.set_yscale("log")
+        subs = (1.0,) if high > 1e3 * low else (1.0, 2.0, 5.0)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        room = 0.1 * (high - low) or 1.0
+        low, high = min(low - room, 0.0) if 0 <= low < 2 * room else low - room, high + 2 * room
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, 3)))
+    axes.set_ylim(low, high)
+    return float(high)
+
+
+def _explain(figure: Any, panels: Sequence[Sequence[Curves]]) -> None:
+    """Say below what lines, bands, crosses and the frame are."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    several = [curves for cells in panels for curves in cells]
+    signs: list[Any] = [Line2D([], [], color=BLUE, label=say("part-train"))]
+    if any(curves.val_loss is not None for curves in several):
+        signs.append(Line2D([], [], color=ORANGE, ls="--", label=say("part-validation")))
+    seeds = max(len(curves.diverged) for curves in several)
+    if seeds > 1:
+        signs.append(Patch(color="0.8", label=say("curve-band", seeds=seeds)))
+    if any(step is not None for curves in several for step in curves.diverged):
+        mark = say("curve-cross")
+        signs.append(Line2D([], [], color="black", marker="x", linestyle="", label=mark))
+    signs.append(Patch(facecolor="white", edgecolor=GREEN, linewidth=2, label=say("curve-best")))
+    figure.legend(
+        handles=signs, loc="outside lower center", ncols=len(signs), fontsize=9, frameon=False
+    )
+
+
+def _figure(
+    columns: int, rows: int = 1, size: tuple[float, float] = (5.5, 4), **shared: Any
+) -> tuple[Any, Any]:
+    """Make a figure of panels, each of a size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5 * panels, 4), layout="constrained")
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
+    return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
 
 def _png(figure: Any, title: str) -> bytes:
@@ -74,7 +362,7 @@ def drawn(*panels: Panel, title: str = "") -> bytes:
     """
     from matplotlib.ticker import FuncFormatter
 
-    figure, row = _figure(len(panels))
+    figure, (row,) = _figure(len(panels))
     for axes, panel in zip(row, panels, strict=True):
         panel(axes)
         axes.grid(alpha=0.3)

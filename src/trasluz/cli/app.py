@@ -16,8 +16,11 @@ from trasluz.cli.face import Face, show_error
 from trasluz.cli.options import (
     Command,
     Group,
+    Names,
     Number,
     Rows,
+    Stacks,
+    Values,
     Widths,
     common,
     language_option,
@@ -133,6 +136,74 @@ def train(
 
     chosen = Settings(data=data, target=target or "", **settings)
     train_on_table(chosen, out, resume, Face(json_too, quiet))
+
+
+@app.command(
+    cls=Command,
+    examples=(
+        "trasluz sweep penguins --learning-rates 0.001,0.01,0.1 --batch-sizes 8,32,128",
+        "trasluz sweep prices.csv --target price --hidden 16/32,16 --l2 0,1e-4 --seeds 5",
+        "trasluz sweep prices.csv --target price --trials 50 --dropout 0..0.5 --l2 1e-6..1e-2",
+        "trasluz sweep wine --trials 200 --storage postgresql+psycopg://ana@server/studies",
+    ),
+)
+@click.argument("data")
+@option("--target", "-t", metavar="COL[,COL]")
+@option("--task", type=click.Choice(["regression", "binary", "multi-class"]))
+@reads_tables
+@option("--learning-rates", type=Values(Number(min=0, min_open=True), log=True))
+@option("--batch-sizes", type=Values(click.IntRange(min=1), log=True))
+@option("--seeds", type=click.IntRange(min=1))
+@option("--hidden", type=Stacks(), default="32,16", show_default=True)
+@option("--activation", type=Names(), default="relu", show_default=True)
+@option("--optimizer", type=Names(), default="adam", show_default=True)
+@option("--dropout", type=Values(_SHARE, log=False), default="0", show_default=True)
+@option("--l1", type=Values(_NOT_NEGATIVE, log=True), default="0", show_default=True)
+@option("--l2", type=Values(_NOT_NEGATIVE, log=True), default="0", show_default=True)
+@option("--batch-norm", is_flag=True)
+@option("--label-smoothing", type=_SHARE, default=0.0, show_default=True)
+@option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
+@option("--validation", type=_SHARE, default=0.2, show_default=True)
+@option("--test", type=_SHARE, default=0.2, show_default=True)
+@option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@option("--engine", type=click.Choice(["auto", "numpy", "xla"]), default="auto", show_default=True)
+@option("--trials", type=click.IntRange(min=1))
+@option("--storage", metavar="URL")
+@option("--study", metavar="NAME")
+@option("--patience", "trial_patience", type=click.IntRange(min=0))
+@option("--heartbeat", type=click.IntRange(min=1), default=30, show_default=True)
+@option("--out", "-o", type=click.Path(file_okay=False), metavar="DIR")
+@common
+def sweep(
+    data: str,
+    target: str | None,
+    seeds: int | None,
+    trials: int | None,
+    storage: str | None,
+    study: str | None,
+    trial_patience: int | None,
+    heartbeat: int,
+    out: str | None,
+    json_too: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train with many settings: all of them, or in search of the best."""
+    from trasluz.cli.sweep import Plan, train_all
+
+    face = Face(json_too, quiet)
+    if trials is None:
+        for name, given in (("storage", storage), ("study", study), ("patience", trial_patience)):
+            if given is not None:
+                raise problem("sweep-needs-trials", option=name)
+        train_all(Plan.of(data, target, settings, searched=False), seeds or 1, out, face)
+    else:
+        from trasluz.cli.searching import Wish, find_best
+
+        if seeds is not None:
+            raise problem("sweep-seeds-and-trials")
+        wish = Wish(trials, storage, study, trial_patience, heartbeat)
+        find_best(Plan.of(data, target, settings, searched=True), wish, out, face)
 
 
 @app.command(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import click
 
@@ -81,6 +81,73 @@ class Widths(click.ParamType):
         if any(width < 1 for width in widths):
             self.fail(say("widths-wrong", value=value), param, ctx)
         return widths
+
+
+class Span(NamedTuple):
+    """All numbers from one to another, which a search may choose from."""
+
+    low: float
+    high: float
+
+
+class Values(click.ParamType):
+    """Numbers of a range with commas between them, or a span of them: ``1e-4..1e-1``.
+
+    Args:
+        number: what each number has to be.
+        log: whether spans are searched by their logarithms, and so begin above 0.
+    """
+
+    name = "X,X|X..X"
+
+    def __init__(self, number: click.ParamType, log: bool) -> None:
+        self.number, self.log = number, log
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Span | tuple[float, ...]:
+        """Read ``1,2`` as ``(1, 2)`` and ``1..2`` as ``Span(1, 2)``."""
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        ends = value.split("..")
+        if len(ends) == 1:
+            return _without_twins(
+                [self.number.convert(v.strip(), param, ctx) for v in value.split(",")]
+            )
+        if len(ends) > 2:
+            self.fail(say("span-wrong", value=value), param, ctx)
+        low, high = (self.number.convert(end.strip(), param, ctx) for end in ends)
+        if low >= high:
+            self.fail(say("span-order", value=value), param, ctx)
+        if self.log and low <= 0:
+            self.fail(say("span-zero", value=value), param, ctx)
+        return Span(low, high)
+
+
+class Stacks(click.ParamType):
+    """Several lists of widths with slashes between them: ``16/32,16``; each stays text."""
+
+    name = "N,N[/N,N]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Read ``16/32,16`` as ``("16", "32,16")``."""
+        if not isinstance(value, str):
+            return tuple(value)
+        stacks = [Widths().convert(stack, param, ctx) for stack in value.split("/")]
+        return _without_twins([",".join(map(str, stack)) for stack in stacks])
+
+
+class Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "NAME[,NAME]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Read ``relu,tanh`` as ``("relu", "tanh")``."""
+        return _without_twins([name.strip() for name in value.split(",")])
+
+
+def _without_twins(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Give values in order, each once."""
+    return tuple(dict.fromkeys(values))
 
 
 class Rows(click.ParamType):

@@ -129,8 +129,16 @@ def split_names(target: str, table: Table) -> tuple[str, ...]:
     return tuple(name.strip() for name in target.split(",") if name.strip())
 
 
-def network(preparation: Preparation, inputs: int, settings: Settings) -> Any:
+def network(
+    preparation: Preparation, inputs: int, settings: Settings, measures: Sequence[Any] = ()
+) -> Any:
     """Make and compile the network that the settings describe.
+
+    Args:
+        preparation: what prepared the table.
+        inputs: how many numbers it is given.
+        settings: what it is like.
+        measures: metrics, beside those of the task.
 
     Raises:
         UserError: a name is unknown; the nearest is suggested.
@@ -153,7 +161,7 @@ def network(preparation: Preparation, inputs: int, settings: Settings) -> Any:
     model.compile(
         optimizer=_optimizer(settings),
         loss=_loss(preparation.task, settings.label_smoothing),
-        metrics=metrics,
+        metrics=[*metrics, *measures],
         engine=settings.engine,
     )
     return model
@@ -267,7 +275,8 @@ def _fit(
     except KeyboardInterrupt:
         if not checkpoint.path.exists():
             raise
-        news = f"{say('interrupted-saved')} {_command(settings, folder)}"
+        going_on = command(settings, "--out", str(folder), "--resume")
+        news = f"{say('interrupted-saved')} {going_on}"
         raise KeyboardInterrupt(news) from None
     finally:
         progress.stop()
@@ -290,8 +299,8 @@ def early_stopping(settings: Settings, has_validation: bool) -> Any:
     )
 
 
-def _command(settings: Settings, folder: Path) -> str:
-    """Spell the command line that goes on with a training of these settings."""
+def command(settings: Settings, *more: str) -> str:
+    """Spell the command line of a training with these settings."""
     words = [program(), "train", settings.data]
     plain = asdict(Settings(settings.data))
     for name, value in asdict(settings).items():
@@ -300,7 +309,7 @@ def _command(settings: Settings, folder: Path) -> str:
         words.append("--" + name.replace("_", "-"))
         if value is not True:
             words.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
-    return shlex.join([*words, "--out", str(folder), "--resume"])
+    return shlex.join([*words, *more])
 
 
 def program() -> str:
@@ -388,14 +397,18 @@ def _cell(value: object) -> str:
 
 def _say_what_next(folder: Path, settings: Settings, face: Face) -> None:
     face.tell(say("written", folder=str(folder)))
+    say_what_next(folder, settings.data, f"{shlex.quote(program())} train --help", face)
+
+
+def say_what_next(folder: Path, data: str, last: str, face: Face) -> None:
+    """Say what can be done with the model in a folder, and one thing more."""
     face.tell(say("what-next"), style="bold")
-    data = shlex.quote(settings.data)
-    place = shlex.quote(str(folder))
+    table, place = shlex.quote(data), shlex.quote(str(folder))
     for words in (
-        f"predict {place} {data} --out predictions.csv",
-        f"evaluate {place} {data}",
+        f"predict {place} {table} --out predictions.csv",
+        f"evaluate {place} {table}",
         f"summary {place}",
-        "train --help",
     ):
         face.tell(f"  {shlex.quote(program())} {words}")
-    face.note([say("what-next-rows", data=settings.data)])
+    face.tell(f"  {last}")
+    face.note([say("what-next-rows", data=data)])

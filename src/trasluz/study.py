@@ -1,0 +1,571 @@
+"""A search for settings: the trials of an Optuna study, taken by any number of processes.
+
+A study lies in a database, and every process that searches takes trials from it until there are
+as many as asked for. A trial has a place, the number it first had, which its seed follows from; a
+trial whose process is gone is tried again in the same place, with the same settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trasluz.callbacks import EarlyStopping, PruneTrial
+from trasluz.errors import unknown
+from trasluz.loop import NonFiniteError
+from trasluz.member import Member, Settings, check_names, named, own_random_numbers
+from trasluz.messages import problem
+from trasluz.tree import leaves
+
+_ENOUGH = 10  # trials to say which settings matter
+_TRIES = 4  # of one trial, before it counts as lost
+_REPORTS = 20  # of a trial, at most: each asks the database
+_PATIENCE = 60  # seconds to wait for a database that others write to
+_ATTEMPTS = 5  # to open a storage that several processes may be making at the same time
+
+
+def search(
+    model: Any,
+    x: Any,
+    y: Any,
+    space: Mapping[str, Any],
+    trials: int = 50,
+    storage: Any = None,
+    study: str = "search",
+    *,
+    epochs: int = 1,
+    batch_size: int | None = 32,
+    validation_data: Any = None,
+    sample_weight: Any = None,
+    shuffle: bool = True,
+    callbacks: Sequence[Any] = (),
+    monitor: str | None = None,
+    mode: str = "auto",
+    seed: int = 0,
+    sampler: Any = None,
+    pruner: Any = None,
+    heartbeat: int = 30,
+    about: Mapping[str, Any] | None = None,
+    verbose: Any = "auto",
+    progress: Callable[[Search], Any] | None = None,
+) -> Search:
+    """Look for the settings whose trained model measures best; needs the extra `search`.
+
+    Each trial is a training: settings are drawn from the space, by what earlier trials reached,
+    and the model is made, fitted and measured. One that falls behind the median of the others is
+    given up early. Call it again, or in other processes and on other machines at the same time,
+    with the same storage and name, and they go on together until the study has its trials.
+
+    Args:
+        model: a compiled model, or a function that gives one and takes settings as arguments.
+        x: inputs, in memory.
+        y: targets.
+        space: for each setting a list of values, or one of `optuna.distributions`. Settings have
+            the names that `fit_many` knows: `"learning_rate"`, `"batch_size"`, `"l2"`, arguments of
+            the function, fields of layers as in `"dense/units"`.
+        trials: how many in the end, in all processes together.
+        storage: the address of a database, such as `"sqlite:///study.db"` or
+            `"postgresql+psycopg://user@host/name"`; or a storage of Optuna's; in memory if none.
+        study: the name of the study in the storage.
+        epochs: how many passes over the rows.
+        batch_size: rows a step.
+        validation_data: `(x, y)` that models are measured on; the training rows if not given.
+        sample_weight: weight of each row in the loss.
+        shuffle: whether each epoch takes the rows in another order.
+        callbacks: heard by every training, one after the other.
+        monitor: what is to become best: `val_loss`, or `loss` without validation data.
+        mode: "min", "max", or "auto" to tell from the name.
+        seed: trial n trains from seed + n, and its settings are drawn from it.
+        sampler: chooses settings; `optuna.samplers.TPESampler` if not given.
+        pruner: gives trials up; `optuna.pruners.MedianPruner` if not given.
+        heartbeat: how often, in seconds, a process says that it is there; a trial of one that has
+            been silent for twice as long is tried again.
+        about: what else has to be the same when the study is taken up again: names and values.
+        verbose: 0 is silent; else how far it is.
+        progress: hears of every trial that ends, in place of what `verbose` prints.
+
+    Returns:
+        The `Search`, with the study. Ctrl-C ends it early; its trial is taken up again later.
+
+    Raises:
+        UserError: if settings, data or storage do not fit.
+
+    >>> from trasluz import Sequential, layers
+    >>> line = Sequential([layers.Input((1,)), layers.Dense(1)])
+    >>> line.compile("sgd", "mse", engine="numpy")
+    >>> x = np.linspace(-1, 1, 8)[:, None]
+    >>> found = search(line, x, 2 * x, {"learning_rate": [0.01, 0.3]}, 6, epochs=9, verbose=0)
+    >>> found.study.best_params, found.done
+    ({'learning_rate': 0.3}, 6)
+    """
+    if not isinstance(trials, (int, np.integer)) or trials < 1:
+        raise problem("search-trials", trials=repr(trials))
+    found = Search(
+        model, x, y, space, int(trials), seed, monitor, mode, callbacks,
+        epochs=epochs, batch_size=batch_size, validation_data=validation_data,
+        sample_weight=sample_weight, shuffle=shuffle,
+    )  # fmt: skip
+    found.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
+    found.run(progress or (_printed if verbose else lambda _: None))
+    if verbose and not progress:
+        print()
+    return found
+
+
+def distribution(low: float, high: float, log: bool = False) -> Any:
+    """Give Optuna's distribution of the numbers from low to high, whole ones if both are whole.
+
+    >>> distribution(8, 128, log=True)
+    IntDistribution(high=128, log=True, low=8, step=1)
+    """
+    kinds = _optuna().distributions
+    whole = isinstance(low, int) and isinstance(high, int)
+    return (kinds.IntDistribution if whole else kinds.FloatDistribution)(low, high, log=log)
+
+
+class Search:
+    """What `search` works on and gives back.
+
+    Attributes:
+        study: Optuna's own; its trials have what was tried and reached.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    study: Any
+
+    def __init__(
+        self,
+        model: Any,
+        x: Any,
+        y: Any,
+        space: Mapping[str, Any],
+        trials: int,
+        seed: int,
+        monitor: str | None,
+        mode: str,
+        callbacks: Sequence[Any],
+        **job: Any,
+    ) -> None:
+        self.optuna = _optuna()
+        [self.source] = named(model).values()
+        check_names(self.source, space)
+        self.space = {name: self._distribution(name, given) for name, given in space.items()}
+        self.trials, self.seed, self.callbacks, self.job = trials, seed, list(callbacks), job
+        self.held_out = job["validation_data"]
+        self.monitor = monitor or ("loss" if self.held_out is None else "val_loss")
+        self.greater = EarlyStopping(self.monitor, mode=mode).greater_is_better()
+        self.interrupted = False
+        with own_random_numbers():  # what does not fit is found before the study is made
+            first = Member(self.source, self._drawn(_Lowest(), 0), (), ()).made()
+            data = first._arrays(x, y, job["sample_weight"])
+            few = data.rows(slice(0, 2))
+            known = first.evaluate(few.x, few.y, verbose=0, return_dict=True)
+        self.x, self.y, self.example = x, y, data.rows(slice(0, 1)).x
+        parts = [data, first._held_out(self.held_out, None)]
+        self.digest = _digest([part and (part.x, part.y, part.w) for part in parts])
+        held = "" if self.held_out is None else "val_"
+        if self.monitor not in (
+            names := [f"{part}{name}" for part in {"", held} for name in known]
+        ):
+            raise unknown("measure", self.monitor, names)
+
+    def _distribution(self, name: str, given: Any) -> Any:
+        if isinstance(given, self.optuna.distributions.BaseDistribution):
+            return given
+        if isinstance(given, str) or not np.iterable(given) or not len(list(given)):
+            raise problem("search-space", name, given=repr(given))
+        return self.optuna.distributions.CategoricalDistribution(list(given))
+
+    # ------------------------------------------------------------------------------ the study
+
+    def open(
+        self, storage: Any, name: str, sampler: Any, pruner: Any, heartbeat: int, about: Settings
+    ) -> None:
+        """Open the study, or make it, and see to it that it is the same search.
+
+        Raises:
+            UserError: if it is not, or the storage cannot be reached.
+        """
+        optuna = self.optuna
+        self.storage, self.heartbeat = _opened(storage, heartbeat), heartbeat
+        self.sampler, self.watched = sampler, hasattr(self.storage, "record_heartbeat")
+        warmup = self.job["epochs"] // 5
+        self.address = _address(storage) if isinstance(storage, str) else ""
+        space = {k: optuna.distributions.distribution_to_json(d) for k, d in self.space.items()}
+        with _guarded(self.address):
+            self.study = optuna.create_study(
+                storage=self.storage,
+                study_name=name,
+                direction="maximize" if self.greater else "minimize",
+                pruner=pruner or optuna.pruners.MedianPruner(5, n_warmup_steps=warmup),
+                load_if_exists=True,
+            )
+            asked = {
+                "space": space, "data": self.digest, "monitor": self.monitor, "seed": self.seed,
+                "epochs": self.job["epochs"], "batch_size": self.job["batch_size"], **about,
+            }  # fmt: skip
+            asked = json.loads(json.dumps(asked, default=str))
+            before = self.study.user_attrs.get("asked")
+            if before is None and self.study.get_trials(deepcopy=False):
+                raise problem("search-foreign", name)
+            if before is None:
+                self.study.set_user_attr("asked", asked)
+        for key in asked if before is not None else ():
+            if before.get(key) != asked[key]:
+                was, now = (_shown(given.get(key)) for given in (before, asked))
+                raise problem("search-differs", name, setting=key, was=was, now=now)
+
+    def run(self, progress: Callable[[Search], Any]) -> None:
+        """Take trials until all are done; wait for those of other processes."""
+        progress(self)
+        try:
+            with _guarded(self.address), own_random_numbers():
+                while (taken := self._take(progress)) is not None:
+                    self._train(*taken)
+                    progress(self)
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def places(self) -> list[list[Any]]:
+        """List for each place its trials: the first one, and those that tried it again."""
+        found: dict[int, list[Any]] = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            found.setdefault(_place(trial), []).append(trial)
+        return [found[place] for place in sorted(found)][: self.trials]
+
+    @property
+    def done(self) -> int:
+        """How many trials have come to an end."""
+        return sum(any(trial.state.name in _ENDED for trial in place) for place in self.places())
+
+    @property
+    def leading(self) -> Any:
+        """Optuna's best trial so far, if one has come to an end."""
+        complete = self.optuna.trial.TrialState.COMPLETE
+        ended = [trial for place in self.places() for trial in place if trial.state == complete]
+        return (max if self.greater else min)(ended, key=lambda t: t.value) if ended else None
+
+    @property
+    def best(self) -> Any:
+        """Optuna's best trial.
+
+        Raises:
+            UserError: if no trial has come to an end.
+        """
+        leading = self.leading
+        if leading is None:
+            raise problem("search-none", self.study.study_name)
+        return leading
+
+    def importances(self) -> dict[str, float]:
+        """Give the part that each setting has in how good trials are, the largest first.
+
+        It takes as many trials as `_ENOUGH` to say something; with fewer there is nothing.
+        """
+        complete = [trial for trial in self.study.trials if trial.state.name == "COMPLETE"]
+        if len(complete) < _ENOUGH or len({trial.value for trial in complete}) < 2:
+            return {}
+        with _guarded(self.address):
+            found = self.optuna.importance.get_param_importances(self.study)
+        return {name: float(share) for name, share in found.items()}
+
+    # ------------------------------------------------------------------------------ taking trials
+
+    def _take(self, progress: Callable[[Search], Any]) -> tuple[int, int] | None:
+        """Take a trial: its id, and the number of its place. There is none when all are done."""
+        state = self.optuna.trial.TrialState
+        while True:
+            self.optuna.storages.fail_stale_trials(self.study)
+            places, waiting = self.places(), False
+            for tried in places:
+                held = next((trial for trial in tried if trial.state != state.FAIL), None)
+                if held is None and _tries(tried[-1]) < _TRIES:
+                    self._again(tried[-1], [*_history(tried[-1]), tried[-1].number])
+                    break
+                if held is not None and held.state == state.WAITING:
+                    if self._taken(held._trial_id):
+                        return held._trial_id, _place(held)
+                    break
+                waiting |= held is not None and held.state == state.RUNNING and self.watched
+            else:
+                if len(places) < self.trials:
+                    self.study.add_trial(self.optuna.create_trial(state=state.WAITING))
+                elif not waiting:
+                    return None
+                else:
+                    progress(self)
+                    time.sleep(min(1.0, self.heartbeat))
+
+    def _taken(self, trial_id: int) -> bool:
+        """Try to take a trial; another process may be faster."""
+        if self.watched:  # from now on: whoever is killed after taking it was there
+            self.storage.record_heartbeat(trial_id)
+        try:
+            running = self.optuna.trial.TrialState.RUNNING
+            return bool(self.storage.set_trial_state_values(trial_id, running))
+        except self.optuna.exceptions.UpdateFinishedTrialError:
+            return False
+
+    def _again(self, trial: Any, history: list[int]) -> None:
+        """Let a trial be tried again, in its place and with its settings."""
+        self.study.add_trial(
+            self.optuna.create_trial(
+                state=self.optuna.trial.TrialState.WAITING,
+                params=trial.params,
+                distributions=trial.distributions,
+                system_attrs={"failed_trial": _place(trial), "retry_history": history},
+            )
+        )
+
+    @contextlib.contextmanager
+    def _beating(self, trial_id: int) -> Iterator[None]:
+        """Say now and then that the process is there, where the storage listens to it."""
+        if not self.watched:
+            yield
+            return
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self.heartbeat):
+                with contextlib.suppress(Exception):  # the next one may get through
+                    self.storage.record_heartbeat(trial_id)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    # ------------------------------------------------------------------------------ one trial
+
+    def _train(self, trial_id: int, place: int) -> None:
+        """Train for a trial, and say what it reached."""
+        seed = (self.seed + place) % 2**32
+        self.study.sampler = self.sampler or self.optuna.samplers.TPESampler(seed=seed)
+        trial, state = self.optuna.trial.Trial(self.study, trial_id), self.optuna.trial.TrialState
+        every = math.ceil(self.job["epochs"] / _REPORTS)
+        try:
+            with self._beating(trial_id):
+                watching = PruneTrial(trial, self.monitor, every)
+                value = self._measured(self._fitted(self._drawn(trial, place), [watching]))
+            if not math.isfinite(value):
+                raise NonFiniteError("the measure is not finite")
+            self.study.tell(trial, value, skip_if_finished=True)
+        except self.optuna.TrialPruned:
+            self.study.tell(trial, state=state.PRUNED, skip_if_finished=True)
+        except NonFiniteError:
+            with contextlib.suppress(self.optuna.exceptions.UpdateFinishedTrialError):
+                trial.set_user_attr("diverged", True)
+            self.study.tell(trial, state=state.PRUNED, skip_if_finished=True)
+        except self.optuna.exceptions.UpdateFinishedTrialError:
+            pass  # this process was silent for too long, and another one has tried it again
+        except BaseException as error:
+            self.study.tell(trial, state=state.FAIL, skip_if_finished=True)
+            if isinstance(error, KeyboardInterrupt):
+                self._again(tried := self.storage.get_trial(trial_id), _history(tried))
+            raise
+
+    def _drawn(self, trial: Any, place: int) -> Settings:
+        """Draw the settings of a trial."""
+        kinds = self.optuna.distributions
+        drawn: Settings = {}
+        for name, d in self.space.items():
+            if isinstance(d, kinds.CategoricalDistribution):
+                drawn[name] = trial.suggest_categorical(name, d.choices)
+            elif isinstance(d, kinds.IntDistribution):
+                drawn[name] = trial.suggest_int(name, d.low, d.high, step=d.step, log=d.log)
+            else:
+                drawn[name] = trial.suggest_float(name, d.low, d.high, step=d.step, log=d.log)
+        return {**drawn, "seed": (self.seed + place) % 2**32}
+
+    def _fitted(self, settings: Settings, listening: Sequence[Any]) -> Any:
+        """Make a model and train it."""
+        model = Member(self.source, settings, (), ()).built(self.example)
+        size = settings.get("batch_size", self.job["batch_size"])
+        with np.errstate(all="ignore"):
+            model.fit(
+                self.x, self.y, **{**self.job, "batch_size": size},
+                callbacks=[*self.callbacks, *listening], verbose=0,
+            )  # fmt: skip
+        return model
+
+    def _measured(self, model: Any) -> float:
+        """Measure a model as it is after its training, which may have given it earlier weights."""
+        rows = (self.x, self.y) if self.held_out is None else self.held_out
+        names = dict(zip(("x", "y", "sample_weight"), rows, strict=False))
+        measures = model.evaluate(**names, verbose=0, return_dict=True)
+        return float(measures[self.monitor.removeprefix("val_")])
+
+    def settings(self, trial: Any = None) -> Settings:
+        """Give the settings of a trial, the best one if none is given, with its seed."""
+        trial = trial or self.best
+        return {**trial.params, "seed": (self.seed + _place(trial)) % 2**32}
+
+    def model(self, trial: Any = None) -> Any:
+        """Train the model of a trial again as it was, the best one's if none is given."""
+        with own_random_numbers():
+            return self._fitted(self.settings(trial), [])
+
+    def __repr__(self) -> str:
+        return f"<Search {self.study.study_name!r}: {self.done} of {self.trials} trials>"
+
+
+_ENDED = ("COMPLETE", "PRUNED")
+
+
+def _place(trial: Any) -> int:
+    """Give the number that a trial had when it was first tried."""
+    return int(trial.system_attrs.get("failed_trial", trial.number))
+
+
+def _history(trial: Any) -> list[int]:
+    """List the trials that ended without a word in its place."""
+    return list(trial.system_attrs.get("retry_history", []))
+
+
+def _tries(trial: Any) -> int:
+    return len(_history(trial)) + 1
+
+
+class _Lowest:
+    """A trial that takes the first of all values."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Give the first."""
+        return choices[0]
+
+    def suggest_float(self, name: str, low: Any, high: Any, **_: Any) -> Any:
+        """Give the lowest."""
+        return low
+
+    suggest_int = suggest_float
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    """Give a name to arrays that other arrays do not have."""
+    found = hashlib.sha256()
+    for part in parts:
+        for array in map(np.ascontiguousarray, leaves(part)):
+            found.update(f"{array.dtype} {array.shape}".encode())
+            found.update(array.data)
+        found.update(b"|")
+    return found.hexdigest()
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _printed(found: Search) -> None:
+    """Say on one line how far it is."""
+    best = found.leading
+    news = f", best {found.monitor} {best.value:.4g} (trial {best.number})" if best else ""
+    print(f"\r{found.done} of {found.trials} trials{news}   ", end="", flush=True)
+
+
+# ------------------------------------------------------------------------------------ the storage
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise problem("search-extra") from None
+    return optuna
+
+
+def _opened(storage: Any, heartbeat: int) -> Any:
+    """Open a storage, in which trials can be taken by one process alone.
+
+    Raises:
+        UserError: if it cannot be reached.
+    """
+    optuna = _optuna()
+    if not isinstance(storage, str):
+        return storage or optuna.storages.InMemoryStorage()
+    from sqlalchemy import exc
+
+    local = storage.startswith("sqlite")
+    wait = {"connect_args": {"timeout": _PATIENCE}} if local else {"pool_pre_ping": True}
+    how = {"engine_kwargs": wait, "heartbeat_interval": heartbeat}
+    with _guarded(_address(storage)):
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                opened = optuna.storages.RDBStorage(storage, **how)
+                break
+            except exc.DBAPIError:
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(0.2 * attempt)
+            except (ImportError, exc.NoSuchModuleError) as error:
+                raise problem("storage-driver", _address(storage), reason=str(error)) from error
+    if local:
+        _one_writer(opened.engine)
+    return opened
+
+
+def _one_writer(engine: Any) -> None:
+    """Let a transaction have SQLite's file to itself from its beginning, not from what it writes.
+
+    Two processes that read one after the other that a trial is free, and then wrote, would both
+    have it. (See SQLAlchemy's documentation of SQLite, on serializable isolation.)
+    """
+    from sqlalchemy import event
+
+    engine.dispose()
+
+    @event.listens_for(engine, "connect")
+    def by_hand(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def at_once(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def _guarded(address: str) -> Iterator[None]:
+    """Keep Optuna's remarks away, and say of a database what is wrong with it."""
+    optuna = _optuna()
+    from sqlalchemy import exc
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    except (exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error.__cause__ or error).strip().split("\n")[0]
+        raise problem("storage-lost", address, reason=reason) from error
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def _address(storage: str) -> str:
+    """Write the address of a storage without its password.
+
+    Raises:
+        UserError: if it is none.
+    """
+    from sqlalchemy import engine, exc
+
+    try:
+        return engine.make_url(storage).render_as_string(hide_password=True)
+    except exc.ArgumentError:
+        raise problem("storage-wrong", storage.split("@")[-1]) from None
+
+
+__all__ = ["Search", "distribution", "search"]
