@@ -203,7 +203,7 @@ def _ends(values: np.ndarray, greater: bool) -> tuple[float, float]:
 
 def _placed(axes: Any, one: Slice) -> np.ndarray:
     """Prepare an axis for the values of a setting, and say where they lie on it."""
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     x = np.array(one.values, float)
     if one.choices:
@@ -214,6 +214,7 @@ def _placed(axes: Any, one: Slice) -> np.ndarray:
         axes.set_xscale("log")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=isinstance(one.values, range)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, 4)))
     return x
 
 

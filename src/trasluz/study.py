@@ -1,8 +1,8 @@
 """A search for settings: the trials of an Optuna study, taken by any number of processes.
 
 A study lies in a database, and every process that searches takes trials from it until there are
-as many as asked for. A trial has a place, the number it first had, which its seed follows from; a
-trial whose process is gone is tried again in the same place, with the same settings.
+as many as asked for. A trial's seed follows from its turn, the first being 0; a trial whose process
+is gone is tried again in the same turn, with the same settings.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import contextlib
 import hashlib
 import json
 import math
+import os
+import socket
 import threading
 import time
 import warnings
@@ -84,7 +86,8 @@ def search(
         callbacks: heard by every training, one after the other.
         monitor: what is to become best: `val_loss`, or `loss` without validation data.
         mode: "min", "max", or "auto" to tell from the name.
-        seed: trial n trains from seed + n, and its settings are drawn from it.
+        seed: the n-th trial, counted from 0, trains from seed + n, and its settings are drawn from
+            that.
         sampler: chooses settings; `optuna.samplers.TPESampler` if not given.
         pruner: gives trials up; `optuna.pruners.MedianPruner` if not given.
         heartbeat: how often, in seconds, a process says that it is there; a trial of one that has
@@ -114,8 +117,11 @@ def search(
         epochs=epochs, batch_size=batch_size, validation_data=validation_data,
         sample_weight=sample_weight, shuffle=shuffle,
     )  # fmt: skip
-    found.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
-    found.run(progress or (_printed if verbose else lambda _: None))
+    try:
+        found.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
+        found.run(progress or (_printed if verbose else lambda _: None))
+    finally:
+        found.release()
     if verbose and not progress:
         print()
     return found
@@ -141,6 +147,7 @@ class Search:
     """
 
     study: Any
+    storage: Any = None
 
     def __init__(
         self,
@@ -162,7 +169,6 @@ class Search:
         self.trials, self.seed, self.callbacks, self.job = trials, seed, list(callbacks), job
         self.held_out = job["validation_data"]
         self.monitor = monitor or ("loss" if self.held_out is None else "val_loss")
-        self.greater = EarlyStopping(self.monitor, mode=mode).greater_is_better()
         self.interrupted = False
         with own_random_numbers():  # what does not fit is found before the study is made
             first = Member(self.source, self._drawn(_Lowest(), 0), (), ()).made()
@@ -177,6 +183,7 @@ class Search:
             names := [f"{part}{name}" for part in {"", held} for name in known]
         ):
             raise unknown("measure", self.monitor, names)
+        self.greater = EarlyStopping(self.monitor, mode=mode).greater_is_better()
 
     def _distribution(self, name: str, given: Any) -> Any:
         if isinstance(given, self.optuna.distributions.BaseDistribution):
@@ -235,6 +242,12 @@ class Search:
         except KeyboardInterrupt:
             self.interrupted = True
 
+    def release(self) -> None:
+        """Close what is open to the database; whoever asks the study again opens it anew."""
+        if (engine := getattr(self.storage, "engine", None)) is not None:
+            self.storage.remove_session()
+            engine.dispose()
+
     def places(self) -> list[list[Any]]:
         """List for each place its trials: the first one, and those that tried it again."""
         found: dict[int, list[Any]] = {}
@@ -242,16 +255,21 @@ class Search:
             found.setdefault(_place(trial), []).append(trial)
         return [found[place] for place in sorted(found)][: self.trials]
 
+    def standing(self) -> list[Any]:
+        """List for each place the trial that counts: one that did not fail, if there is one."""
+        failed = self.optuna.trial.TrialState.FAIL
+        return [next((t for t in tried if t.state != failed), tried[-1]) for tried in self.places()]
+
     @property
     def done(self) -> int:
         """How many trials have come to an end."""
-        return sum(any(trial.state.name in _ENDED for trial in place) for place in self.places())
+        return sum(trial.state.name in _ENDED for trial in self.standing())
 
     @property
     def leading(self) -> Any:
         """Optuna's best trial so far, if one has come to an end."""
         complete = self.optuna.trial.TrialState.COMPLETE
-        ended = [trial for place in self.places() for trial in place if trial.state == complete]
+        ended = [trial for trial in self.standing() if trial.state == complete]
         return (max if self.greater else min)(ended, key=lambda t: t.value) if ended else None
 
     @property
@@ -271,8 +289,9 @@ class Search:
 
         It takes as many trials as `_ENOUGH` to say something; with fewer there is nothing.
         """
-        complete = [trial for trial in self.study.trials if trial.state.name == "COMPLETE"]
-        if len(complete) < _ENOUGH or len({trial.value for trial in complete}) < 2:
+        complete = self.optuna.trial.TrialState.COMPLETE
+        values = [trial.value for trial in self.standing() if trial.state == complete]
+        if len(values) < _ENOUGH or len(set(values)) < 2:
             return {}
         with _guarded(self.address):
             found = self.optuna.importance.get_param_importances(self.study)
@@ -281,19 +300,19 @@ class Search:
     # ------------------------------------------------------------------------------ taking trials
 
     def _take(self, progress: Callable[[Search], Any]) -> tuple[int, int] | None:
-        """Take a trial: its id, and the number of its place. There is none when all are done."""
+        """Take a trial: its id, and its turn. There is none when all are done."""
         state = self.optuna.trial.TrialState
         while True:
             self.optuna.storages.fail_stale_trials(self.study)
             places, waiting = self.places(), False
-            for tried in places:
+            for turn, tried in enumerate(places):
                 held = next((trial for trial in tried if trial.state != state.FAIL), None)
                 if held is None and _tries(tried[-1]) < _TRIES:
                     self._again(tried[-1], [*_history(tried[-1]), tried[-1].number])
                     break
                 if held is not None and held.state == state.WAITING:
                     if self._taken(held._trial_id):
-                        return held._trial_id, _place(held)
+                        return held._trial_id, turn
                     break
                 waiting |= held is not None and held.state == state.RUNNING and self.watched
             else:
@@ -349,16 +368,17 @@ class Search:
 
     # ------------------------------------------------------------------------------ one trial
 
-    def _train(self, trial_id: int, place: int) -> None:
+    def _train(self, trial_id: int, turn: int) -> None:
         """Train for a trial, and say what it reached."""
-        seed = (self.seed + place) % 2**32
+        seed = self._seed(turn)
         self.study.sampler = self.sampler or self.optuna.samplers.TPESampler(seed=seed)
         trial, state = self.optuna.trial.Trial(self.study, trial_id), self.optuna.trial.TrialState
         every = math.ceil(self.job["epochs"] / _REPORTS)
         try:
             with self._beating(trial_id):
+                trial.set_user_attr("process", f"{socket.gethostname()} {os.getpid()}")
                 watching = PruneTrial(trial, self.monitor, every)
-                value = self._measured(self._fitted(self._drawn(trial, place), [watching]))
+                value = self._measured(self._fitted(self._drawn(trial, seed), [watching]))
             if not math.isfinite(value):
                 raise NonFiniteError("the measure is not finite")
             self.study.tell(trial, value, skip_if_finished=True)
@@ -376,7 +396,11 @@ class Search:
                 self._again(tried := self.storage.get_trial(trial_id), _history(tried))
             raise
 
-    def _drawn(self, trial: Any, place: int) -> Settings:
+    def _seed(self, turn: int) -> int:
+        """Give the seed of the trial whose turn it is."""
+        return (self.seed + turn) % 2**32
+
+    def _drawn(self, trial: Any, seed: int) -> Settings:
         """Draw the settings of a trial."""
         kinds = self.optuna.distributions
         drawn: Settings = {}
@@ -387,7 +411,7 @@ class Search:
                 drawn[name] = trial.suggest_int(name, d.low, d.high, step=d.step, log=d.log)
             else:
                 drawn[name] = trial.suggest_float(name, d.low, d.high, step=d.step, log=d.log)
-        return {**drawn, "seed": (self.seed + place) % 2**32}
+        return {**drawn, "seed": seed}
 
     def _fitted(self, settings: Settings, listening: Sequence[Any]) -> Any:
         """Make a model and train it."""
@@ -410,7 +434,8 @@ class Search:
     def settings(self, trial: Any = None) -> Settings:
         """Give the settings of a trial, the best one if none is given, with its seed."""
         trial = trial or self.best
-        return {**trial.params, "seed": (self.seed + _place(trial)) % 2**32}
+        turns = [place[0].number for place in self.places()]
+        return {**trial.params, "seed": self._seed(turns.index(_place(trial)))}
 
     def model(self, trial: Any = None) -> Any:
         """Train the model of a trial again as it was, the best one's if none is given."""
@@ -508,7 +533,7 @@ def _opened(storage: Any, heartbeat: int) -> Any:
             except exc.DBAPIError:
                 if attempt == _ATTEMPTS:
                     raise
-                time.sleep(0.2 * attempt)
+                time.sleep(0.1 * attempt)
             except (ImportError, exc.NoSuchModuleError) as error:
                 raise problem("storage-driver", _address(storage), reason=str(error)) from error
     if local:

@@ -127,16 +127,15 @@ def _news(found: Search) -> str:
 def _rows(found: Search) -> list[dict[str, Any]]:
     """List the trials in order, a row each."""
     rows = []
-    for place in found.places():
-        trial = place[-1]
+    for trial in found.standing():
         state = "diverged" if "diverged" in trial.user_attrs else trial.state.name.lower()
         drawn = {name: trial.params.get(name) for name in found.space}
         took = trial.duration.total_seconds() if trial.duration else None
         value = trial.value if state == "complete" else None
         rows.append(
             {"trial": trial.number, "state": state, found.monitor: value, **drawn,
-             "seed": found.settings(trial)["seed"], "epochs": trial.user_attrs.get("epochs"),
-             "seconds": took}
+             "seed": found.settings(trial)["seed"], "seconds": took,
+             "process": trial.user_attrs.get("process")}
         )  # fmt: skip
     return rows
 

@@ -215,10 +215,11 @@ def train_all(plan: Plan, seeds: int, out: str | None, face: Face) -> None:
         finally:
             bar.stop()
         seconds = time.perf_counter() - began
-        if not runs.names:
+        if runs.interrupted and not runs.names:
             raise KeyboardInterrupt
-        _write_runs(plan, runs, folder)
-        best = _best(plan, runs)
+        best = _best(plan, runs) if runs.names else None
+        if runs.names:
+            _write_runs(plan, runs, folder)
         if best is None:
             raise problem("sweep-diverged", str(folder))
         model = best.trained()
