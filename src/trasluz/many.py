@@ -503,8 +503,8 @@ class Runs(Sequence[Member]):
         Raises:
             UserError: if the measure is not known, or finite for no member.
         """
-        name = self._monitor(monitor)
-        values = np.array([row[name] for row in self.table()])
+        name = self._monitor(monitor) if self.names else ""
+        values = np.array([row.get(name, math.nan) for row in self.table()])
         if not np.isfinite(values).any():
             raise UserError(
                 "no member came to an end with finite numbers",
