@@ -5,7 +5,7 @@ SOURCES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint browser bench clean
+.PHONY: help demo test lint browser database bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## list what can be made
 demo: .venv/.ready ## install, and train on a real table
 	@$(BIN)/trasluz train penguins --target species --out runs/demo
 
-test: .venv/.ready-dev lint browser ## install, and check everything: style, types, tests
+test: .venv/.ready-dev lint browser database ## install, and check everything: style, types, tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.ready-dev ## check style and types
@@ -29,6 +29,15 @@ browser: ## install Chromium, for the tests in a browser
 	    apt-get install -qq --yes --no-install-recommends chromium fonts-lmodern >/dev/null || \
 	    echo "it could not be installed: the tests in a browser are left out"; \
 	else echo "Chromium is missing: the tests in a browser are left out"; fi
+
+database: ## install PostgreSQL, for the tests of searches
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "PostgreSQL is missing: apt-get installs it"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq --yes --no-install-recommends postgresql >/dev/null || \
+	    echo "it could not be installed: the tests with a server are left out"; \
+	else echo "PostgreSQL is missing: the tests with a server are left out"; fi
 
 bench: .venv/.ready-dev ## measure against other libraries
 	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -36,6 +36,7 @@ TRANSLATED = [
     ("README.md", "README.es.md"),
     ("docs/explain.md", "docs/explain.es.md"),
     ("docs/worksheets.md", "docs/worksheets.es.md"),
+    ("docs/sweep.md", "docs/sweep.es.md"),
 ]
 FENCE = re.compile(r"^\s*```")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
