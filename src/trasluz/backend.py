@@ -250,7 +250,8 @@ def to_engine(tree: Any, engine: str, lent: bool = False) -> Any:
     if engine == "numpy":
         return tree
     with _width_of(tree):
-        return tree_map(_jax().device_put if lent else _jax().numpy.array, tree)
+        there = tree_map(lambda x: _jax().device_put(x, may_alias=lent), tree)
+        return there if lent else _jax().block_until_ready(there)  # copies are made on the side
 
 
 def to_numpy(tree: Any) -> Any:
