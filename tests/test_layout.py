@@ -41,6 +41,7 @@ FACES = [
     "study",
     "explain",
     "tables",
+    "fitted",
     "preparation",
     "datasets",
     "plots",

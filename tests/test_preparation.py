@@ -7,7 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from trasluz import datasets
+from trasluz import datasets, fitted
+from trasluz import preparation as preparation_module
+from trasluz.cli.scores import scores
 from trasluz.errors import UserError
 from trasluz.preparation import Preparation, Task, prepare
 from trasluz.tables import Table
@@ -122,9 +124,9 @@ def test_dates_are_days():
     days = [datetime.date(2024, 1, 1) + datetime.timedelta(days=i) for i in range(ROWS)]
     moments = [datetime.datetime(2024, 1, 1, 12) + datetime.timedelta(days=i) for i in range(ROWS)]
     preparation = prepare(table(day=days, moment=moments, y=reals()), ["y"]).preparation
-    scaler = preparation.steps["numbers"][-1]
+    mean = preparation.steps["numbers"].scale.mean
     assert preparation.numbers == ("x", "day", "moment")
-    np.testing.assert_allclose(scaler.mean_[2] - scaler.mean_[1], 0.5)
+    np.testing.assert_allclose(mean[2] - mean[1], 0.5)
 
 
 @pytest.mark.parametrize(
@@ -224,15 +226,123 @@ def test_preparations_of_newer_versions_and_of_nothing_are_refused():
         Preparation.load({}, "m")
 
 
-def test_a_preparation_builds_no_unknown_types():
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+@pytest.mark.parametrize(
+    ("group", "given"),
+    [
+        ("numbers", {"fill": [0.0], "scale": {"mean": [0.0], "scale": [0.0]}}),
+        ("numbers", {"fill": [0.0, 1.0], "scale": {"mean": [0.0], "scale": [1.0]}}),
+        ("numbers", {"fill": ["a"], "scale": {"mean": [0.0], "scale": [1.0]}}),
+        ("numbers", {"fill": [], "scale": {"mean": [], "scale": []}}),
+        ("numbers", None),
+        ("texts", {"fill": ["a"], "kept": ["a"], "rare": [[]]}),
+        ("texts", {"fill": ["a"], "kept": [["a"]], "rare": []}),
+        ("targets", {"mean": [0.0], "scale": [float("inf")]}),
+        ("targets", {"mean": [0.0], "scale": [1.0], "more": 1}),
+        ("os.system", {}),
+    ],
+)
+def test_a_preparation_that_was_never_fitted_is_refused(group, given):
     extras = prepare(table(y=reals()), ["y"]).preparation.dump()
-    strange = {**extras, "preparation.skops": skops.io.dumps({"numbers": Preparation})}
-    with pytest.raises(UserError, match="holds what trasluz never writes") as caught:
-        Preparation.load(strange)
-    assert isinstance(caught.value.__cause__, UntrustedTypesFoundException)
+    said = json.loads(extras["preparation.json"])
+    said["fitted"][group] = given
+    with pytest.raises(UserError, match="holds what trasluz never writes"):
+        Preparation.load({"preparation.json": json.dumps(said).encode()})
+
+
+# ------------------------------------------------------------------- scikit-learn is the oracle
+
+
+def test_rows_are_split_as_scikit_learn_splits_them():
+    from sklearn.model_selection import train_test_split
+
+    rng = np.random.default_rng(0)
+    for seed in range(40):
+        rows = np.sort(rng.permutation(200)[: rng.integers(40, 200)])
+        count = int(rng.integers(8, rows.size // 2))
+        labels = rng.choice(list("abcd"), 200, p=[0.6, 0.2, 0.1, 0.1])
+        for given in (None, pl.Series(labels)):
+            strata = None if given is None else labels[rows]
+            if strata is not None and min(np.unique(strata, return_counts=True)[1]) < 2:
+                continue
+            wanted = train_test_split(rows, test_size=count, random_state=seed, stratify=strata)
+            left, picked, mixed = preparation_module._draw(rows, count, given, seed)
+            assert mixed
+            np.testing.assert_array_equal(left, wanted[0])
+            np.testing.assert_array_equal(picked, wanted[1])
+
+
+def test_numbers_are_filled_and_scaled_as_by_scikit_learn():
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 4)) * [1.0, 1e6, 1e-6, 0.0] + [0.0, 1e9, 1.0, 0.1]
+    x[rng.random(x.shape) < 0.2] = np.nan
+    fitted_here = fitted.Numbers.fit(x)
+    theirs = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(x)
+    new = rng.normal(size=(9, 4))
+    new[0] = np.nan
+    np.testing.assert_allclose(fitted_here.transform(new), theirs.transform(new), rtol=1e-9)
+    scale, scaler = fitted.Scale.fit(x), StandardScaler().fit(x)
+    np.testing.assert_allclose(scale.transform(x), scaler.transform(x), rtol=1e-9)
+    np.testing.assert_allclose(scale.inverse_transform(new), scaler.inverse_transform(new))
+    flags = np.where(np.isnan(x), np.nan, x > 0)
+    usual = SimpleImputer(strategy="most_frequent").fit(flags)
+    here = fitted.Booleans.fit(flags).transform(flags)
+    np.testing.assert_array_equal(here, usual.transform(flags))
+
+
+@pytest.mark.parametrize("categories", [3, 99, 101, 150])
+def test_categories_are_those_of_scikit_learn(categories):
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    rng = np.random.default_rng(categories)
+    names = np.array([None, *(f"c{i}" for i in range(categories))], object)
+    x = np.concatenate([np.stack([names[1:]] * 2, 1), rng.choice(names, (200, 2))])
+    encoder = OneHotEncoder(handle_unknown="ignore", max_categories=100, sparse_output=False)
+    imputer = SimpleImputer(strategy="most_frequent", missing_values=None)
+    theirs, here = make_pipeline(imputer, encoder).fit(x), fitted.Categories.fit(x)
+    new = np.concatenate([x, np.array([["never met", None]], object)])
+    np.testing.assert_array_equal(here.transform(new), theirs.transform(new))
+    said = [f"x{i}_{name}" for i, names in enumerate(here.columns) for name in names]
+    wanted = encoder.get_feature_names_out().tolist()
+    assert [name.replace("…", "infrequent_sklearn") for name in said] == wanted
+
+
+def test_scores_are_those_of_scikit_learn():
+    from sklearn import metrics
+
+    rng = np.random.default_rng(0)
+    for column in (cycled("a", "b"), cycled(*"abc")):
+        preparation = prepare(table(y=column), ["y"]).preparation
+        truths = rng.integers(0, len(preparation.classes), 80)
+        outputs = rng.random((80, preparation.outputs)).round(1).astype("float32")
+        if preparation.outputs > 1:
+            outputs = (outputs + 0.1) / (outputs + 0.1).sum(axis=1, keepdims=True)
+        found = scores(preparation, truths, outputs)
+        shares = preparation.probabilities(outputs).astype(float)
+        shares /= shares.sum(axis=1, keepdims=True)
+        guesses, labels = preparation.values(outputs), range(len(preparation.classes))
+        wanted = {
+            "accuracy": metrics.accuracy_score(truths, guesses),
+            "f1": metrics.f1_score(truths, guesses, labels=labels, average="macro"),
+            "crossentropy": metrics.log_loss(truths, shares, labels=labels),
+        }
+        if len(labels) == 2:
+            wanted["auc"] = metrics.roc_auc_score(truths, shares[:, 1])
+        assert found == pytest.approx(wanted, rel=1e-6)
+    preparation = prepare(table(y=reals(), z=reals() * 2), ["y", "z"]).preparation
+    truths, outputs = rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+    truths[:, 1] = 2.0
+    values, found = preparation.values(outputs), scores(preparation, truths, outputs)
+    for i, name in enumerate("yz"):
+        pair = truths[:, i], values[:, i]
+        assert found[f"rmse {name}"] == pytest.approx(metrics.root_mean_squared_error(*pair))
+        assert found[f"mae {name}"] == pytest.approx(metrics.mean_absolute_error(*pair))
+        assert found[f"r2 {name}"] == pytest.approx(metrics.r2_score(*pair))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trasluz import fitted
 from trasluz.errors import UserError, unknown
 from trasluz.messages import enumerated, problem, say, suggest
 from trasluz.tables import Table
@@ -23,12 +24,9 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 _VERSION = 1
-_SKOPS, _JSON = "preparation.skops", "preparation.json"
-_TRUSTED = ["numpy.dtype"]
-_STEPS = ("OneHotEncoder", "SimpleImputer", "StandardScaler")
+_JSON = "preparation.json"
 _MOST_CLASSES = 20
 _ROWS_PER_CLASS = 5
-_MOST_CATEGORIES = 100
 _MOSTLY = 0.9
 _FEW = 10
 _MICROSECONDS_PER_DAY = 86_400_000_000
@@ -57,7 +55,7 @@ class Preparation:
         booleans: the feature columns read as true or false.
         texts: the feature columns read as categories.
         classes: the class names in the order of their indices; empty for regression.
-        steps: the fitted scikit-learn objects, by the group of columns that they serve.
+        steps: what was fitted (see `trasluz.fitted`), by the group of columns that it serves.
     """
 
     targets: tuple[str, ...]
@@ -83,9 +81,8 @@ class Preparation:
         """The column and the category of each input that is one or zero."""
         if not self.texts:
             return []
-        marked = [f"{name}\0" for name in self.texts]
-        encoded = self.steps["texts"][-1].get_feature_names_out(marked)
-        return [tuple(name.split("\0_", 1)) for name in encoded]
+        named = zip(self.texts, self.steps["texts"].columns, strict=True)
+        return [(name, category) for name, categories in named for category in categories]
 
     @property
     def outputs(self) -> int:
@@ -225,44 +222,42 @@ class Preparation:
         }
 
     def dump(self) -> dict[str, bytes]:
-        """Give the named bytes that `load` reads: scikit-learn objects by skops, the rest JSON."""
-        import zipfile
-
-        import skops.io
-
-        fitted = skops.io.dumps(dict(self.steps), compression=zipfile.ZIP_DEFLATED)
-        return {_SKOPS: fitted, _JSON: json.dumps(self.describe(), ensure_ascii=False).encode()}
+        """Give the named bytes that `load` reads."""
+        said = {**self.describe(), "fitted": fitted.plain(dict(self.steps))}
+        return {_JSON: json.dumps(said, ensure_ascii=False).encode()}
 
     @classmethod
     def load(cls, extras: Mapping[str, bytes], source: str = "") -> Preparation:
-        """Read what `dump` gave; nothing but known scikit-learn and NumPy types is built.
+        """Read what `dump` gave.
 
         Raises:
             UserError: there is no preparation in it, or it is from a newer version.
         """
-        import zipfile
-
-        import skops.io
-        from skops.io.exceptions import UntrustedTypesFoundException
-
-        if _SKOPS not in extras or _JSON not in extras:
+        if _JSON not in extras:
             raise problem("preparation-missing", source)
         try:
             said = json.loads(extras[_JSON])
             if said.pop("version") > _VERSION:
                 raise problem("preparation-newer", source)
-            task = Task(said.pop("task"))
-            steps = skops.io.loads(extras[_SKOPS], trusted=_TRUSTED)
-            _check_steps(steps)
-            names = {name: tuple(value) for name, value in said.items()}
-            return cls(task=task, steps=steps, **names)
+            task, steps = Task(said.pop("task")), fitted.made_from(said.pop("fitted"))
+            columns = {name: tuple(names) for name, names in said.items()}
+            made = cls(task=task, steps=steps, **columns)
+            made._check_steps()
+            return made
         except UserError:
             raise
-        except (
-            AttributeError, LookupError, TypeError, UntrustedTypesFoundException, ValueError,
-            zipfile.BadZipFile,
-        ) as error:  # fmt: skip
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise problem("preparation-wrong", source, reason=str(error)) from error
+
+    def _check_steps(self) -> None:
+        """Refuse what `dump` never writes: steps for other columns than there are."""
+        scaled = self.targets if self.task is Task.REGRESSION else ()
+        groups = (self.numbers, self.booleans, self.texts, scaled)
+        for (group, kind), names in zip(fitted.KINDS.items(), groups, strict=True):
+            step = self.steps.get(group)
+            first = step and getattr(step, next(iter(kind.__dataclass_fields__)))
+            if len(first or ()) != len(names):
+                raise ValueError(f"{group}: {names!r}")
 
     def _check_truths(self, table: Table, rows: Sequence[int] | None) -> None:
         columns = [table.frame[name] for name in self.targets]
@@ -358,14 +353,6 @@ def prepare(
     preparation.check_range(given)
     notes += left_out + preparation.unreadable(table)
     return Prepared(preparation, parts, (*table.notes, *notes, *split_notes))
-
-
-def _check_steps(steps: Mapping[str, Any]) -> None:
-    """Refuse what `dump` never writes: skops itself trusts all of scikit-learn."""
-    for name, step in steps.items():
-        for part in getattr(step, "named_steps", {"": step}).values():
-            if type(part).__name__ not in _STEPS:
-                raise TypeError(f"{name}: {type(part).__name__}")
 
 
 def with_targets(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:
@@ -623,14 +610,39 @@ def _split(
 def _draw(
     rows: NDArray[np.intp], count: int, labels: pl.Series | None, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], bool]:
-    """Split `count` rows off; the last value says whether classes kept their shares."""
-    from sklearn.model_selection import train_test_split
+    """Split `count` rows off; the last value says whether classes kept their shares.
 
+    The rows are those that scikit-learn's `train_test_split` draws.
+    """
     of_rows = None if labels is None else labels.gather(rows).to_numpy()
     possible = of_rows is None or _can_stratify(of_rows, count)
-    strata = of_rows if possible else None
-    left, picked = train_test_split(rows, test_size=count, random_state=seed, stratify=strata)
-    return left, picked, possible
+    chance = np.random.RandomState(seed)
+    if of_rows is None or not possible:
+        mixed = chance.permutation(rows)
+        return mixed[count:], mixed[:count], possible
+    _, classes, sizes = np.unique(of_rows, return_inverse=True, return_counts=True)
+    keep = _shares(sizes, rows.size - count, chance)
+    draw = _shares(sizes - keep, count, chance)
+    left, picked = [], []
+    for number, (stay, go) in enumerate(zip(keep, draw, strict=True)):
+        mixed = chance.permutation(np.flatnonzero(classes == number))
+        left.append(mixed[:stay])
+        picked.append(mixed[stay : stay + go])
+    places = [chance.permutation(np.concatenate(part)) for part in (left, picked)]
+    return rows[places[0]], rows[places[1]], possible
+
+
+def _shares(sizes: NDArray[np.intp], count: int, chance: Any) -> NDArray[np.intp]:
+    """Share `count` rows out among classes by their sizes, the greatest remainders first."""
+    exact = sizes / sizes.sum() * count
+    shares = np.floor(exact)
+    for remainder in np.unique(exact - shares)[::-1]:
+        (alike,) = np.nonzero(exact - np.floor(exact) == remainder)
+        missing = min(alike.size, int(count - shares.sum()))
+        if missing <= 0:
+            break
+        shares[chance.choice(alike, size=missing, replace=False)] += 1
+    return shares.astype(np.intp)
 
 
 def _can_stratify(labels: NDArray[Any], count: int) -> bool:
@@ -644,11 +656,11 @@ def _fit(
     used = [c for c in whole.frame if c.name not in targets and c.name not in constant]
     kinds = {c.name: _kind(c) for c in used}
     named = {k: tuple(n for n in kinds if kinds[n] == k) for k in ("number", "boolean", "text")}
-    fitted = {
-        "numbers": _fit_numbers([_numbers(train.frame[n]) for n in named["number"]]),
-        "booleans": _fit_booleans([_booleans(train.frame[n]) for n in named["boolean"]]),
-        "texts": _fit_texts([_categories(train.frame[n]) for n in named["text"]]),
-        "targets": _fit_targets(train, targets, task),
+    given: dict[str, list[NDArray[Any]]] = {
+        "numbers": [_numbers(train.frame[n]) for n in named["number"]],
+        "booleans": [_booleans(train.frame[n]) for n in named["boolean"]],
+        "texts": [_categories(train.frame[n]) for n in named["text"]],
+        "targets": [_numbers(train.frame[n]) for n in targets if task is Task.REGRESSION],
     }
     return Preparation(
         targets=targets,
@@ -657,51 +669,12 @@ def _fit(
         booleans=named["boolean"],
         texts=named["text"],
         classes=_classes(whole.frame[targets[0]]) if task is not Task.REGRESSION else (),
-        steps={group: step for group, step in fitted.items() if step is not None},
+        steps={
+            group: fitted.KINDS[group].fit(np.stack(columns, axis=1))
+            for group, columns in given.items()
+            if columns
+        },
     )
-
-
-def _fit_numbers(columns: list[NDArray[np.float64]]) -> Any:
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if not columns:
-        return None
-    steps = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    return steps.fit(np.stack(columns, axis=1))
-
-
-def _fit_booleans(columns: list[NDArray[np.float64]]) -> Any:
-    from sklearn.impute import SimpleImputer
-
-    if not columns:
-        return None
-    return SimpleImputer(strategy="most_frequent").fit(np.stack(columns, axis=1))
-
-
-def _fit_texts(columns: list[NDArray[np.object_]]) -> Any:
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
-    if not columns:
-        return None
-    imputer = SimpleImputer(strategy="most_frequent", missing_values=None)
-    encoder = OneHotEncoder(
-        handle_unknown="ignore",
-        max_categories=_MOST_CATEGORIES,
-        sparse_output=False,
-    )
-    return make_pipeline(imputer, encoder).fit(np.stack(columns, axis=1))
-
-
-def _fit_targets(train: Table, targets: Sequence[str], task: Task) -> Any:
-    from sklearn.preprocessing import StandardScaler
-
-    if task is not Task.REGRESSION:
-        return None
-    return StandardScaler().fit(np.stack([_numbers(train.frame[n]) for n in targets], axis=1))
 
 
 def _classes(column: pl.Series) -> tuple[str, ...]:

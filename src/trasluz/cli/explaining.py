@@ -115,13 +115,15 @@ def _cells(preparation: Preparation, table: Table, digits: int) -> dict[int, Sym
     spelled: list[Symbol] = []
     raw = preparation.cells(table)
     if preparation.numbers:
-        imputer, scaler = preparation.steps["numbers"].named_steps.values()
+        numbers = preparation.steps["numbers"]
         for k, name in enumerate(preparation.numbers):
-            cell = _cell(name, raw[name], imputer.statistics_[k], "median")
-            mean, scale = (constant(s[k], digits) for s in (scaler.mean_, scaler.scale_))
+            cell = _cell(name, raw[name], numbers.fill[k], "median")
+            mean, scale = (
+                constant(s[k], digits) for s in (numbers.scale.mean, numbers.scale.scale)
+            )
             spelled.append((cell - mean) / scale)
     for k, name in enumerate(preparation.booleans):
-        usual = preparation.steps["booleans"].statistics_[k]
+        usual = preparation.steps["booleans"].fill[k]
         spelled.append(_cell(name, raw[name], usual, "mode"))
     rest = preparation.transform(table)[0][len(spelled) :]
     for (column, category), value in zip(preparation.categories, rest, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,38 +48,53 @@ def residuals(
 def _scores_of_numbers(
     preparation: Preparation, truths: NDArray[Any], values: NDArray[Any]
 ) -> dict[str, float]:
-    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
-
-    measured = {"rmse": root_mean_squared_error, "mae": mean_absolute_error, "r2": r2_score}
-    if len(truths) < 2:
-        del measured["r2"]
     several = len(preparation.targets) > 1
-    return {
-        f"{metric} {target}" if several else metric: float(measure(truths[:, i], values[:, i]))
-        for i, target in enumerate(preparation.targets)
-        for metric, measure in measured.items()
-    }
+    found: dict[str, float] = {}
+    for i, target in enumerate(preparation.targets):
+        y = truths[:, i]
+        off = y - values[:, i]
+        ending = f" {target}" if several else ""
+        found[f"rmse{ending}"] = float(np.sqrt((off**2).mean()))
+        found[f"mae{ending}"] = float(np.abs(off).mean())
+        if len(y) > 1:
+            found[f"r2{ending}"] = _explained((off**2).sum(), ((y - y.mean()) ** 2).sum())
+    return found
+
+
+def _explained(left: float, whole: float) -> float:
+    """The part of the variance that is explained; of none, all or nothing."""
+    return float(1 - left / whole) if whole else float(left == 0)
 
 
 def _scores_of_classes(
     preparation: Preparation, truths: NDArray[Any], outputs: NDArray[Any]
 ) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
-
-    values, shares = preparation.values(outputs), preparation.probabilities(outputs)
-    labels = list(range(len(preparation.classes)))
-    found: Mapping[str, float] = {
-        "accuracy": accuracy_score(truths, values),
-        "f1": f1_score(truths, values, labels=labels, average="macro", zero_division=0),
-        "crossentropy": log_loss(truths, _summing_to_one(shares), labels=labels),
+    shares = _summing_to_one(preparation.probabilities(outputs))
+    counts = confusion(preparation, truths, outputs)
+    hits = counts.diagonal()
+    f1 = 2 * hits / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
+    sure = np.maximum(shares[np.arange(len(truths)), truths], np.finfo(np.float64).eps)
+    found = {
+        "accuracy": float(hits.sum() / len(truths)),
+        "f1": float(f1.mean()),
+        "crossentropy": float(-np.log(sure).mean()),
     }
-    found = {name: float(value) for name, value in found.items()}
     if preparation.task is Task.BINARY and len(np.unique(truths)) == 2:
-        found["auc"] = float(roc_auc_score(truths, shares[:, 1]))
+        found["auc"] = _ranked(outputs[truths == 0, 0], outputs[truths == 1, 0])
     return found
 
 
+def _ranked(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """How often a row of the second class has the greater output than one of the first.
+
+    That is the area under the ROC curve; where both are equal, half of it counts.
+    """
+    first = np.sort(first)
+    below, up_to = (np.searchsorted(first, second, side) for side in ("left", "right"))
+    return float((below + up_to).mean() / 2 / len(first))
+
+
 def _summing_to_one(shares: NDArray[Any]) -> NDArray[np.float64]:
-    """Undo float32's rounding, which scikit-learn would warn of."""
+    """Undo float32's rounding."""
     shares = shares.astype(np.float64)
     return shares / shares.sum(axis=1, keepdims=True)
