@@ -29,7 +29,7 @@ FLOORS = [
     ["metrics"],
     ["data", "callbacks"],
     ["training"],
-    ["loop", "summary", "saving"],
+    ["loop", "summary", "saving", "recording"],
     ["model"],
     ["functional"],
     ["models", "testing", "utils", "linear"],

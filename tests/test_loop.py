@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from trasluz import Model, Sequential, backend, callbacks, layers, loop, optimizers, utils
+from trasluz.errors import UserError
 from trasluz.layers import Input
+from trasluz.recording import Recording
 
 ENGINES = ["numpy", "xla"]
 
@@ -366,6 +368,87 @@ def test_what_changes_between_predictions_is_seen():
     model.blocks.pop()
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
     assert not model.predict(x).any()
+
+
+def thrice(model, x):
+    """Predict so often that what happens is taken down, and done again."""
+    return [model.predict(x, None) for _ in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "stack"),
+    [
+        ((4,), [layers.Dense(3, "softmax")]),
+        ((4,), [layers.BatchNormalization(), layers.Dense(3), layers.Dropout(0.5)]),
+        ((4,), [layers.Dense(6, "gelu"), layers.Reshape((2, 3)), layers.Flatten()]),
+        ((4,), [layers.LayerNormalization(), layers.Dense(2, activity_regularizer="l2")]),
+        ((5, 2), [layers.SimpleRNN(3), layers.Dense(1)]),
+        ((4,), [layers.Activation("linear")]),
+    ],
+)
+def test_what_is_taken_down_gives_the_same_bits(shape, stack):
+    model = Sequential([Input(shape), *stack])
+    x, other = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype("float32")
+    first, *again = thrice(model, x)
+    assert all(np.array_equal(first, more) for more in again)
+    np.testing.assert_array_equal(model.predict(other), model._by_layers(other))
+    model.predict(x)[...] = 9.0
+    np.testing.assert_array_equal(model.predict(x), first)
+    assert [a.dtype for a in thrice(model, x.astype("float64"))] == [np.float32] * 3
+
+
+def test_what_is_taken_down_follows_the_model():
+    x, y = np.ones((2, 4), "float32"), np.zeros((2, 3), "float32")
+    model = Sequential([Input((4,)), layers.Dense(3), layers.Dense(3, kernel_initializer="ones")])
+    model.compile("sgd", "mse", engine="numpy")
+    before = thrice(model, x)[-1]
+    assert isinstance(model._walked().recordings[2, 4], Recording)
+    model.fit(x, y, epochs=1, verbose=0)
+    trained = model.predict(x)
+    assert not np.array_equal(trained, before)
+    np.testing.assert_array_equal(trained, model._by_layers(x))
+    model.layers[0].kernel = np.zeros((4, 3), "float32")
+    np.testing.assert_array_equal(thrice(model, x)[-1], model._by_layers(x))
+    model.layers[1].activation = "relu"
+    assert all((p >= 0).all() for p in thrice(model, x))
+    model.layers[0].bias = np.ones(3, "float32")
+    assert thrice(model, x)[-1].min() > 0
+    model.pop()
+    assert all((p == 1).all() for p in thrice(model, x))
+    model.add(layers.Rescaling(5.0))
+    assert all((p == 5).all() for p in thrice(model, x))
+    model.layers[-1].scale = np.full(3, 6.0, "float32")
+    assert all((p == 6).all() for p in thrice(model, x))
+    model.layers[-1].scale[...] = 7.0
+    assert all((p == 7).all() for p in thrice(model, x))
+    with pytest.raises(UserError, match="the model takes"):
+        model.predict(np.ones((2, 5), "float32"))
+
+
+def test_code_from_outside_runs_each_time():
+    asked = []
+
+    def counting(x):
+        asked.append(1)
+        return x
+
+    class Own(layers.Layer):
+        def call(self, x):
+            return counting(x)
+
+    for one in (layers.Activation(counting), Own()):
+        model = Sequential([Input((2,)), one])
+        asked.clear()
+        thrice(model, np.ones((1, 2), "float32"))
+        assert len(asked) == 3
+    assert model._walked().recordings[1, 2] == model._by_layers
+
+
+def test_few_shapes_are_taken_down():
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    for rows in range(1, 200):
+        model.predict(np.ones((rows, 2), "float32"), None)
+    assert len(model._walked().recordings) <= 64
 
 
 def test_predicting_moves_nothing():

@@ -10,7 +10,7 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def function(name: str) -> Callable[..., Any]:
     """Give the function of a name, in whatever namespace its arguments are."""
     own = getattr(np, name)
 
+    @wraps(own)
     def call(*args: Any, **params: Any) -> Any:
         xp = namespace(*args)
         return own(*args, **params) if xp is np else getattr(xp, name)(*args, **params)

@@ -13,12 +13,14 @@ from trasluz import backend, optimizers, random
 from trasluz.data import Arrays, Stream, is_stream, weights_of_classes
 from trasluz.errors import UserError, unknown
 from trasluz.layer import Layer
+from trasluz.recording import recorded
 from trasluz.state import Context, Walk, assign_paths, handles, holders
 from trasluz.symbolic import SymbolicTensor, rows_of, shapes_of, symbol
 from trasluz.training import NO_KEY, Objective, State
 from trasluz.tree import leaves, tree_map
 
 ENGINES = ("auto", *backend.ENGINES)
+_SHAPES_KNOWN = 64  # of batches to predict
 
 
 class Model(Layer):
@@ -470,10 +472,10 @@ class Model(Layer):
         Raises:
             UserError: if the data's shape does not fit; both shapes are said.
         """
-        from trasluz.loop import Run
-
         if not (verbose or steps or callbacks) and self._is_one_batch(x, batch_size):
             return self._predicted(x)
+        from trasluz.loop import Run
+
         if is_stream(x, None):
             data: Any = Stream(x, self._dtype(), steps)
         else:
@@ -494,12 +496,25 @@ class Model(Layer):
         )
 
     def _predicted(self, x: Any) -> Any:
-        """Compute the outputs for a batch, by twins of the layers: nothing of the model moves."""
-        self._check_shape(x)
-        x = x.astype(self._input_symbols.dtype, copy=False)
-        twin = self._walked().binding.twins({})[0]
-        with np.errstate(all="ignore"), Context(False, NO_KEY):
-            return tree_map(np.array, twin(x))
+        """Compute the outputs for a batch; a shape that comes again is taken down."""
+        known, x = self._walked().recordings, x.astype(self._input_symbols.dtype, copy=False)
+        compute = known.get(x.shape)
+        if compute is None:
+            self._check_shape(x)
+            compute = self._by_layers
+            if x.shape in known:
+                known[x.shape] = recorded(self._walked(), x) or compute
+            else:
+                if len(known) == _SHAPES_KNOWN:
+                    known.clear()
+                known[x.shape] = None
+        with np.errstate(all="ignore"):
+            return compute(x)
+
+    def _by_layers(self, x: Any) -> Any:
+        """Compute the outputs for a batch by twins of the layers: nothing of the model moves."""
+        with Context(False, NO_KEY):
+            return tree_map(np.array, self._walked().binding.twins({})[0](x))
 
     def reset_metrics(self) -> None:
         """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""

@@ -151,8 +151,8 @@ class Holder:
         held = self.__dict__.get(name)
         if type(held) is not Variable or type(value) is Variable or not hasattr(value, "shape"):
             object.__setattr__(self, name, value)
-            array = hasattr(value, "shape") and type(value) is not Variable
-            if not array and name not in self._apart:
+            drawn = hasattr(value, "shape") and name in self._specs
+            if not drawn and name not in self._apart:
                 Holder._changes += 1
         else:
             held.assign(value)
@@ -276,6 +276,7 @@ class Weight(Traced):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self.spec.trainable = bool(value)
+        Holder._changes += 1
 
     @property
     def value(self) -> Any:
@@ -509,10 +510,11 @@ class Walk:
     def __init__(self, holder: Holder) -> None:
         assign_paths(holder)
         self.parts, self.weights = list(holders(holder)), handles(holder)
-        self.moving = self._moving()
         self.changes = Holder._changes
-        kept = [v for one in self.parts for k, v in vars(one).items() if k not in one._apart]
+        apart = {"_declared"}  # what is declared is drawn at once, and then the layer is built
+        kept = [v for p in self.parts for k, v in vars(p).items() if k not in apart.union(p._apart)]
         self.containers = [(inner, _ids(inner)) for value in kept for inner in _containers(value)]
+        self.recordings: dict[Any, Any] = {}  # what computes it, by the shape of the input
 
     @functools.cached_property
     def binding(self) -> Binding:
@@ -521,14 +523,9 @@ class Walk:
 
     def holds(self) -> bool:
         """Tell whether the holder would be found the same again."""
-        return (
-            self.changes == Holder._changes
-            and self.moving == self._moving()
-            and all(_ids(container) == ids for container, ids in self.containers)
+        return self.changes == Holder._changes and all(
+            _ids(container) == ids for container, ids in self.containers
         )
-
-    def _moving(self) -> list[bool]:
-        return [weight.spec.trainable for weight in self.weights]
 
 
 def _ids(container: Any) -> list[int]:
