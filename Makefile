@@ -39,8 +39,8 @@ database: ## install PostgreSQL, for the tests of searches
 	    echo "it could not be installed: the tests with a server are left out"; \
 	else echo "PostgreSQL is missing: the tests with a server are left out"; fi
 
-bench: .venv/.ready-dev ## measure against other libraries
-	@set -e; for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+bench: .venv/.ready-dev ## measure against other libraries: benchmarks/results.md
+	$(BIN)/python benchmarks/bench.py
 
 clean: ## remove what was made, the environment too
 	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ optimiser (Adam, rate 0.01, batches of 32, no penalty) and number of epochs. The
 accuracy or R², averaged over three seeds. The bar: not below scikit-learn's mean by more than one
 standard error of its five folds. The paired difference is shown beside it.
 
-    python benchmarks/quality.py            writes benchmarks/quality.md
+    python benchmarks/quality.py            writes its section of benchmarks/results.md
     python benchmarks/quality.py --quick    two of the tables; writes nothing
 """
 
@@ -15,9 +15,9 @@ import argparse
 import math
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
+import bench
 import numpy as np
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
@@ -122,8 +122,7 @@ def main() -> int:
         )
         print(lines[-1], flush=True)
     if not quick:
-        head = f"# Quality\n\n{__doc__.split('    python')[0].strip()}\n\n"
-        (Path(__file__).parent / "quality.md").write_text(head + "\n".join(lines) + "\n")
+        bench.write("quality", "Quality", __doc__.split("    python")[0], "\n".join(lines))
     return 1 if failed else 0
 
 

@@ -472,8 +472,12 @@ class Model(Layer):
         Raises:
             UserError: if the data's shape does not fit; both shapes are said.
         """
-        if not (verbose or steps or callbacks) and self._is_one_batch(x, batch_size):
-            return self._predicted(x)
+        if not (verbose or steps or callbacks) and self._is_plain(x, batch_size):
+            if batch_size is None or len(x) <= batch_size:
+                return self._predicted(x)
+            begins = range(0, len(x), batch_size)
+            parts = [self._predicted(x[begin : begin + batch_size]) for begin in begins]
+            return tree_map(lambda *parts: np.concatenate(parts), *parts)
         from trasluz.loop import Run
 
         if is_stream(x, None):
@@ -482,8 +486,8 @@ class Model(Layer):
             data = self._arrays(x, None).first(steps, batch_size)
         return Run(self, None).predict(data, batch_size, callbacks, verbose)
 
-    def _is_one_batch(self, x: Any, size: Any) -> bool:
-        """Tell whether `x` is a batch as NumPy takes it: there is nothing to prepare then."""
+    def _is_plain(self, x: Any, size: Any) -> bool:
+        """Tell whether `x` is as NumPy takes it: there is nothing to prepare then."""
         return (
             self._engine != "xla"
             and self.built
@@ -491,7 +495,7 @@ class Model(Layer):
             and x.ndim > 0
             and isinstance(self._input_symbols, SymbolicTensor)
             and (x.dtype == (own := self._input_symbols.dtype) or x.dtype.kind == own.kind == "f")
-            and (size is None or (type(size) is int and 0 < len(x) <= size))
+            and (size is None or (type(size) is int and size > 0))
             and len(x) > 0
         )
 
