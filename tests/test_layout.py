@@ -16,6 +16,7 @@ FLOORS = [
     ["errors", "tree"],
     ["files", "config"],
     ["backend"],
+    ["distribution"],
     ["tape"],
     ["ops"],
     ["scan", "random"],
@@ -51,7 +52,7 @@ FACES = [
     "lab",
     "interop",
 ]
-HEART = [name for floor in FLOORS[:8] for name in floor]
+HEART = [name for floor in FLOORS[:9] for name in floor]
 
 
 def modules():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        distribution,
         initializers,
         layers,
         losses,
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "config", "constraints", "datasets", "examples", "initializers",
-    "layers", "linear", "losses", "metrics", "models", "ops", "optimizers", "random",
-    "regularizers", "saving", "tape", "utils", "worksheets",
+    "activations", "callbacks", "config", "constraints", "datasets", "distribution", "examples",
+    "initializers", "layers", "linear", "losses", "metrics", "models", "ops", "optimizers",
+    "random", "regularizers", "saving", "tape", "utils", "worksheets",
 )  # fmt: skip
 _NAMES = {
     "Input": "trasluz.symbolic",
@@ -65,6 +66,7 @@ __all__ = [
     "callbacks",
     "config",
     "constraints",
+    "distribution",
     "fit_many",
     "initializers",
     "layers",

@@ -10,6 +10,8 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -191,11 +193,138 @@ def rows(tree: Any, order: Any, first: Any, size: int) -> Any:
     if namespace(*leaves(tree), first) is np:
         part = slice(int(first), int(first) + size)
         return tree_map(lambda a: a[part if order is None else order[part]], tree)
-    cut = _jax().lax.dynamic_slice_in_dim
+    cut, shared = _jax().lax.dynamic_slice_in_dim, _shared()
     if order is None:
-        return tree_map(lambda a: cut(a, first, size), tree)
-    chosen = cut(order, first, size)
-    return tree_map(lambda a: a.at[chosen].get(mode="promise_in_bounds"), tree)
+        return tree_map(lambda a: shared(cut(a, first, size)), tree)
+    chosen = shared(cut(order, first, size))
+    return tree_map(lambda a: shared(a.at[chosen].get(mode="promise_in_bounds")), tree)
+
+
+# ------------------------------------------------------------------------------ several devices
+
+
+@dataclass(frozen=True)
+class Spread:
+    """XLA on several devices, of this process or of many: an engine like "xla".
+
+    The rows of a batch are split among the devices; parameters, optimizer state and metrics are on
+    each. The step is written as for one: what a sum over rows needs of other devices, XLA's
+    partitioner adds. Rows need not divide evenly.
+
+    Args:
+        mesh: the devices, along one axis.
+    """
+
+    mesh: Any
+
+    def placed(self, *axes: str) -> Any:
+        """Say where an array lies: on every device, or split along "rows"."""
+        sharding = _jax().sharding
+        return sharding.NamedSharding(self.mesh, sharding.PartitionSpec(*axes))
+
+    def put(self, x: Any, *axes: str) -> Any:
+        """Place an array that all processes hold alike; each copies what its own devices need."""
+        x = np.asarray(x)
+        return _jax().make_array_from_callback(x.shape, self.placed(*axes), lambda part: x[part])
+
+
+# The devices that what is being traced will run on: `rows` splits a batch among them.
+_SPREAD: ContextVar[Spread | None] = ContextVar("spread", default=None)
+
+
+def spread(devices: Any) -> Spread:
+    """Make an engine of several devices.
+
+    Args:
+        devices: "all", how many, or a list of their numbers (or of jax's devices).
+
+    Raises:
+        UserError: if there are fewer, or those of other processes would have nothing to do.
+    """
+    there = _jax().devices()
+    kind = f"{len(there)} of the kind {there[0].platform!r}"
+    if devices == "all":
+        chosen = there
+    elif isinstance(devices, (int, np.integer)) and not isinstance(devices, bool):
+        chosen = there[: max(int(devices), 0)] if devices <= len(there) else []
+    elif isinstance(devices, (list, tuple)):
+        numbered = dict(enumerate(there))
+        chosen = [numbered.get(d) if isinstance(d, int) else d for d in devices]
+    else:
+        chosen = []
+    if not chosen or len({*chosen, None}) != len(chosen) + 1:
+        raise UserError(
+            f"devices is {devices!r}, and there are {kind}",
+            mend="give 'all', a number up to that, or a list of numbers from 0, each once; "
+            "XLA_FLAGS=--xla_force_host_platform_device_count=4 makes four of a processor",
+        )
+    if {d.process_index for d in chosen} != {d.process_index for d in there}:
+        raise UserError(
+            f"devices is {devices!r}, which leaves some processes without any",
+            mend="give devices='all' where several processes train together",
+        )
+    return Spread(_jax().sharding.Mesh(np.array(chosen), ("rows",)))
+
+
+def devices() -> list[str]:
+    """List the devices that `spread` can choose from, in the order of their numbers."""
+    return [str(device) for device in _jax().devices()]
+
+
+def _shared() -> Callable[[Any], Any]:
+    """Make what splits an array of a traced step among the devices, if it is to run on several."""
+    engine = _SPREAD.get()
+    if engine is None:
+        return lambda x: x
+    split = engine.placed("rows")
+    return lambda x: _jax().lax.with_sharding_constraint(x, split)
+
+
+def split(tree: Any, engine: str | Spread) -> Any:
+    """Give each device its rows of a batch; all rows, where they do not divide evenly."""
+    if not isinstance(engine, Spread):
+        return tree
+    even = len(leaves(tree)[0]) % engine.mesh.size == 0
+    with _width_of(tree):
+        return tree_map(lambda x: engine.put(x, *(["rows"] if even else [])), tree)
+
+
+def join(address: str, count: int, number: int, local: list[int] | None) -> None:
+    """Make this process one of several whose devices compute together.
+
+    Args:
+        address: host and port of the first process.
+        count: how many processes there are.
+        number: which this one is.
+        local: the accelerators it is to use; all that it sees if `None`.
+    """
+    jax = _jax()
+    jax.distributed.initialize(address, count, number, local)
+    with _stdout_aside():  # gloo tells there whom it has met
+        gathered(np.zeros(()))
+    if jax.default_backend() == "cpu":
+        # The processes have met, and gloo itself tells of one that goes. The service through
+        # which they met would end the others from C++, with a stack trace and no exception.
+        jax.distributed.shutdown()
+
+
+@contextlib.contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """Let what libraries write to standard output go to standard error."""
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def gathered(x: np.ndarray) -> np.ndarray:
+    """Gather an array of each process, along a first axis; every process has to ask for it."""
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.process_allgather(x)).reshape(-1, *x.shape)
 
 
 # ------------------------------------------------------------------------------------- engines
@@ -209,15 +338,17 @@ def _width_of(tree: Any) -> Iterator[None]:
         yield
 
 
-def compiled(f: Callable[..., Any], engine: str) -> Callable[..., Any]:
+def compiled(f: Callable[..., Any], engine: str | Spread) -> Callable[..., Any]:
     """Give `f` as the engine runs it: itself on NumPy, compiled once a shape on XLA.
 
     Args:
         f: a pure function of trees of arrays.
-        engine: "numpy" or "xla".
+        engine: "numpy", "xla", or several devices.
     """
     if engine == "numpy":
         return f
+    if isinstance(engine, Spread):
+        return _compiled_for(f, engine)
     if engine != "xla":
         raise unknown("engine", engine, ENGINES)
     program = _jax().jit(f)
@@ -225,6 +356,21 @@ def compiled(f: Callable[..., Any], engine: str) -> Callable[..., Any]:
     def run(*args: Any) -> Any:
         with _width_of(args):
             return program(*args)
+
+    return run
+
+
+def _compiled_for(f: Callable[..., Any], engine: Spread) -> Callable[..., Any]:
+    """Compile for several devices; what comes out is on each of them."""
+    program = _jax().jit(f, out_shardings=engine.placed())
+
+    def run(*args: Any) -> Any:
+        kept = _SPREAD.set(engine)
+        try:
+            with _width_of(args):
+                return program(*args)
+        finally:
+            _SPREAD.reset(kept)
 
     return run
 
@@ -240,17 +386,19 @@ def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[...
     return _jax().vmap(f, in_axes=axes)
 
 
-def to_engine(tree: Any, engine: str, lent: bool = False) -> Any:
+def to_engine(tree: Any, engine: str | Spread, lent: bool = False) -> Any:
     """Move arrays to where the engine computes.
 
     Args:
         tree: the arrays.
-        engine: "numpy" or "xla".
+        engine: "numpy", "xla", or several devices, each of which gets all of them.
         lent: whether nobody writes to them as long as they are in use: one copy less then.
     """
     if engine == "numpy":
         return tree
     with _width_of(tree):
+        if isinstance(engine, Spread):
+            return tree_map(lambda x: engine.put(x if lent else np.array(x)), tree)
         there = tree_map(lambda x: _jax().device_put(x, may_alias=lent), tree)
         return there if lent else _jax().block_until_ready(there)  # copies are made on the side
 

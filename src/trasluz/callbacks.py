@@ -38,6 +38,7 @@ class Callback:
     Attributes:
         model: the model being trained; `model.stop_training = True` ends training.
         params: a dict with `verbose`, `epochs` and `steps`.
+        writes: whether its hooks write files; of several processes only the first calls them.
 
     >>> class Print(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -49,6 +50,7 @@ class Callback:
     model: Any = None
     params: Any = None
     remembers: tuple[str, ...] = ()  # attributes that a checkpoint has to keep
+    writes = False
 
     def set_model(self, model: Any) -> None:
         """Say which model the callback belongs to."""
@@ -157,6 +159,7 @@ class CallbackList(Callback):
         add_history: whether to record the logs of every epoch.
         add_progbar: whether to print progress.
         model: the model they belong to.
+        first: whether this process is the first, or the only one, that trains the model.
         params: what `Callback.params` holds.
 
     Raises:
@@ -169,9 +172,10 @@ class CallbackList(Callback):
         add_history: bool = False,
         add_progbar: bool = False,
         model: Any = None,
+        first: bool = True,
         **params: Any,
     ) -> None:
-        self.callbacks = list(_flat(callbacks))
+        self.callbacks = [_Idle(c) if c.writes and not first else c for c in _flat(callbacks)]
         for cls, wanted in ((History, add_history), (ProgbarLogger, add_progbar)):
             if wanted and not any(isinstance(c, cls) for c in self.callbacks):
                 self.callbacks.append(cls())
@@ -275,6 +279,17 @@ class CallbackList(Callback):
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         """A batch has been predicted."""
         self._batch("on_predict_batch_end", batch, logs)
+
+
+class _Idle(Callback):
+    """Stands for one that writes files in another process, and hears of the same batches.
+
+    Args:
+        other: the callback.
+    """
+
+    def __init__(self, other: Callback) -> None:
+        self.hears, self.listens = other.hears, other.listens  # type: ignore[method-assign]
 
 
 def _flat(callbacks: Any) -> Iterable[Any]:
@@ -515,6 +530,8 @@ class CSVLogger(Callback):
     separator: str = ","
     append: bool = False
 
+    writes = True
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start the table, or read the columns of the one that is there."""
         path = Path(self.filename)
@@ -567,6 +584,8 @@ class TensorBoard(Callback):
     log_dir: str | os.PathLike[str] = "logs"
     histogram_freq: int = 0
     update_freq: str | int = "epoch"
+
+    writes = True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the folders."""
@@ -829,6 +848,7 @@ class ModelCheckpoint(Monitor):
 
     min_delta = 0.0
     remembers = ("best", "batches")
+    writes = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -1061,6 +1081,8 @@ class BackupAndRestore(Callback):
         """Write a checkpoint if it is time: at an "epoch", a "batch", an "interrupt", the "end"."""
         from trasluz import saving
 
+        if not run.first:
+            return
         if when == "batch" and (self.save_freq == "epoch" or run.batch % int(self.save_freq)):
             return
         if when == "end" and self.delete_checkpoint:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import hashlib
 import itertools
 import math
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from trasluz import backend, callbacks, random, training
+from trasluz import backend, callbacks, distribution, random, training
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable
@@ -31,6 +33,8 @@ _HEAD_START = 0.5
 _CALL_SECONDS = 0.2
 # Data up to so many bytes are kept where XLA computes.
 _KEPT_BYTES = 2**31
+# Before several processes train together, they compare about so many bytes of each array.
+_LOOKED_AT = 2**24
 # Attributes of a model that a compiled step does not depend on.
 _MOVING = ("optimizer", "history", "stop_training", "built")
 _CALMER = "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs"
@@ -42,17 +46,27 @@ class Run:
     Args:
         model: what runs.
         engine: "numpy", "xla", "auto"; `None` is what compile said.
+        devices: those to split batches among, as in `fit`; `None` computes on one.
     """
 
-    def __init__(self, model: Any, engine: str | None) -> None:
+    def __init__(self, model: Any, engine: str | None, devices: Any = None) -> None:
         self.model = model
         self.walk = model._walked()  # its paths too: a layer may lie in another model since
         self.asked = model._engine if engine is None else engine
         if self.asked not in ("auto", *backend.ENGINES):
             raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
+        if devices is not None:
+            if self.asked == "numpy":
+                raise UserError(
+                    "the engine 'numpy' computes on one device, and devices were given",
+                    mend="leave devices out, or use engine='xla'",
+                )
+            self.asked = backend.spread(devices)
         self.engine = self.asked if self.asked != "auto" else "numpy"
         self.moves: int | None = None  # before which step of the model a run goes over to XLA
         self.ahead: Any = None  # what XLA gets ready until then
+        self.joint = devices is not None and distribution.process_count() > 1
+        self.first = not self.joint or distribution.process_index() == 0
         self.target: Any = None
         self.listed: Any = None
         self.epoch, self.batch, self.epochs = 0, 0, 1
@@ -134,9 +148,10 @@ class Run:
                 return self.programs.setdefault(kind, make())
             programs = self.model._programs
             key, functions = self._fingerprint(kind)
-            if (kind, key) not in programs:
-                programs[kind, key] = backend.compiled(make(), self.engine), functions
-            self.programs[kind] = programs[kind, key][0]
+            if (kind, self.engine, key) not in programs:
+                made = backend.compiled(make(), self.engine), functions
+                programs[kind, self.engine, key] = made
+            self.programs[kind] = programs[kind, self.engine, key][0]
         return self.programs[kind]
 
     def _fingerprint(self, kind: str) -> tuple[str, list[Any]]:
@@ -327,6 +342,7 @@ class Run:
             add_history=True,
             add_progbar=_verbosity(verbose) != 0,
             model=model,
+            first=self.first,
             verbose=_verbosity(verbose),
             epochs=epochs,
             steps=steps,
@@ -340,6 +356,8 @@ class Run:
             self._resume()
             if self.moves is not None and isinstance(data, Arrays) and self._folds(data, "xla"):
                 self._get_ready(data, size, shuffle, held_out, validation_batch_size or batch_size)
+            if self.joint:
+                self._agree(first, size, epochs, shuffle)
             while self.epoch < epochs and not model.stop_training:
                 self._keep_checkpoints("epoch")
                 listed.on_epoch_begin(self.epoch)
@@ -353,7 +371,7 @@ class Run:
                         logs |= self._measured(held_out, validation_batch_size or batch_size)
                 except BaseException as error:
                     self.store()  # what was learnt so far stays with the model
-                    if isinstance(error, KeyboardInterrupt):
+                    if isinstance(error, KeyboardInterrupt) or distribution.is_loss(error):
                         self._keep_checkpoints("interrupt")
                     raise
                 self.epoch, self.batch, self.begun = self.epoch + 1, 0, None
@@ -363,6 +381,29 @@ class Run:
             self._average()
             listed.on_train_end(logs)
         return model.history
+
+    def together(self) -> Any:
+        """Run with the other processes, if there are any; see `distribution.together`."""
+        return distribution.together(lambda: self.epoch) if self.joint else nullcontext()
+
+    def _agree(self, first: Batch, *settings: Any) -> None:
+        """Make sure that all processes train the same: what differed would spoil all in silence."""
+
+        def digest(*what: Any) -> bytes:
+            made = hashlib.sha256(repr([a for a in what if not hasattr(a, "shape")]).encode())
+            for a in [np.atleast_1d(a) for a in what if hasattr(a, "shape")]:
+                made.update(a[:: max(1, a.nbytes // _LOOKED_AT)].tobytes())
+            return made.digest()
+
+        arrays = read(self.model)
+        place = self.epoch, self.batch, self.begun, self.model.optimizer.iterations, self.limit
+        distribution.agree(
+            {
+                "settings": digest(*settings, *place, self.model.optimizer),
+                "data": digest(*leaves(first)),
+                "weights": digest(*arrays, *arrays.values(), self.model._root),
+            }
+        )
 
     def _average(self) -> None:
         """Give the model the averages of its weights, where the optimizer keeps them."""
@@ -472,7 +513,7 @@ class Run:
             if self._is_due():
                 return
             self.listed.on_train_batch_begin(self.batch)
-            state, fine = step(self.state, batch, self._rate())
+            state, fine = step(self.state, backend.split(batch, self.engine), self._rate())
             if not fine:
                 yield batch
                 return
@@ -672,7 +713,7 @@ class Run:
             program = self._program("test", self._test_step)
             for batch in self._batches(data, size, None):
                 listed.on_test_batch_begin(number)
-                tracked, _ = program(tracked, batch, arrays)
+                tracked, _ = program(tracked, backend.split(batch, self.engine), arrays)
                 listed.on_test_batch_end(number, say)
                 number += 1
         if number == 0:
@@ -700,7 +741,7 @@ class Run:
             batches = self._batches(data, _batch_size(batch_size, data), None)
             for number, batch in enumerate(batches):
                 listed.on_predict_batch_begin(number)
-                outputs = backend.to_numpy(program(arrays, batch.x))
+                outputs = backend.to_numpy(program(arrays, backend.split(batch.x, self.engine)))
                 pieces.append(outputs)
                 listed.on_predict_batch_end(number, {"outputs": outputs})
         listed.on_predict_end()
@@ -763,6 +804,8 @@ class Calls:
             meanwhile()
         fine = bool(fine)  # waits for XLA
         took = time.perf_counter() - began
+        if self.run.joint:
+            took = distribution.longest(took)  # as many steps follow in each process
         if took > _CALL_SECONDS or end - begin == counts.get(kind):
             fit = int(_CALL_SECONDS / took * (end - begin))
             counts[kind] = max(1, min(fit, 8 * counts.get(kind, 1)))

@@ -264,6 +264,7 @@ class Model(Layer):
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
         engine: str | None = None,
+        devices: Any = None,
     ) -> Any:
         """Train for a number of epochs.
 
@@ -286,6 +287,8 @@ class Model(Layer):
             validation_batch_size: rows a step in measuring.
             validation_freq: how many epochs lie between two measurements.
             engine: overrides that of compile.
+            devices: "all", how many, or a list of numbers: splits each batch among several
+                devices, and those of several processes (`trasluz.distribution`).
 
         Returns:
             The `History` callback: `history.history["loss"]` and so on.
@@ -293,6 +296,7 @@ class Model(Layer):
         Raises:
             UserError: if data, shapes or names do not fit.
             NonFiniteError: if a loss or weight stops being finite; the last good weights are kept.
+            LostProcess: if one of several processes that train together is gone.
         """
         from trasluz.loop import Run
 
@@ -300,7 +304,7 @@ class Model(Layer):
         for what, number, least in (*counts, ("validation_freq", validation_freq, 1)):
             if not isinstance(number, (int, np.integer)) or number < least:
                 raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
-        run = Run(self, engine)
+        run = Run(self, engine, devices)
         if is_stream(x, y):
             data: Any = Stream(x, self._dtype(), steps_per_epoch)
         else:
@@ -312,19 +316,20 @@ class Model(Layer):
         held_out = self._held_out(validation_data, validation_steps)
         if isinstance(held_out, Arrays):
             held_out = held_out.first(validation_steps, validation_batch_size or batch_size)
-        return run.fit(
-            data,
-            held_out,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            given_callbacks=callbacks,
-            shuffle=shuffle,
-            initial_epoch=initial_epoch,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-            steps_per_epoch=steps_per_epoch,
-        )
+        with run.together():
+            return run.fit(
+                data,
+                held_out,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                given_callbacks=callbacks,
+                shuffle=shuffle,
+                initial_epoch=initial_epoch,
+                validation_batch_size=validation_batch_size,
+                validation_freq=validation_freq,
+                steps_per_epoch=steps_per_epoch,
+            )
 
     def _check_given(self, x: Any, y: Any) -> None:
         if x is None:
@@ -428,8 +433,9 @@ class Model(Layer):
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
+        devices: Any = None,
     ) -> Any:
-        """Measure loss and metrics on data.
+        """Measure loss and metrics on data; `devices` as in `fit`.
 
         Returns:
             A list of numbers in the order of `metrics_names` (the loss alone, if it is alone), or
@@ -442,7 +448,9 @@ class Model(Layer):
             if is_stream(x, y)
             else self._arrays(x, y, sample_weight).first(steps, batch_size)
         )
-        logs = Run(self, None).evaluate(data, batch_size, callbacks, verbose)
+        run = Run(self, None, devices)
+        with run.together():
+            logs = run.evaluate(data, batch_size, callbacks, verbose)
         return logs if return_dict else _unpacked(logs)
 
     def test_on_batch(
@@ -459,6 +467,7 @@ class Model(Layer):
         verbose: Any = 0,
         steps: int | None = None,
         callbacks: Any = None,
+        devices: Any = None,
     ) -> Any:
         """Compute the outputs for data, batch by batch.
 
@@ -468,11 +477,12 @@ class Model(Layer):
             verbose: 1 shows progress; unlike Keras's, it is silent unless asked.
             steps: how many batches an endless iterable gives.
             callbacks: what happens between steps.
+            devices: splits each batch among several devices, as in `fit`.
 
         Raises:
             UserError: if the data's shape does not fit; both shapes are said.
         """
-        if not (verbose or steps or callbacks) and self._is_plain(x, batch_size):
+        if not (verbose or steps or callbacks or devices) and self._is_plain(x, batch_size):
             if batch_size is None or len(x) <= batch_size:
                 return self._predicted(x)
             begins = range(0, len(x), batch_size)
@@ -484,7 +494,9 @@ class Model(Layer):
             data: Any = Stream(x, self._dtype(), steps)
         else:
             data = self._arrays(x, None).first(steps, batch_size)
-        return Run(self, None).predict(data, batch_size, callbacks, verbose)
+        run = Run(self, None, devices)
+        with run.together():
+            return run.predict(data, batch_size, callbacks, verbose)
 
     def _is_plain(self, x: Any, size: Any) -> bool:
         """Tell whether `x` is as NumPy takes it: there is nothing to prepare then."""
