@@ -300,7 +300,7 @@ def join(address: str, count: int, number: int, local: list[int] | None) -> None
     """
     jax = _jax()
     jax.distributed.initialize(address, count, number, local)
-    with _stdout_aside():  # gloo tells there whom it has met
+    with _without_stdout():  # where gloo says whom it has met
         gathered(np.zeros(()))
     if jax.default_backend() == "cpu":
         # The processes have met, and gloo itself tells of one that goes. The service through
@@ -309,14 +309,15 @@ def join(address: str, count: int, number: int, local: list[int] | None) -> None
 
 
 @contextlib.contextmanager
-def _stdout_aside() -> Iterator[None]:
-    """Let what libraries write to standard output go to standard error."""
-    kept = os.dup(1)
+def _without_stdout() -> Iterator[None]:
+    """Let what libraries write to standard output go nowhere."""
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(2, 1)
+        os.dup2(nowhere, 1)
         yield
     finally:
         os.dup2(kept, 1)
+        os.close(nowhere)
         os.close(kept)
 
 

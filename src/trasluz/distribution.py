@@ -41,7 +41,20 @@ _LOCAL = ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 
 
 class LostProcess(UserError):
-    """A process of those that train together is gone; the others cannot go on without it."""
+    """A process of those that train together is gone; the others cannot go on without it.
+
+    Attributes:
+        about: which one (-1 where that is not known) of how many, and in which epoch, from 1 (0
+            where none had begun).
+    """
+
+    about: dict[str, int]
+
+    def saying(self, other: UserError) -> LostProcess:
+        """Say the same in the words of another error."""
+        said = LostProcess(other.what, other.where, other.mend)
+        said.about = self.about
+        return said
 
 
 class Place(NamedTuple):
@@ -188,15 +201,19 @@ class _Company:
             os._exit(LOST)
 
     def error(self) -> LostProcess:
-        """Say who is gone, and what to do."""
-        at = "" if self.epoch is None else f" in epoch {self.epoch() + 1}"
-        who = "another process" if self.lost is None else f"process {self.lost}"
-        return LostProcess(
-            f"{who} of {self.place.total} is gone{at}",
+        """Say who is gone, as soon as that is known, and what to do."""
+        self.known.wait(_NEWS)
+        lost, total = -1 if self.lost is None else self.lost, self.place.total
+        epoch = self.epoch() + 1 if self.epoch else 0
+        made = LostProcess(
+            f"{f'one of {total} processes' if lost < 0 else f'process {lost} of {total}'} is gone"
+            + (f" (in epoch {epoch})" if epoch else ""),
             f"process {self.place.number}",
-            "see what it said itself; then start all of them again, with the callback "
-            "BackupAndRestore to go on from the last checkpoint (trasluz train: with --resume)",
+            "see what it said itself, and start all of them again: the callback BackupAndRestore "
+            "goes on from the last checkpoint",
         )
+        made.about = {"number": lost, "total": total, "epoch": epoch}
+        return made
 
 
 class _Here:
@@ -355,10 +372,9 @@ def together(epoch: Callable[[], int]) -> Iterator[None]:
             yield
             meet()
     except Exception as error:
-        if not is_loss(error):
-            raise
-        company.known.wait(_NEWS)
-        raise company.error() from error
+        if is_loss(error):
+            raise company.error() from error
+        raise
     finally:
         company.epoch = None
 
@@ -410,4 +426,12 @@ def agree(what: dict[str, bytes]) -> None:
 
 def _gathered(own: np.ndarray) -> np.ndarray:
     """Gather an array of each process, along a first axis."""
-    return own[None] if _Here.company is None else backend.gathered(own)
+    company = _Here.company
+    if company is None:
+        return own[None]
+    try:
+        return backend.gathered(own)
+    except Exception as error:
+        if is_loss(error):
+            raise company.error() from error
+        raise

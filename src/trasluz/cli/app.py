@@ -15,6 +15,7 @@ import click
 from trasluz.cli.face import Face, show_error
 from trasluz.cli.options import (
     Command,
+    Devices,
     Group,
     Names,
     Number,
@@ -27,6 +28,7 @@ from trasluz.cli.options import (
     option,
     reads_tables,
 )
+from trasluz.distribution import LOST, LostProcess, process_index
 from trasluz.errors import UserError
 from trasluz.messages import problem, say, speak
 
@@ -46,8 +48,8 @@ def run(arguments: Sequence[str]) -> int:
         app.main(list(arguments) or ["--help"], prog_name="trasluz", standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:
-        show_error(error, json_too)
-        return MISTAKE
+        show_error(error, json_too and not process_index())
+        return LOST if isinstance(error, LostProcess) else MISTAKE
     except click.ClickException as error:
         hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         mend = say("usage-mend", command=hint) if hint else ""
@@ -119,6 +121,8 @@ def app() -> None:
 @option("--patience", type=click.IntRange(min=0), default=20, show_default=True)
 @option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @option("--engine", type=click.Choice(["auto", "numpy", "xla"]), default="auto", show_default=True)
+@option("--devices", type=Devices())
+@option("--distributed", is_flag=True)
 @option("--out", "-o", type=click.Path(file_okay=False), metavar="DIR")
 @option("--resume", is_flag=True)
 @common

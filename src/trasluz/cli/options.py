@@ -150,6 +150,20 @@ def _without_twins(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(values))
 
 
+class Devices(click.ParamType):
+    """How many devices, from 1; or all of them."""
+
+    name = "all|N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str | int:
+        """Read ``4`` as 4."""
+        if str(value) == "all":
+            return "all"
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(say("devices-wrong", value=str(value)), param, ctx)
+        return int(value)
+
+
 class Rows(click.ParamType):
     """Numbers of rows with commas between them."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trasluz import datasets
+from trasluz import datasets, distribution
 from trasluz.cli.checkpoint import Checkpoint, alone_in
 from trasluz.cli.face import Face, json_text, number
 from trasluz.cli.report import measure, show_measures
@@ -31,7 +31,7 @@ MODEL, CHECKPOINT, SETTINGS = "model.trasluz", "checkpoint.trasluz", "settings.j
 REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
 
 _SAMPLES = 5
-_MAY_CHANGE = frozenset(["epochs", "patience", "engine", "data"])
+_MAY_CHANGE = frozenset(["epochs", "patience", "engine", "devices", "distributed", "data"])
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Settings:
     patience: int = 20
     seed: int = 0
     engine: str = "auto"
+    devices: str | int | None = None
+    distributed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,18 @@ class Part:
 def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face) -> None:
     """Train, measure, write the files, and say what was found.
 
+    Of several processes that train together, the first does all but the training.
+
     Raises:
         UserError: the table, a setting or the folder does not allow it.
+        LostProcess: another process that trains with this one is gone.
     """
     from trasluz.utils import set_random_seed
 
+    if settings.distributed:
+        distribution.initialize()
+    first = distribution.process_index() == 0
+    face = face if first else Face(quiet=True)
     table, ready = prepared(settings)
     preparation = ready.preparation
     folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
@@ -87,6 +96,9 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
     model = network(preparation, parts["train"].x.shape[1], settings)
     if resume and not all((folder / name).exists() for name in (CHECKPOINT, SETTINGS)):
         raise problem("resume-nothing", str(folder))
+    if not first:
+        _fit(model, parts, settings, folder, resume, face)
+        return
     with alone_in(folder):
         _agree_on_settings(settings, table, folder, resume)
         start = time.perf_counter()
@@ -262,6 +274,7 @@ def _fit(
     begun = checkpoint.begun() if resume else 0
     progress = Progress(face, begun, settings.epochs)
     try:
+        distribution.meet()  # the first has put the folder in order by then
         history = model.fit(
             parts["train"].x,
             parts["train"].y,
@@ -271,6 +284,7 @@ def _fit(
             validation_data=(held_out.x, held_out.y) if held_out else None,
             callbacks=[*([stopping] if stopping else []), checkpoint, progress],
             verbose=0,
+            devices="all" if settings.distributed else settings.devices,
         )
     except KeyboardInterrupt:
         if not checkpoint.path.exists():
@@ -278,6 +292,11 @@ def _fit(
         going_on = command(settings, "--out", str(folder), "--resume")
         news = f"{say('interrupted-saved')} {going_on}"
         raise KeyboardInterrupt(news) from None
+    except distribution.LostProcess as error:
+        more = ["--resume"] if checkpoint.path.exists() else []
+        go_on = command(settings, "--out", str(folder), *more)
+        told = problem("process-lost", error.where, command=go_on, **error.about)
+        raise error.saying(told) from error
     finally:
         progress.stop()
     if stopping and stopping.stopped_epoch:

@@ -33,6 +33,8 @@ option-test = Share of the rows kept for the last metrics.
 option-patience = Stop after so many epochs without progress, and keep the best weights; 0 never stops.
 option-seed = Seed of the split, the initial weights and the order of the rows.
 option-engine = What computes; auto compiles with XLA where that is worth it.
+option-devices = How many devices to split each batch among: a number, or all.
+option-distributed = Train together with other processes or hosts: start the same command in each, with the environment that says which is which (see docs/devices.md).
 option-out = Where to write.
 option-plot = Also draw its picture, as a PNG file.
 option-resume = Go on from the checkpoint of an interrupted training with the same settings.
@@ -45,6 +47,7 @@ option-digits = Significant digits in print.
 option-update = Go on to the weight's new value.
 option-form = How the page is written; by default as the name of the file says, else text.
 number-wrong = “{ $value }” is not a finite number
+devices-wrong = “{ $value }” is neither a number from 1 nor “all”
 widths-wrong = “{ $value }” is not a list of whole numbers above 0 such as 32,16
 
 error = Error
@@ -81,6 +84,14 @@ progress-rate = { $rate }/s
 stopped-early = Stopped after { $epochs } epochs: no progress in the last { $patience }; the weights of epoch { $best } are kept
 smoothing-of-numbers = label smoothing is for classes, and the target is a number
     .mend = leave --label-smoothing out
+process-lost = { $number ->
+    [-1] one of { $total } processes is gone
+   *[other] process { $number } of { $total } is gone
+}{ $epoch ->
+    [0] {""}
+   *[other] { " " }(in epoch { $epoch })
+}
+    .mend = see what it said itself, and start all of them again: { $command }
 resume-nothing = there is no interrupted training here
     .mend = leave --resume out, or give the folder of one with --out
 folder-busy = another training is running in this folder

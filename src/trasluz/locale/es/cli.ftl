@@ -33,6 +33,8 @@ option-test = Proporción de filas que se reserva para las últimas métricas.
 option-patience = Para tras tantas épocas sin progreso, y se queda con los mejores pesos; 0 no para nunca.
 option-seed = Semilla de la división, de los pesos iniciales y del orden de las filas.
 option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
+option-devices = Entre cuántos dispositivos repartir cada lote: un número, o all (todos).
+option-distributed = Entrena junto con otros procesos o máquinas: lanza la misma orden en cada uno, con el entorno que dice cuál es cuál (ver docs/devices.md).
 option-out = Dónde escribir.
 option-plot = Dibuja además su imagen, en un archivo PNG.
 option-resume = Sigue desde el punto guardado de un entrenamiento interrumpido con los mismos ajustes.
@@ -45,6 +47,7 @@ option-digits = Cifras significativas al escribir.
 option-update = Sigue hasta el nuevo valor del peso.
 option-form = Cómo se escribe la página; si no se dice, como indica el nombre del archivo, y si no, texto.
 number-wrong = «{ $value }» no es un número finito
+devices-wrong = «{ $value }» no es ni un número desde 1 ni «all»
 widths-wrong = «{ $value }» no es una lista de números enteros mayores que 0 como 32,16
 
 error = Error
@@ -81,6 +84,14 @@ progress-rate = { $rate }/s
 stopped-early = Detenido tras { $epochs } épocas: sin progreso en las últimas { $patience }; quedan los pesos de la época { $best }
 smoothing-of-numbers = el suavizado de etiquetas es para clases, y el objetivo es un número
     .mend = quita --label-smoothing
+process-lost = { $number ->
+    [-1] ya no está uno de los { $total } procesos
+   *[other] ya no está el proceso { $number } de { $total }
+}{ $epoch ->
+    [0] {""}
+   *[other] { " " }(época { $epoch })
+}
+    .mend = mira lo que dijo él mismo, y vuelve a lanzarlos todos: { $command }
 resume-nothing = aquí no hay un entrenamiento interrumpido
     .mend = quita --resume, o da la carpeta de uno con --out
 folder-busy = otro entrenamiento está en marcha en esta carpeta
