@@ -147,16 +147,16 @@ def _address(environment: Mapping[str, str]) -> str | None:
         agent = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and port.isdigit()
         return f"{host}:{int(port) + 1 if agent else port}"
     if node := re.match(r"([^,\[]+)(?:\[([^,\-\]]+))?", environment.get("SLURM_STEP_NODELIST", "")):
-        return f"{node[1]}{node[2] or ''}:{_port(environment.get('SLURM_JOB_ID', '0'))}"
+        return f"{node[1]}{node[2] or ''}:{_port(int(environment.get('SLURM_JOB_ID', '0')))}"
     uri = environment.get("OMPI_MCA_orte_hnp_uri", "")
     if first := re.search(r"tcp://(.+?)[,:]|tcp6://\[(.+?)[,\]]", uri):
-        return f"{first[1] or first[2]}:{_port(uri.split('.')[0])}"
+        return f"{first[1] or first[2]}:{_port(int(uri.split('.')[0]) >> 12)}"
     return None
 
 
-def _port(job: str) -> int:
-    """Give a port to a job that has only a number."""
-    return 61440 + int(job) % 4096
+def _port(job: int) -> int:
+    """Give a port to a job that has only a number, as jax does."""
+    return 61440 + job % 4096
 
 
 # ------------------------------------------------------------------------------- those who met
@@ -268,55 +268,70 @@ def initialize(
         raise UserError("the processes have met already", mend="call initialize once")
     given = {"address": job_addresses, "total": num_processes, "number": process_id}
     place = place_in(os.environ, **given)
-    lines, port = _met(place, time.monotonic() + timeout, timeout)
+    lines, port = _met(place, timeout)
     local = None if place.local is None else [place.local]
     backend.join(f"{place.host}:{port}", place.total, place.number, local)
     _Here.company = _Company(place, lines)
 
 
-def _met(place: Place, end: float, timeout: float) -> tuple[dict[int, socket.socket], int]:
-    """Meet: the connections, and the port for jax's coordinator."""
-    if place.number:
-        line = _connected(place, end, timeout)
-        line.sendall(json.dumps(place[1:3]).encode() + b"\n")
-        answer = json.loads(line.makefile().readline() or '"process 0 is gone"')
-        if not isinstance(answer, int):
-            raise UserError(answer, f"process {place.number}")
-        return {0: line}, answer
-    lines: dict[int, socket.socket] = {}
-    try:
-        with _listening(place) as server:
-            while len(lines) < place.total - 1:
-                server.settimeout(max(end - time.monotonic(), 0.01))
-                line = server.accept()[0]
-                line.settimeout(max(end - time.monotonic(), 0.01))
-                try:
-                    count, number = json.loads(line.makefile().readline())
-                except ValueError:  # somebody else knocked
-                    line.close()
-                    continue
-                line.settimeout(None)
-                if count != place.total or number in lines or not 0 < number < count:
-                    wrong = f"process {number} of {count} came to {place.total}"
-                    wrong += ", where one of that number is already" if number in lines else ""
-                    for one in (*lines.values(), line):
-                        one.sendall(json.dumps(wrong).encode() + b"\n")
-                    raise UserError(wrong, mend="give all the same number of processes, and each "
-                                    "a number of its own")  # fmt: skip
-                lines[number] = line
-    except TimeoutError:
-        missing = sorted({*range(1, place.total)} - {*lines})
-        raise UserError(
-            f"of {place.total} processes, {len(lines) + 1} came within {timeout:.0f} s; "
-            f"missing: {', '.join(map(str, missing))}",
-            place.address,
-            "start all of them, on hosts that reach this address",
-        ) from None
-    with socket.create_server(("", 0)) as free:
-        port = free.getsockname()[1]
-    for line in lines.values():
-        line.sendall(f"{port}\n".encode())
+def _met(place: Place, timeout: float) -> tuple[dict[int, socket.socket], int]:
+    """Meet the others: the connections, and the port for jax's coordinator."""
+    end = time.monotonic() + timeout
+    with contextlib.ExitStack() as opened:
+        if place.number:
+            line = opened.enter_context(_connected(place, end, timeout))
+            line.sendall(json.dumps(place[1:3]).encode() + b"\n")
+            lines, port = {0: line}, _told(line, place)
+        else:
+            lines = _gathered_lines(place, end, timeout, opened)
+            with socket.create_server(("", 0)) as free:
+                port = free.getsockname()[1]
+            for line in lines.values():
+                line.sendall(f"{port}\n".encode())
+        opened.pop_all()
     return lines, port
+
+
+def _told(line: socket.socket, place: Place) -> int:
+    """Hear from the first process that all are there, or what is wrong."""
+    answer = json.loads(line.makefile().readline() or '"process 0 is gone: see what it said"')
+    if not isinstance(answer, int):
+        raise UserError(answer, f"process {place.number}")
+    return answer
+
+
+def _gathered_lines(
+    place: Place, end: float, timeout: float, opened: contextlib.ExitStack
+) -> dict[int, socket.socket]:
+    """Wait, as the first, until every other process has come."""
+    lines: dict[int, socket.socket] = {}
+    with _listening(place) as server:
+        while missing := sorted({*range(1, place.total)} - {*lines}):
+            server.settimeout(max(end - time.monotonic(), 0.01))
+            try:
+                line = opened.enter_context(server.accept()[0])
+            except TimeoutError:
+                raise UserError(
+                    f"of {place.total} processes, {len(lines) + 1} came within {timeout:.0f} s; "
+                    f"missing: {', '.join(map(str, missing))}",
+                    place.address,
+                    "start all of them, on hosts that reach this address",
+                ) from None
+            line.settimeout(_NEWS)
+            try:
+                total, number = json.loads(line.makefile().readline())
+            except (OSError, TypeError, ValueError):  # somebody else knocked
+                continue
+            line.settimeout(None)
+            if total != place.total or number not in missing:
+                again = ", where that one is already" if number in lines else ""
+                wrong = f"process {number} of {total} came to the first of {place.total}{again}"
+                for one in (*lines.values(), line):
+                    one.sendall(json.dumps(wrong).encode() + b"\n")
+                mend = "tell all of them the same number of processes, and each its own number"
+                raise UserError(wrong, place.address, mend)
+            lines[number] = line
+    return lines
 
 
 def _listening(place: Place) -> socket.socket:

@@ -71,8 +71,9 @@ class Checkpoint(BackupAndRestore):
         return found
 
     def keep(self, run: Any, when: str) -> None:
-        """Write the file when it is time."""
-        if when == "epoch" and time.monotonic() - self.written < _SECONDS_BETWEEN:
+        """Write the file when it is time: not after batches, which would put off the epochs."""
+        soon = time.monotonic() - self.written < _SECONDS_BETWEEN
+        if when == "batch" or (when == "epoch" and soon):
             return
         super().keep(run, when)
         self.written = time.monotonic()
