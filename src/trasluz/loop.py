@@ -357,7 +357,7 @@ class Run:
             if self.moves is not None and isinstance(data, Arrays) and self._folds(data, "xla"):
                 self._get_ready(data, size, shuffle, held_out, validation_batch_size or batch_size)
             if self.joint:
-                self._agree(first, size, epochs, shuffle)
+                self._agree(data, size, epochs, shuffle)
             while self.epoch < epochs and not model.stop_training:
                 self._keep_checkpoints("epoch")
                 listed.on_epoch_begin(self.epoch)
@@ -386,7 +386,7 @@ class Run:
         """Run with the other processes, if there are any; see `distribution.together`."""
         return distribution.together(lambda: self.epoch) if self.joint else nullcontext()
 
-    def _agree(self, first: Batch, *settings: Any) -> None:
+    def _agree(self, data: Arrays | Stream, *settings: Any) -> None:
         """Make sure that all processes train the same: what differed would spoil all in silence."""
 
         def digest(*what: Any) -> bytes:
@@ -396,11 +396,12 @@ class Run:
             return made.digest()
 
         arrays = read(self.model)
+        rows = leaves((data.x, data.y, data.w)) if isinstance(data, Arrays) else []
         place = self.epoch, self.batch, self.begun, self.model.optimizer.iterations, self.limit
         distribution.agree(
             {
                 "settings": digest(*settings, *place, self.model.optimizer),
-                "data": digest(*leaves(first)),
+                "data": digest(*rows),
                 "weights": digest(*arrays, *arrays.values(), self.model._root),
             }
         )
