@@ -32,7 +32,7 @@ class Recording:
     >>> x = np.ones((1, 3), "float32")
     >>> recording = recorded(Walk(model), x)
     >>> [function.__name__ for function, _ in recording.steps]
-    ['matmul', 'add', 'tanh']
+    ['product', 'add', 'tanh']
     >>> (recording(2 * x) == model.predict(2 * x)).all()
     np.True_
     """
