@@ -344,9 +344,12 @@ def test_tables():
 
 
 def test_progress(capsys):
-    x, y = table()
-    fit_many(network(), x, y, 2, epochs=3)
+    (x, y), model = table(), network()
+    fit_many(model, x, y, 2, epochs=3)
     assert "6 of 6 epochs in" in capsys.readouterr().out
+    heard = []
+    fit_many(model, x, y, 2, epochs=3, progress=heard.append)
+    assert heard == sorted(heard) and heard[-1] == 6 and capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("engine", ENGINES)

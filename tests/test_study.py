@@ -154,6 +154,28 @@ def test_a_mistake_ends_the_search_and_is_tried_again_a_few_times(tmp_path):
     assert len({t.params["units"] for t in found.study.trials}) == 1
 
 
+class GivenAway(Callback):
+    """Makes the first trial another process's, as if this one had been silent for too long."""
+
+    def __init__(self, storage):
+        self.storage = storage
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1 and self.storage is not None:
+            study_id = self.storage.get_study_id_from_name("search")
+            [trial] = self.storage.get_all_trials(study_id)
+            self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            self.storage = None
+
+
+def test_a_process_that_was_silent_for_too_long_goes_on_with_other_trials():
+    storage = optuna.storages.InMemoryStorage()
+    found = searched(4, storage=storage, callbacks=[GivenAway(storage)])
+    assert told(found) == told(searched(4))
+    first, second, *_ = found.study.trials
+    assert first.state is TrialState.FAIL and second.system_attrs["failed_trial"] == 0
+
+
 def test_optuna_s_own_objects(capsys):
     storage = optuna.storages.InMemoryStorage()
     sampler, pruner = optuna.samplers.RandomSampler(seed=1), optuna.pruners.NopPruner()
@@ -316,6 +338,8 @@ def test_workers_share_a_database_and_take_over_from_a_killed_one(postgresql, tm
         ({"trials": 0}, "number of trials is 0"),
         ({"space": {"learning_rate": 0.1}}, "does not say what can be chosen"),
         ({"space": {"learning_rate": []}}, "does not say what can be chosen"),
+        ({"space": {"seed": [1, 2]}}, "a seed of its own"),
+        ({"model": [network(), network()]}, "is for one model"),
         ({"space": {"dense/unit": [3]}}, "did you mean 'dense/units'"),
         ({"monitor": "val_los"}, "did you mean 'val_loss'"),
         ({"storage": "not an address"}, "not the address of a storage"),

@@ -144,6 +144,7 @@ class Search:
     Attributes:
         study: Optuna's own; its trials have what was tried and reached.
         interrupted: whether Ctrl-C ended it.
+        waiting: how many trials of other processes it waits for.
     """
 
     study: Any
@@ -163,13 +164,16 @@ class Search:
         **job: Any,
     ) -> None:
         self.optuna = _optuna()
-        [self.source] = named(model).values()
+        sources = list(named(model).values())
+        if len(sources) > 1 or "seed" in space:
+            raise problem("search-one-model")
+        self.source = sources[0]
         check_names(self.source, space)
         self.space = {name: self._distribution(name, given) for name, given in space.items()}
         self.trials, self.seed, self.callbacks, self.job = trials, seed, list(callbacks), job
         self.held_out = job["validation_data"]
         self.monitor = monitor or ("loss" if self.held_out is None else "val_loss")
-        self.interrupted = False
+        self.interrupted, self.waiting = False, 0
         with own_random_numbers():  # what does not fit is found before the study is made
             first = Member(self.source, self._drawn(_Lowest(), 0), (), ()).made()
             data = first._arrays(x, y, job["sample_weight"])
@@ -178,10 +182,8 @@ class Search:
         self.x, self.y, self.example = x, y, data.rows(slice(0, 1)).x
         parts = [data, first._held_out(self.held_out, None)]
         self.digest = _digest([part and (part.x, part.y, part.w) for part in parts])
-        held = "" if self.held_out is None else "val_"
-        if self.monitor not in (
-            names := [f"{part}{name}" for part in {"", held} for name in known]
-        ):
+        names = [*known, *(f"val_{name}" for name in known if self.held_out is not None)]
+        if self.monitor not in names:
             raise unknown("measure", self.monitor, names)
         self.greater = EarlyStopping(self.monitor, mode=mode).greater_is_better()
 
@@ -233,9 +235,9 @@ class Search:
 
     def run(self, progress: Callable[[Search], Any]) -> None:
         """Take trials until all are done; wait for those of other processes."""
-        progress(self)
         try:
             with _guarded(self.address), own_random_numbers():
+                progress(self)
                 while (taken := self._take(progress)) is not None:
                     self._train(*taken)
                     progress(self)
@@ -251,8 +253,9 @@ class Search:
     def places(self) -> list[list[Any]]:
         """List for each place its trials: the first one, and those that tried it again."""
         found: dict[int, list[Any]] = {}
-        for trial in self.study.get_trials(deepcopy=False):
-            found.setdefault(_place(trial), []).append(trial)
+        with _guarded(self.address):
+            for trial in self.study.get_trials(deepcopy=False):
+                found.setdefault(_place(trial), []).append(trial)
         return [found[place] for place in sorted(found)][: self.trials]
 
     def standing(self) -> list[Any]:
@@ -304,7 +307,7 @@ class Search:
         state = self.optuna.trial.TrialState
         while True:
             self.optuna.storages.fail_stale_trials(self.study)
-            places, waiting = self.places(), False
+            places, self.waiting = self.places(), 0
             for turn, tried in enumerate(places):
                 held = next((trial for trial in tried if trial.state != state.FAIL), None)
                 if held is None and _tries(tried[-1]) < _TRIES:
@@ -314,11 +317,11 @@ class Search:
                     if self._taken(held._trial_id):
                         return held._trial_id, turn
                     break
-                waiting |= held is not None and held.state == state.RUNNING and self.watched
+                self.waiting += held is not None and held.state == state.RUNNING and self.watched
             else:
                 if len(places) < self.trials:
                     self.study.add_trial(self.optuna.create_trial(state=state.WAITING))
-                elif not waiting:
+                elif not self.waiting:
                     return None
                 else:
                     progress(self)

@@ -118,10 +118,13 @@ def _about(plan: Plan, base: Any) -> dict[str, Any]:
 
 
 def _news(found: Search) -> str:
-    """Say the best so far."""
-    if found.leading is None:
-        return ""
-    return say("search-best-so-far", value=number(found.leading.value), trial=found.leading.number)
+    """Say the best so far, and whom it waits for."""
+    news, best = [], found.leading
+    if best is not None:
+        news.append(say("search-best-so-far", value=number(best.value), trial=best.number))
+    if found.waiting:
+        news.append(say("search-waiting", trials=found.waiting))
+    return ", ".join(news)
 
 
 def _rows(found: Search) -> list[dict[str, Any]]:

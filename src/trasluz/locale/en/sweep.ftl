@@ -12,6 +12,8 @@ search-trials = the number of trials is { $trials }
     .mend = give a whole number from 1
 search-space = { $given } does not say what can be chosen
     .mend = give a list of values, or a distribution such as optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)
+search-one-model = a search is for one model, and each trial has a seed of its own
+    .mend = give one model or function, and leave "seed" out of the space
 search-foreign = there is a study of this name, and it is not such a search
     .mend = give the study another name
 search-differs = the study was begun with { $setting } { $was }, and now it is { $now }
@@ -84,6 +86,11 @@ curve-trial = trial
 curve-given-up = given up ({ $trials })
 progress-trials = Trials
 search-best-so-far = best { $value } (trial { $trial })
+search-waiting =
+    waiting for { $trials ->
+        [one] { $trials } trial
+       *[other] { $trials } trials
+    } of others
 search-title = The best trials
 search-trial = trial
 search-count = { $complete } to the end, { $pruned } given up early, { $diverged } diverged, { $lost } lost

@@ -12,6 +12,8 @@ search-trials = el número de ensayos es { $trials }
     .mend = da un número entero desde 1
 search-space = { $given } no dice qué se puede elegir
     .mend = da una lista de valores, o una distribución como optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)
+search-one-model = una búsqueda es para un modelo, y cada ensayo tiene su propia semilla
+    .mend = da un modelo o una función, y quita "seed" del espacio
 search-foreign = hay un estudio con este nombre, y no es una búsqueda de estas
     .mend = da otro nombre al estudio
 search-differs = el estudio empezó con { $setting } { $was }, y ahora es { $now }
@@ -84,6 +86,11 @@ curve-trial = ensayo
 curve-given-up = abandonados ({ $trials })
 progress-trials = Ensayos
 search-best-so-far = mejor { $value } (ensayo { $trial })
+search-waiting =
+    a la espera de { $trials ->
+        [one] { $trials } ensayo
+       *[other] { $trials } ensayos
+    } de otros
 search-title = Los mejores ensayos
 search-trial = ensayo
 search-count = { $complete } hasta el final, { $pruned } abandonados, { $diverged } divergentes, { $lost } perdidos
