@@ -22,12 +22,11 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-import trasluz
-from trasluz import Sequential, layers, study
+from trasluz import Sequential, layers, saving, search, study
 from trasluz.callbacks import Callback, EarlyStopping
 from trasluz.errors import UserError
 from trasluz.layers import Input
-from trasluz.messages import speaking
+from trasluz.messages import speak, speaking
 
 SPACE = {
     "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
@@ -35,6 +34,12 @@ SPACE = {
     "batch_size": [8, 16],
     "dense/units": [2, 4, 8],
 }
+
+
+@pytest.fixture(autouse=True)
+def english_again():
+    yield
+    speak(None)
 
 
 def table(n=64):
@@ -52,7 +57,7 @@ def network(engine="numpy"):
 def searched(trials=6, model=None, space=None, **how):
     x, y = table()
     held_out = (x[:16], y[:16])
-    return trasluz.search(
+    return search(
         model or network(), x[16:], y[16:], space or SPACE, trials, validation_data=held_out,
         **{"epochs": 4, "verbose": 0, "seed": 7, **how},
     )  # fmt: skip
@@ -110,7 +115,7 @@ def test_what_is_measured_may_have_to_become_large():
     x, y = table()
     model = Sequential([Input((3,)), layers.Dense(1, "sigmoid")])
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"], engine="numpy")
-    found = trasluz.search(
+    found = search(
         model, x, y > 0, {"learning_rate": [1e-9, 0.5]}, 8, monitor="accuracy", epochs=9, verbose=0
     )
     values = [t.value for t in found.study.trials if t.state is TrialState.COMPLETE]
@@ -255,15 +260,18 @@ def postgresql():
         shutil.rmtree(folder)
 
 
-def worker(url, out, trials, *more):
-    words = [
+def words(url, out, trials, *more):
+    return [
         "sweep", "iris", "--trials", trials, "--storage", url, "--study", "shared",
         "--heartbeat", 1, "--learning-rates", "1e-3..1e-1", "--dropout", "0..0.5",
-        "--hidden", "16/8,8", "--epochs", 40, "--patience", 0, "--engine", "numpy",
+        "--hidden", "16/8,8", "--epochs", 30, "--patience", 0, "--engine", "numpy",
         "--out", out, "--json", *more,
     ]  # fmt: skip
+
+
+def worker(*how):
     return subprocess.Popen(
-        [sys.executable, "-m", "trasluz", *map(str, words)],
+        [sys.executable, "-m", "trasluz", *map(str, words(*how))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -293,7 +301,7 @@ def until(true, seconds=60):
     return found
 
 
-def test_workers_share_a_database_and_take_over_from_a_killed_one(postgresql, tmp_path):
+def test_workers_share_a_database_and_take_over_from_a_killed_one(postgresql, trasluz, tmp_path):
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
     with looking_into(postgresql) as trials_of:
         of = lambda *states: [t for t in trials_of("shared") if t.state in states]  # noqa: E731
@@ -316,17 +324,18 @@ def test_workers_share_a_database_and_take_over_from_a_killed_one(postgresql, tm
         assert (
             reports[0]["best"] == reports[1]["best"] and reports[0]["best"]["trial"] == best.number
         )
-        models = [trasluz.saving.load_model(tmp_path / name / "model.trasluz") for name in "bc"]
+        models = [saving.load_model(tmp_path / name / "model.trasluz") for name in "bc"]
         for a, b in zip(*(model.get_weights() for model in models), strict=True):
             np.testing.assert_array_equal(a, b)
 
-        more = worker(postgresql, tmp_path / "b", 9)
-        assert json.loads(more.communicate(timeout=120)[0])["trials"] == 9
-        assert len(of(*ended)) == 9
-        other = worker(postgresql, tmp_path / "b", 9, "--epochs", 41, "--lang", "es")
-        _, err = other.communicate(timeout=120)
-        assert other.returncode == 2 and len(of(*ended)) == 9
-        assert "Error: shared: el estudio empezó con epochs 40, y ahora es 41" in err
+        code, out, err = trasluz(*words(postgresql, tmp_path / "b", 9))
+        assert code == 0, err
+        assert json.loads(out)["trials"] == 9 and len(of(*ended)) == 9
+        code, _, err = trasluz(
+            *words(postgresql, tmp_path / "b", 9, "--epochs", 31, "--lang", "es")
+        )
+        assert code == 2 and len(of(*ended)) == 9
+        assert "Error: shared: el estudio empezó con epochs 30, y ahora es 31" in err
 
 
 # ------------------------------------------------------------------------------ what is not right

@@ -13,6 +13,7 @@ from trasluz.cli.options import Span
 from trasluz.cli.report import show_measures
 from trasluz.cli.sweep import FIGURE, Plan, cell, csv_text, label, save, tell_best
 from trasluz.cli.training import (
+    Settings,
     command,
     early_stopping,
     fingerprint,
@@ -74,25 +75,34 @@ def find_best(plan: Plan, wish: Wish, out: str | None, face: Face) -> None:
         )  # fmt: skip
     finally:
         bar.stop()
+    try:
+        _tell_found(plan, base, found, time.perf_counter() - began, folder, face)
+    finally:
+        found.release()
+
+
+def _tell_found(
+    plan: Plan, base: Settings, found: Search, seconds: float, folder: Path, face: Face
+) -> None:
+    """Train the best again, write the files, and say what was found."""
     if found.interrupted:
         raise KeyboardInterrupt(say("search-interrupted", done=found.done, trials=found.trials))
-    best = found.best
+    best, rows = found.best, _rows(found)
     model = found.model(best)
-    measures, report = plan.report(model, time.perf_counter() - began)
+    measures, report = plan.report(model, seconds)
     report |= {
         "settings": asdict(base),
         "study": found.study.study_name,
         "trials": found.trials,
-        "pruned": sum(row["state"] == "pruned" for row in _rows(found)),
+        "pruned": sum(row["state"] == "pruned" for row in rows),
         "monitor": found.monitor,
         "best": {"trial": best.number, found.monitor: best.value, **found.settings(best)},
         "importances": found.importances(),
     }
-    rows = _rows(found)
     write_atomically(folder / TRIALS, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
-    write_atomically(folder / FIGURE, _figure(plan, found))
+    write_atomically(folder / FIGURE, _figure(plan, found, rows))
     save(plan, model, report, folder)
-    _show(plan, found, face)
+    _show(plan, found, rows, face)
     tell_best(plan, found.settings(best), face)
     show_measures(plan.ready.preparation, measures, face)
     face.tell(say("search-written", folder=str(folder)))
@@ -143,11 +153,11 @@ def _rows(found: Search) -> list[dict[str, Any]]:
     return rows
 
 
-def _figure(plan: Plan, found: Search) -> bytes:
+def _figure(plan: Plan, found: Search, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw how the search went."""
     from trasluz.plots import searched
 
-    rows = [row for row in _rows(found) if all(row[name] is not None for name in found.space)]
+    rows = [row for row in rows if all(row[name] is not None for name in found.space)]
     shares = found.importances()
     names = sorted(found.space, key=lambda name: -shares.get(name, 0.0))
     slices = [_slice(name, plan.axes[name], rows, shares.get(name)) for name in names]
@@ -167,10 +177,10 @@ def _slice(name: str, axis: Any, rows: Sequence[Mapping[str, Any]], share: float
     return Slice(label(name), [axis.index(value) for value in values], choices, share=share)
 
 
-def _show(plan: Plan, found: Search, face: Face) -> None:
+def _show(plan: Plan, found: Search, rows: Sequence[Mapping[str, Any]], face: Face) -> None:
     """Print the best trials, and how many were given up."""
-    rows = [row for row in _rows(found) if row[found.monitor] is not None]
-    rows.sort(key=lambda row: row[found.monitor], reverse=found.greater)
+    ended = [row for row in rows if row[found.monitor] is not None]
+    ended.sort(key=lambda row: row[found.monitor], reverse=found.greater)
     face.table(
         say("search-title"),
         [say("search-trial"), *map(label, plan.axes), found.monitor],
@@ -180,10 +190,10 @@ def _show(plan: Plan, found: Search, face: Face) -> None:
                 *(cell(row[name]) for name in plan.axes),
                 number(row[found.monitor]),
             ]
-            for row in rows[:_SHOWN]
+            for row in ended[:_SHOWN]
         ],
     )
-    states = [row["state"] for row in _rows(found)]
+    states = [row["state"] for row in rows]
     face.note(
         [
             say(
