@@ -181,6 +181,10 @@ def test_a_process_that_was_silent_for_too_long_goes_on_with_other_trials():
     assert first.state is TrialState.FAIL and second.system_attrs["failed_trial"] == 0
 
 
+def test_a_study_in_memory_has_an_address_too():
+    assert told(searched(3, storage="sqlite:///:memory:")) == told(searched(3))
+
+
 def test_optuna_s_own_objects(capsys):
     storage = optuna.storages.InMemoryStorage()
     sampler, pruner = optuna.samplers.RandomSampler(seed=1), optuna.pruners.NopPruner()

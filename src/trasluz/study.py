@@ -521,13 +521,17 @@ def _opened(storage: Any, heartbeat: int) -> Any:
         UserError: if it cannot be reached.
     """
     optuna = _optuna()
+    if storage in (None, "sqlite://", "sqlite:///:memory:"):
+        return optuna.storages.InMemoryStorage()
     if not isinstance(storage, str):
-        return storage or optuna.storages.InMemoryStorage()
-    from sqlalchemy import exc
+        return storage
+    from sqlalchemy import exc, pool
 
     local = storage.startswith("sqlite")
-    wait = {"connect_args": {"timeout": _PATIENCE}} if local else {"pool_pre_ping": True}
-    how = {"engine_kwargs": wait, "heartbeat_interval": heartbeat}
+    kept: dict[str, Any] = {"pool_pre_ping": True}
+    if local:
+        kept = {"poolclass": pool.NullPool, "connect_args": {"timeout": _PATIENCE}}
+    how = {"engine_kwargs": kept, "heartbeat_interval": heartbeat}
     with _guarded(_address(storage)):
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -551,8 +555,6 @@ def _one_writer(engine: Any) -> None:
     have it. (See SQLAlchemy's documentation of SQLite, on serializable isolation.)
     """
     from sqlalchemy import event
-
-    engine.dispose()
 
     @event.listens_for(engine, "connect")
     def by_hand(connection: Any, _: Any) -> None:
