@@ -92,8 +92,9 @@ def side_by_side(
             _draw_curves(axes, curves, top)
         line[0].set_ylabel(say("curve-loss"), fontsize=9)
         line[-1].annotate(
-            row, (1.03, 0.5), xycoords="axes fraction", rotation=270, va="center", fontsize=9
-        )
+            row, (1.03, 0.5), xycoords="axes fraction", rotation=270, va="center",
+            ma="center", fontsize=9,
+        )  # fmt: skip
     for axes, column in zip(grid[0], columns, strict=True):
         axes.set_title(column, fontsize=9)
     for axes in grid[-1]:

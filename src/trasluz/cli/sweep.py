@@ -361,11 +361,17 @@ def _figure(plan: Plan, runs: Runs) -> bytes:
     first = places[0]
     return side_by_side(
         panels,
-        ["\n".join(map(_drawn, others, row)) for row in rows],
+        [_row_name(plan, dict(zip(others, row, strict=True))) for row in rows],
         [_drawn("learning_rate", rate) for rate in rates],
         (rows.index(first[0]), rates.index(first[1])),
         f"{plan.table.name}: {', '.join(plan.ready.preparation.targets)}",
     )
+
+
+def _row_name(plan: Plan, settings: Mapping[str, Any]) -> str:
+    """Write what tells a row of the figure from the others, a setting a line."""
+    several = [name for name in settings if len(plan.axes[name]) > 1] or ["batch_size"]
+    return "\n".join(_drawn(name, settings[name]) for name in several)
 
 
 def _drawn(name: str, value: Any) -> str:
@@ -377,17 +383,16 @@ def _drawn(name: str, value: Any) -> str:
 def _show(plan: Plan, runs: Runs, face: Face) -> None:
     """Print the results, the best first."""
     ranked = runs.ranked(plan.monitor)
-    names = [name for name in ranked[0] if name[:2] != "± " and name not in plan.axes]
-    names = [name for name in names if name not in ("runs", "diverged")]
-    if "validation" in plan.parts:  # of the rest, what the training part says is no news
-        names = [name for name in names if name == plan.measured or name[:4] == "val_"]
+    axes = [name for name, values in plan.axes.items() if len(values) > 1] or [*plan.axes]
+    names = list(dict.fromkeys([plan.measured, plan.monitor]))
+    names += [name for name in runs.names if name[:4] == "val_" and "loss" not in name]
     lost = any(row["diverged"] for row in ranked)
-    header = [*map(label, plan.axes), *names, *([say("sweep-lost")] if lost else [])]
+    header = [*map(label, axes), *names, *([say("sweep-lost")] if lost else [])]
     rows = [
         [
-            *(cell(row[name]) for name in plan.axes),
+            *(cell(row[name]) for name in axes),
             *(
-                _spread(row[name], row[f"± {name}"], "val_loss" in row and name == plan.measured)
+                _spread(row[name], row[f"± {name}"], name != plan.monitor and name == plan.measured)
                 for name in names
             ),
             *([f"{row['diverged']}/{row['runs']}" if row["diverged"] else ""] if lost else []),
