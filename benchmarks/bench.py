@@ -60,7 +60,7 @@ class Question:
         limits: the most that ours may be, by job.
         rounds: how many turns each takes that count.
         warm: how many turns each takes before.
-        quick: the jobs of the quick mode.
+        quick: the jobs of the quick mode; none where another question's stand for them.
         peers: the contestants of the quick mode, beside ours.
         margin: how far above its record a ratio may be in the quick mode.
         note: what else has to be said.
@@ -223,7 +223,7 @@ def recorded(text: str, name: str) -> dict[tuple[str, str], float]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         names = names or cells
         for side, cell in zip(names[1:], cells[1:], strict=False):
-            if numbers := re.fullmatch(r"\S+ \((\S+)\)", cell):
+            if numbers := re.fullmatch(r"\S+ \(([\d.,e-]+)\)", cell):
                 found[cells[0], side] = float(numbers[1].replace(",", ""))
         names = names if line.startswith("|") else []
     return found
@@ -333,7 +333,7 @@ def ask_quickly(contestants: Contestants, name: str, question: Question) -> list
     sides = [question.own, *question.peers]
     begin = time.perf_counter()
     for _ in range(2):
-        found = contestants.turns(name, question, question.quick, sides, 3)
+        found = contestants.turns(name, question, question.quick, sides, min(3, question.rounds))
         off = behind(question, found, record)
         if not off:
             break

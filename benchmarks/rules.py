@@ -53,8 +53,6 @@ QUESTION = Question(
     {rule: (rule,) for rule in RULES},
     {"ours": ours, TORCH: torch_eager, SCAN: jax_scan},
     rounds=3,
-    quick=("RMSprop",),
-    peers=(TORCH,),
 )
 
 if __name__ == "__main__":

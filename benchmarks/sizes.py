@@ -17,8 +17,6 @@ QUESTION = Question(
     },
     {"ours": side(peers.ours), TORCH: side(peers.torch_eager), SCAN: side(peers.jax_scan)},
     rounds=3,
-    quick=("8-64(×4)-3",),
-    peers=(TORCH,),
 )
 
 if __name__ == "__main__":

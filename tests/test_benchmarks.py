@@ -22,7 +22,7 @@ def bench():
 @pytest.fixture
 def question(bench):
     nothing = lambda: None  # noqa: E731
-    sides = {"ours": nothing, "A": nothing, "B": nothing}
+    sides = {"ours": nothing, "A": nothing, "B": nothing, "C (jax)": nothing}
     bars = {("job", "A"): 0.5, ("job", "B"): 0.5}
     return bench.Question("Title", "µs", {"job": (), "other": ()}, sides, bars, {"other": 9.0})
 
@@ -44,11 +44,13 @@ def test_a_ratio_compares_turns_that_were_neighbours(bench):
 
 
 def test_a_table_is_read_back(bench, question):
-    found = {**FOUND, "other": {"ours": [8.0] * 3, "A": [0.01] * 3}}
+    found = {**FOUND, "other": {"ours": [8.0] * 3, "A": [0.01] * 3, "C (jax)": [8e4] * 3}}
     text = bench.section("title", "Title", bench.table(question, found))
-    assert "| job | 1 | 4 (0.25) | 2 (1) |" in text
-    assert "| other | 8 | 0.01 (800) | – |" in text
-    wanted = {("job", "A"): 0.25, ("job", "B"): 1.0, ("other", "A"): 800.0}
+    assert "| µs | ours | A | B | C (jax) |" in text
+    assert "| job | 1 | 4 (0.25) | 2 (1) | – |" in text
+    assert "| other | 8 | 0.01 (800) | – | 80,000 (0.0001) |" in text
+    wanted = {("job", "A"): 0.25, ("job", "B"): 1.0}
+    wanted |= {("other", "A"): 800.0, ("other", "C (jax)"): 0.0001}
     assert bench.recorded(text, "title") == wanted
     assert bench.recorded(text, "another") == {}
 
