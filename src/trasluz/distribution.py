@@ -44,17 +44,12 @@ class LostProcess(UserError):
     """A process of those that train together is gone; the others cannot go on without it.
 
     Attributes:
-        about: which one (-1 where that is not known) of how many, and in which epoch, from 1 (0
-            where none had begun).
+        number: which one; -1 where that is not known.
+        total: of how many.
+        epoch: in which epoch, from 1; 0 where none had begun.
     """
 
-    about: dict[str, int]
-
-    def saying(self, other: UserError) -> LostProcess:
-        """Say the same in the words of another error."""
-        said = LostProcess(other.what, other.where, other.mend)
-        said.about = self.about
-        return said
+    number, total, epoch = -1, 0, 0
 
 
 class Place(NamedTuple):
@@ -212,7 +207,7 @@ class _Company:
             "see what it said itself, and start all of them again: the callback BackupAndRestore "
             "goes on from the last checkpoint",
         )
-        made.about = {"number": lost, "total": total, "epoch": epoch}
+        made.number, made.total, made.epoch = lost, total, epoch
         return made
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.backend import namespace
+from trasluz.backend import everywhere, namespace
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
@@ -66,7 +66,7 @@ def bits(key: Any, shape: tuple[int, ...]) -> Any:
     size = math.prod(shape)
     half = (size + 1) // 2
     count = xp.arange(half, dtype=xp.uint32)
-    a, b = _threefry(key, count, count + np.uint32(half))
+    a, b = map(everywhere, _threefry(key, count, count + np.uint32(half)))
     return xp.concatenate([a, b], axis=-1)[..., :size].reshape(key.shape[:-1] + shape)
 
 

@@ -295,8 +295,15 @@ def _fit(
     except distribution.LostProcess as error:
         more = ["--resume"] if checkpoint.path.exists() else []
         go_on = command(settings, "--out", str(folder), *more)
-        told = problem("process-lost", error.where, command=go_on, **error.about)
-        raise error.saying(told) from error
+        told = problem(
+            "process-lost",
+            error.where,
+            number=error.number,
+            total=error.total,
+            epoch=error.epoch,
+            command=go_on,
+        )
+        raise distribution.LostProcess(told.what, told.where, told.mend) from error
     finally:
         progress.stop()
     if stopping and stopping.stopped_epoch:
