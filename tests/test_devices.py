@@ -221,6 +221,7 @@ def test_launchers_say_where_a_process_stands(variables, place):
         (TORCH | {"RANK": "-1"}, "RANK and WORLD_SIZE: process -1 of 4"),
         (JAX | {"JAX_PROCESS_ID": "one"}, "JAX_PROCESS_ID: 'one' is not a whole number"),
         (JAX | {"JAX_COORDINATOR_ADDRESS": "a"}, "'a' is not host:port"),
+        (JAX | {"JAX_COORDINATOR_ADDRESS": "a:70000"}, "'a:70000' is not host:port"),
         ({k: v for k, v in TORCH.items() if k != "MASTER_PORT"}, "'b:' is not host:port"),
     ],
 )

@@ -34,7 +34,7 @@ _NEWS = 5.0  # seconds in which it is known which one
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPALIVE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
 _NETWORK = re.compile("gloo|nccl|coordination|collective", re.IGNORECASE)
 
-_ADDRESSES = ("JAX_COORDINATOR_ADDRESS", "MASTER_ADDR")
+_ADDRESS = "JAX_COORDINATOR_ADDRESS"
 _COUNTS = ("JAX_NUM_PROCESSES", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_NTASKS")
 _NUMBERS = ("JAX_PROCESS_ID", "RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 _LOCAL = ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
@@ -91,7 +91,7 @@ def place_in(environment: Mapping[str, str], **given: Any) -> Place:
     if address is None:
         raise UserError(
             "where the first process is, is not known",
-            _ADDRESSES[0],
+            _ADDRESS,
             "set it to host:port of that process, or MASTER_ADDR and MASTER_PORT, or start with "
             "torchrun or srun",
         )
@@ -105,10 +105,10 @@ def place_in(environment: Mapping[str, str], **given: Any) -> Place:
             ),
             f"give each process a number from 0 to {max(count - 1, 0)} of its own",
         )
-    if not re.fullmatch(r".+:\d{1,5}", address):
+    if not re.fullmatch(r".+:\d{1,5}", address) or int(address.rpartition(":")[2]) > 65535:
         raise UserError(
             f"{address!r} is not host:port",
-            _ADDRESSES[0],
+            _ADDRESS,
             "e.g. JAX_COORDINATOR_ADDRESS=node1:1234",
         )
     local = None if "JAX_LOCAL_DEVICE_IDS" in environment else _first_set(environment, _LOCAL)
@@ -134,7 +134,7 @@ def _whole(environment: Mapping[str, str], names: tuple[str, ...], given: Any, w
 
 
 def _address(environment: Mapping[str, str]) -> str | None:
-    if given := environment.get("JAX_COORDINATOR_ADDRESS"):
+    if given := environment.get(_ADDRESS):
         return given
     if host := environment.get("MASTER_ADDR"):
         port = environment.get("MASTER_PORT", "")
@@ -145,7 +145,7 @@ def _address(environment: Mapping[str, str]) -> str | None:
         return f"{node[1]}{node[2] or ''}:{_port(int(environment.get('SLURM_JOB_ID', '0')))}"
     uri = environment.get("OMPI_MCA_orte_hnp_uri", "")
     if first := re.search(r"tcp://(.+?)[,:]|tcp6://\[(.+?)[,\]]", uri):
-        return f"{first[1] or first[2]}:{_port(int(uri.split('.')[0]) >> 12)}"
+        return f"{first[1] or f'[{first[2]}]'}:{_port(int(uri.split('.')[0]) >> 12)}"
     return None
 
 
@@ -265,7 +265,8 @@ def initialize(
     place = place_in(os.environ, **given)
     lines, port = _met(place, timeout)
     local = None if place.local is None else [place.local]
-    backend.join(f"{place.host}:{port}", place.total, place.number, local)
+    host = place.address.rpartition(":")[0]
+    backend.join(f"{host}:{port}", place.total, place.number, local)
     _Here.company = _Company(place, lines)
 
 
@@ -278,7 +279,7 @@ def _met(place: Place, timeout: float) -> tuple[dict[int, socket.socket], int]:
             line.sendall(json.dumps(place[1:3]).encode() + b"\n")
             lines, port = {0: line}, _told(line, place)
         else:
-            lines = _gathered_lines(place, end, timeout, opened)
+            lines = _all_come(place, end, timeout, opened)
             with socket.create_server(("", 0)) as free:
                 port = free.getsockname()[1]
             for line in lines.values():
@@ -295,7 +296,7 @@ def _told(line: socket.socket, place: Place) -> int:
     return answer
 
 
-def _gathered_lines(
+def _all_come(
     place: Place, end: float, timeout: float, opened: contextlib.ExitStack
 ) -> dict[int, socket.socket]:
     """Wait, as the first, until every other process has come."""
