@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trasluz.layers import Input, Layer
     from trasluz.many import fit_many
     from trasluz.models import Model, Sequential
+    from trasluz.parquet import ParquetStream
     from trasluz.state import Param, Variable
     from trasluz.study import search
 
@@ -49,6 +50,7 @@ _NAMES = {
     "Layer": "trasluz.layer",
     "Model": "trasluz.models",
     "Param": "trasluz.state",
+    "ParquetStream": "trasluz.parquet",
     "Sequential": "trasluz.models",
     "Variable": "trasluz.state",
     "fit_many": "trasluz.many",
@@ -60,6 +62,7 @@ __all__ = [
     "Layer",
     "Model",
     "Param",
+    "ParquetStream",
     "Sequential",
     "Variable",
     "activations",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ from trasluz.tree import leaves, tree_map
 
 ENGINES = ("numpy", "xla")
 _KEPT_PROGRAMS = 2**28
+_ALIGNED = 64
 
 
 def namespace(*args: Any) -> Any:
@@ -399,6 +401,14 @@ def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[...
             all cases share them. The results hold them along the first.
     """
     return _jax().vmap(f, in_axes=axes)
+
+
+def room(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Make an array to be filled, lying in memory so that XLA on a CPU can take it as it is."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(size + _ALIGNED, np.uint8)
+    start = -raw.ctypes.data % _ALIGNED
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def to_engine(tree: Any, engine: str | Spread, lent: bool = False) -> Any:

@@ -1,14 +1,26 @@
-"""What models are fed with: arrays, frames, or an iterable of batches."""
+"""What models are fed with: arrays, frames, arrays that stay on disk, or an iterable of batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+import itertools
+import math
+import mmap
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from trasluz.errors import UserError
+from trasluz.parquet import ParquetStream
 from trasluz.tree import leaves, tree_map
+
+# Rows of an array on disk are read window by window of its file, each so many bytes long.
+_WINDOW_BYTES = 2**23
+_END = object()
+_NOTHING: Iterator[Any] = iter(())
 
 
 class Batch(NamedTuple):
@@ -19,8 +31,10 @@ class Batch(NamedTuple):
     w: Any = None
 
 
-def as_array(value: Any, name: str, dtype: Any = None) -> np.ndarray:
+def as_array(value: Any, name: str, dtype: Any = None) -> Any:
     """Take an array out of what people hold data in: arrays, lists, pandas and polars frames.
+
+    What lies on disk (`numpy.memmap`, HDF5 datasets) stays there, as an `OnDisk`.
 
     Args:
         value: the data.
@@ -38,7 +52,8 @@ def as_array(value: Any, name: str, dtype: Any = None) -> np.ndarray:
     if np.ma.is_masked(value):
         raise UserError("some values are masked", name, "fill them in, e.g. with x.filled(0)")
     try:
-        array = np.asarray(value)
+        array: Any = _on_disk(value)
+        array = np.asarray(value) if array is None else array
     except ValueError as error:
         raise UserError(f"the rows do not have the same length ({error})", name) from error
     if array.dtype == object:
@@ -80,8 +95,104 @@ def floats_stay(dtype: Any) -> Callable[[Any], Any]:
     return lambda a: a if a.dtype.kind in "iub" or a.dtype == dtype else a.astype(dtype)
 
 
+class OnDisk:
+    """An array that may be larger than memory: its rows are read when they are asked for.
+
+    Args:
+        source: what has `shape`, `dtype` and rows by slice or by increasing numbers.
+        dtype: the type to give them; the source's own if not given.
+        start: its first row, counted in the source.
+        stop: the row behind its last.
+
+    >>> a = OnDisk(np.arange(6).reshape(3, 2), "float32")
+    >>> a.shape, a[1:], a.part(slice(2, 3))[np.array([0])]
+    ((3, 2), array([[2., 3.],
+           [4., 5.]], dtype=float32), array([[4., 5.]], dtype=float32))
+    """
+
+    def __init__(
+        self, source: Any, dtype: Any = None, start: int = 0, stop: int | None = None
+    ) -> None:
+        self.source, self.dtype = source, np.dtype(source.dtype if dtype is None else dtype)
+        self.start, self.stop = start, len(source) if stop is None else stop
+        self.shape = (self.stop - self.start, *source.shape[1:])
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def astype(self, dtype: Any) -> OnDisk:
+        """Give the same array with rows of another type."""
+        return OnDisk(self.source, dtype, self.start, self.stop)
+
+    def part(self, rows: slice) -> OnDisk:
+        """Give the array of some rows, without reading them."""
+        start, stop, _ = rows.indices(len(self))
+        return OnDisk(self.source, self.dtype, self.start + start, self.start + stop)
+
+    def __getitem__(self, chosen: Any) -> np.ndarray:
+        if isinstance(chosen, slice):
+            start, stop, _ = chosen.indices(len(self))
+            chosen, count = slice(start, stop), max(0, stop - start)
+        else:
+            count = len(chosen)
+        out = np.empty((count, *self.shape[1:]), self.dtype)
+        with np.errstate(over="ignore"):
+            self.read(chosen, out)
+        return out
+
+    def read(self, chosen: Any, out: np.ndarray) -> None:
+        """Read rows into an array, window by window of the file.
+
+        What was read of a file that is mapped into memory is let go of behind each window, or
+        the process would hold all of it in the end.
+
+        Args:
+            chosen: which rows, as a slice from and to, or as increasing numbers.
+            out: where to put them.
+        """
+        wide = max(1, math.prod(self.shape[1:]) * self.source.dtype.itemsize)
+        window = max(1, _WINDOW_BYTES // wide)
+        if isinstance(chosen, slice):
+            first, last = chosen.start + self.start, chosen.stop + self.start
+            for row in range(first, last, window):
+                part = slice(row, min(row + window, last))
+                out[part.start - first : part.stop - first] = self.source[part]
+                self._let_go()
+            return
+        chosen = chosen + self.start
+        cuts = [0, *(np.flatnonzero(np.diff(chosen // window)) + 1), len(chosen)]
+        for begin, end in itertools.pairwise(cuts):
+            take_rows(self.source, chosen[begin:end], out[begin:end])
+            self._let_go()
+
+    def _let_go(self) -> None:
+        pages: Any = getattr(self.source, "_mmap", None)
+        if hasattr(pages, "madvise") and self.source.mode != "c":  # changes in memory would be lost
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def take_rows(source: Any, chosen: np.ndarray, out: np.ndarray) -> None:
+    """Put the rows of some numbers into an array, with the types of that."""
+    flags = getattr(source, "flags", None)
+    if flags is not None and flags.c_contiguous and flags.aligned and source.dtype == out.dtype:
+        np.take(np.asarray(source), chosen, axis=0, out=out, mode="clip")  # nothing in between
+    else:
+        out[...] = source[chosen]
+
+
+def _on_disk(value: Any) -> OnDisk | None:
+    """Take what reads its rows when they are asked for: memory maps, HDF5 datasets and the like."""
+    if isinstance(value, np.ndarray):
+        return OnDisk(value) if isinstance(value, np.memmap) and value.ndim else None
+    if hasattr(value, "__array_namespace__") or not hasattr(value, "__array__"):
+        return None
+    numbers = isinstance(getattr(value, "dtype", None), np.dtype) and hasattr(value, "__getitem__")
+    return OnDisk(value) if numbers and value.shape else None
+
+
 class Arrays:
-    """Data in memory: `x`, `y` and weights with one row a sample.
+    """Data with rows: `x`, `y` and weights with one row a sample, in memory or on disk.
 
     Args:
         x: array, or list or dict of arrays for several inputs; frames too.
@@ -123,10 +234,12 @@ class Arrays:
             raise UserError(f"the numbers of rows differ: {said}", mend="give one target a row")
         if self.n == 0:
             raise UserError("there are no rows", "x", "give at least one row")
-        if isinstance(self.w, np.ndarray) and isinstance(self.y, np.ndarray):
+        if not isinstance(self.w, (dict, list, type(None))) and not isinstance(
+            self.y, (dict, list, type(None))
+        ):
             self._check_weights(self.w, self.y)
 
-    def _check_weights(self, w: np.ndarray, y: np.ndarray) -> None:
+    def _check_weights(self, w: Any, y: Any) -> None:
         if w.shape not in (y.shape[: w.ndim], (self.n, 1)):
             raise UserError(
                 f"weights of shape {w.shape} were given for targets of shape {y.shape}",
@@ -137,15 +250,18 @@ class Arrays:
     def __len__(self) -> int:
         return self.n
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing has to be read."""
+        return not any(isinstance(a, OnDisk) for a in leaves((self.x, self.y, self.w)))
+
     def rows(self, chosen: Any) -> Batch:
         """Give the rows of an index or slice as a batch."""
         return Batch(*(tree_map(lambda a: a[chosen], part) for part in (self.x, self.y, self.w)))
 
-    def batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
-        """Cut into batches, in an order or as it stands."""
-        for start in range(0, self.n, size):
-            part = slice(start, start + size)
-            yield self.rows(part if order is None else order[part])
+    def sample(self) -> Batch:
+        """Give the rows to prepare for: all that are in memory, the first two of those on disk."""
+        return self.rows(slice(None) if self.in_memory else slice(0, 2))
 
     def first(self, steps: int | None, size: int | None) -> Arrays:
         """Keep the rows of the first so many batches; all, where nothing limits them."""
@@ -165,9 +281,22 @@ class Arrays:
             )
         return self._part(slice(0, cut)), self._part(slice(cut, None))
 
+    def weigh(self, class_weight: dict[int, float], dtype: str) -> None:
+        """Give each row the weight of its class."""
+        if self.w is not None:
+            raise UserError("class_weight and sample_weight exclude each other")
+        if isinstance(self.y, (list, dict)):
+            raise UserError("class_weight needs a single output", mend="use sample_weight")
+        at_once = self.n if self.in_memory else 2**16
+        y: Any = self.y
+        parts = (y[row : row + at_once] for row in range(0, self.n, at_once))
+        weights = [weights_of_classes(part, class_weight, dtype) for part in parts]
+        self.w = np.concatenate(weights)
+
     def _part(self, rows: slice) -> Arrays:
         part = object.__new__(Arrays)
-        part.x, part.y, part.w = self.rows(rows)
+        cut = lambda a: a.part(rows) if isinstance(a, OnDisk) else a[rows]  # noqa: E731
+        part.x, part.y, part.w = (tree_map(cut, tree) for tree in (self.x, self.y, self.w))
         part.n = len(leaves(part.x)[0])
         return part
 
@@ -175,51 +304,166 @@ class Arrays:
 class Stream:
     """Batches from an iterable: each `x`, `(x, y)` or `(x, y, weights)`.
 
+    A pass asks for the batches of an epoch from one of them on. What has `len()` and gives batches
+    by number (a list, a `PyDataset`) is asked for that one, a `ParquetStream` goes there; any other
+    iterable starts anew, and the batches before are left out. A generator cannot start anew: it is
+    taken from where it stands, and in a run that is resumed as many batches of it are left out as
+    the run had taken.
+
     Args:
-        source: any iterable; a generator is used up, other iterables start anew each epoch.
+        source: the iterable.
         dtype: the model's floating type.
-        steps: how many batches an epoch has; all there are if it is not given.
+        steps: how many batches an epoch has, beginning where the one before ended; all there are
+            if it is not given.
+        input_dtypes: the types of the inputs, where they are declared.
+        class_weight: weights of classes in the loss.
     """
 
-    def __init__(self, source: Iterable[Any], dtype: str, steps: int | None = None) -> None:
-        self.source, self.dtype, self.steps = source, dtype, steps
-        self.running: Iterator[Any] | None = None
+    def __init__(
+        self,
+        source: Any,
+        dtype: str,
+        steps: int | None = None,
+        input_dtypes: list[Any] | None = None,
+        class_weight: dict[int, float] | None = None,
+    ) -> None:
+        self.source, self.dtype, self.limit = source, dtype, steps
+        self.input_dtypes, self.class_weight = input_dtypes, class_weight
+        self.running: Iterator[Any] = _NOTHING
+        self.turn, self.at = 0, 0  # how often it was gone through, and the next batch of `running`
+        self.front: list[Any] = []  # what was looked at before its turn
+        self.took = 0.0  # how many seconds the last batch took
+        begun = inspect.isgenerator(source) and inspect.getgeneratorstate(source)
+        self.begun = begun not in (False, inspect.GEN_CREATED)
 
-    def batches(self) -> Iterator[Batch]:
-        """Give one epoch's batches; an endless source goes on where it stopped."""
-        if self.steps is None:
-            yield from (self._batch(b) for b in self.source)
-            return
-        if self.running is None:
-            self.running = iter(self.source)
-        for _ in range(self.steps):
-            try:
-                item = next(self.running)
-            except StopIteration:
-                if iter(self.source) is self.running:  # a generator cannot start again
-                    return
-                self.running = iter(self.source)
-                item = next(self.running)
-            yield self._batch(item)
+    @property
+    def length(self) -> int | None:
+        """How many batches the source says it has."""
+        try:
+            return len(self.source)
+        except TypeError:
+            return None
 
-    def _batch(self, item: Any) -> Batch:
+    @property
+    def steps(self) -> int | None:
+        """How many batches an epoch has, if that is known."""
+        return self.length if self.limit is None else self.limit
+
+    @property
+    def size(self) -> int | None:
+        """The rows of a batch, where the source says so."""
+        return self.source.batch_size if isinstance(self.source, ParquetStream) else None
+
+    def turns(self, epoch: int, begin: int) -> tuple[int, int, int | None]:
+        """Say where an epoch goes on: which turn of the source, at which batch, how many more."""
+        if self.limit is None:
+            return epoch, begin, None
+        turn, at = 0, epoch * self.limit + begin
+        if self.length:
+            turn, at = divmod(at, self.length)
+        return turn, at, self.limit - begin
+
+    def items(self, epoch: int, begin: int) -> Iterator[Any]:
+        """Give an epoch's batches from one on, as the source gives them."""
+        turn, at, left = self.turns(epoch, begin)
+        self._go_to(turn, at)
+        while left != 0 and (item := self._next()) is not _END:
+            left = None if left is None else left - 1
+            yield item
+
+    def peek(self) -> Batch:
+        """Give the first batch; it is not lost."""
+        if isinstance(self.source, ParquetStream):
+            return self.batch(self.source.like(self.source.batch_size))
+        self._go_to(0, 0)
+        first = self._next()
+        if first is _END:
+            raise UserError("the iterable gave no batch", mend="yield (x, y) pairs")
+        self.front, self.at = [first], 0
+        return self.batch(first)
+
+    def batch(self, item: Any) -> Batch:
+        """Turn what the source gave into arrays."""
+        if isinstance(item, list) and all(hasattr(part, "__array__") for part in item):
+            item = tuple(item)
         parts = item if isinstance(item, tuple) else (item,)
         if not 1 <= len(parts) <= 3:
             raise UserError(
                 f"a batch of {len(parts)} parts", mend="yield x, (x, y) or (x, y, sample_weight)"
             )
         x, y, w = (*parts, None, None)[:3]
-        data = Arrays(x, y, w, self.dtype)
-        return Batch(data.x, data.y, data.w)
+        data = Arrays(x, y, w, self.dtype, self.input_dtypes)
+        if self.class_weight is not None and y is not None:
+            data.weigh(self.class_weight, self.dtype)
+        return data.rows(slice(None))
+
+    def close(self) -> None:
+        """End what was begun of the source; a generator of the user's stays open."""
+        if self.running is not self.source:
+            running, self.running = self.running, _NOTHING
+            getattr(running, "close", lambda: None)()
+
+    @property
+    def _once(self) -> bool:
+        """Whether it cannot start anew."""
+        return isinstance(self.source, Iterator)
+
+    @property
+    def _by_number(self) -> bool:
+        return hasattr(self.source, "__getitem__") and hasattr(self.source, "__len__")
+
+    def _next(self) -> Any:
+        """Give the next batch; where epochs have steps, what comes to its end starts anew."""
+        began = time.perf_counter()
+        item = self.front.pop() if self.front else next(self.running, _END)
+        self.took = time.perf_counter() - began
+        if item is _END and self.limit is not None and not self._once:
+            done = self.at
+            self._open(self.turn + 1 if self.length else self.turn, 0)
+            self.at = 0 if self.length else done
+            item = next(self.running, _END)
+        self.at += item is not _END
+        return item
+
+    def _go_to(self, turn: int, at: int) -> None:
+        """Have the batch of some number come next."""
+        jumps = self._by_number or isinstance(self.source, ParquetStream)
+        near = turn == self.turn and (at == self.at or (at > self.at and not jumps))
+        if self.running is _NOTHING or not (near or self._once):
+            self._open(turn, at)
+        if self.begun and at > self.at:
+            warnings.warn(
+                "the generator was in use before, so the resumed run takes what comes next from "
+                "it; give a new one to go on exactly",
+                stacklevel=2,
+            )
+            return
+        while turn == self.turn and self.at < at and self._next() is not _END:
+            pass
+
+    def _open(self, turn: int, at: int) -> None:
+        self.close()
+        self.turn, self.at, self.front = turn, 0, []
+        if isinstance(self.source, ParquetStream):
+            self.running, self.at = self.source.batches(turn, at), at
+        elif self._by_number:
+            self.running, self.at = self._numbered(at), at
+        else:
+            self.running = iter(self.source)
+
+    def _numbered(self, at: int) -> Iterator[Any]:
+        yield from (self.source[i] for i in range(at, len(self.source)))
+        getattr(self.source, "on_epoch_end", lambda: None)()
 
 
 def is_stream(x: Any, y: Any) -> bool:
-    """Tell an iterable of batches from data in memory."""
+    """Tell batches, as an iterable or by number, from arrays."""
     if y is not None or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
         return False
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and isinstance(x[0], tuple)
-    return isinstance(x, Iterable) and not isinstance(x, dict)
+    numbered = hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    return (isinstance(x, Iterable) or numbered) and not isinstance(x, (Mapping, str))
 
 
 def weights_of_classes(y: Any, class_weight: dict[int, float], dtype: str) -> np.ndarray:

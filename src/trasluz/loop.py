@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import copy
 import hashlib
-import itertools
 import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from typing import Any, TypeGuard
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import numpy as np
 
-from trasluz import backend, callbacks, distribution, random, training
+from trasluz import backend, blocks, callbacks, distribution, random, training
+from trasluz.blocks import Block
 from trasluz.data import Arrays, Batch, Stream
 from trasluz.errors import UserError, unknown
 from trasluz.registry import Configurable
@@ -82,6 +82,17 @@ class Run:
         self.orders: dict[int, np.ndarray] = {}  # that of one epoch, by the step it begins at
         self.counts: dict[str, int] = {}  # how many steps a compiled call takes
         self.placed: dict[int, Batch] = {}  # data where XLA computes
+        self.initial = 0  # the epoch that training began with
+        self.reader: blocks.Reader | None = None
+        self.streams: list[Stream] = []
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """End the thread that reads, and what it began."""
+        if self.reader:
+            self.reader.close(self.streams)
 
     # ------------------------------------------------------------------------------------- pieces
 
@@ -101,7 +112,13 @@ class Run:
         return self.moves is not None
 
     def _get_ready(
-        self, data: Arrays, size: int, shuffle: bool, held_out: Any, held_size: int | None
+        self,
+        data: Arrays | Stream,
+        first: Batch,
+        size: int,
+        shuffle: bool,
+        held_out: Any,
+        held_size: int | None,
     ) -> None:
         """Let XLA compile in the background what the run needs: by calls that take no steps."""
         from concurrent.futures import ThreadPoolExecutor
@@ -109,14 +126,19 @@ class Run:
         twin = copy.copy(self)
         twin.programs, twin.placed, twin.counts, twin.empty = {}, {}, {}, None
         twin.engine = "xla"
-        order = np.arange(len(data)) if shuffle else None
+
+        def block(data: Arrays | Stream, size: int, shuffle: bool) -> Block:
+            if isinstance(data, Arrays) and twin._stays(data):
+                order = np.arange(len(data)) if shuffle else None
+                return twin._placed(blocks.whole(data, size, order, 0, 0), data)
+            return twin._placed(blocks.example(data, first, size, shuffle))
 
         def compile_all() -> Run:
             twin.state = backend.to_engine(twin.state, twin.engine)
-            twin._train_calls(Calls(twin, data, size, order), 0, 0)
-            if isinstance(held_out, Arrays) and twin._folds(held_out):
+            twin._train_calls(Calls(twin, block(data, size, shuffle)), 0, 0)
+            if isinstance(held_out, Arrays):
                 arrays = {**twin.state["params"], **twin.state["fixed"]}
-                calls = Calls(twin, held_out, _batch_size(held_size, held_out))
+                calls = Calls(twin, block(held_out, _batch_size(held_size, held_out), False))
                 twin._test_calls(calls, twin._fresh(), 0, 0, arrays)
             return twin
 
@@ -328,15 +350,10 @@ class Run:
         model = self.model
         size = _batch_size(batch_size, data)
         self.limit = steps_per_epoch
-        if isinstance(data, Stream):
-            first, data = _peeked(data)
-            steps = data.steps
-            self._prepare(first)
-        else:
-            whole, steps = data.rows(slice(None)), math.ceil(len(data) / size)
-            steps = min(steps, steps_per_epoch or steps)
-            self._prepare(whole)
-            self._worth_compiling(whole, size, steps * epochs)
+        first, steps = self._first(data, size, steps_per_epoch)
+        self._prepare(first)
+        if steps:
+            self._worth_compiling(first, size or len(leaves(first.x)[0]), steps * epochs)
         listed = callbacks.CallbackList(
             given_callbacks,
             add_history=True,
@@ -349,15 +366,17 @@ class Run:
         )
         model.stop_training = False
         self.listed, self.epoch, self.epochs = listed, initial_epoch, epochs
+        self.initial = initial_epoch
         self._start()
         logs: dict[str, Any] = {}
         with np.errstate(all="ignore"):
             listed.on_train_begin()
             self._resume()
-            if self.moves is not None and isinstance(data, Arrays) and self._folds(data, "xla"):
-                self._get_ready(data, size, shuffle, held_out, validation_batch_size or batch_size)
             if self.joint:
                 self._agree(data, size, epochs, shuffle)
+            if self.moves is not None:
+                held_size = validation_batch_size or batch_size
+                self._get_ready(data, first, size, shuffle, held_out, held_size)
             while self.epoch < epochs and not model.stop_training:
                 self._keep_checkpoints("epoch")
                 listed.on_epoch_begin(self.epoch)
@@ -384,7 +403,7 @@ class Run:
 
     def together(self) -> Any:
         """Run with the other processes, if there are any; see `distribution.together`."""
-        return distribution.together(lambda: self.epoch) if self.joint else nullcontext()
+        return distribution.together(lambda: self.epoch) if self.joint else contextlib.nullcontext()
 
     def _agree(self, data: Arrays | Stream, *settings: Any) -> None:
         """Make sure that all processes train the same: what differed would spoil all in silence."""
@@ -396,7 +415,7 @@ class Run:
             return made.digest()
 
         arrays = read(self.model)
-        rows = leaves((data.x, data.y, data.w)) if isinstance(data, Arrays) else []
+        rows = leaves(tuple(data.sample())) if isinstance(data, Arrays) else []
         place = self.epoch, self.batch, self.begun, self.model.optimizer.iterations, self.limit
         distribution.agree(
             {
@@ -468,13 +487,14 @@ class Run:
             self.state["metrics"] = self._fresh()
             self.begun = int(self.state["step"])
         order, broken = self._order(data, self.begun, shuffle), None
-        for broken in self._steps(data, size, order):
-            if broken is not None:
-                self._broken(broken)
-                break
-            self._offer(self.batch - 1)
-            if self.model.stop_training:
-                break
+        with contextlib.closing(self._steps(data, size, order)) as steps:
+            for broken in steps:
+                if broken is not None:
+                    self._broken(broken)
+                    break
+                self._offer(self.batch - 1)
+                if self.model.stop_training:
+                    break
         if self.batch == 0 and broken is None:
             warnings.warn(
                 f"the iterable is used up: training ends before epoch {self.epoch + 1}; give one "
@@ -487,34 +507,30 @@ class Run:
 
     def _steps(
         self, data: Arrays | Stream, size: int, order: np.ndarray | None
-    ) -> Iterator[Batch | None]:
+    ) -> Generator[Batch | None]:
         """Take the steps of an epoch; gives a batch at which numbers broke, `None` for others."""
-        while True:
-            if self._is_due():
-                self._move()
-            if self._folds(data):
-                yield from self._in_calls(data, size, order)
-            else:
-                yield from self._one_by_one(data, size, order)
-            if not self._is_due():
-                return
+        every = self.listed.wants_every_batch
+        coming = self._blocks(data, size, order, self.batch, self.limit, every)
+        with contextlib.closing(coming):
+            for block in coming:
+                while self.batch < block.end:
+                    if self._is_due():
+                        self._move()
+                    take = self._one_by_one if self.engine == "numpy" else self._in_calls
+                    yield from take(self._placed(block, data), data)
 
     def _is_due(self) -> bool:
         """Tell whether it is time to go over to XLA."""
         numpy = self.engine == "numpy"
         return numpy and self.moves is not None and int(self.state["step"]) >= self.moves
 
-    def _one_by_one(
-        self, data: Arrays | Stream, size: int, order: np.ndarray | None
-    ) -> Iterator[Batch | None]:
-        """Take steps one by one, till the end or till it is time to go over to XLA."""
+    def _one_by_one(self, block: Block, data: Arrays | Stream) -> Iterator[Batch | None]:
+        """Take steps one by one, till the block's end or till it is time to go over to XLA."""
         step = self._program("step", lambda: training.checked(self._training_step()))
-        batches = itertools.islice(self._batches(data, size, order), self.batch, self.limit)
-        for batch in batches:
-            if self._is_due():
-                return
+        while self.batch < block.end and not self._is_due():
             self.listed.on_train_batch_begin(self.batch)
-            state, fine = step(self.state, backend.split(batch, self.engine), self._rate())
+            batch = block.batch(self.batch)
+            state, fine = step(self.state, batch, self._rate())
             if not fine:
                 yield batch
                 return
@@ -522,39 +538,38 @@ class Run:
             self.batch += 1
             yield None
 
-    def _in_calls(
-        self, data: Arrays, size: int, order: np.ndarray | None
-    ) -> Iterator[Batch | None]:
-        """Take many steps a compiled call."""
+    def _in_calls(self, block: Block, data: Arrays | Stream) -> Iterator[Batch | None]:
+        """Take the steps of a block, many a compiled call."""
         begun = self.begun or 0
-        calls = Calls(self, data, size, order)
-        last = min(calls.last, self.limit or calls.last)
-        following = None
-        if order is not None and self.epoch + 1 < self.epochs:
-            following = lambda: self._order(data, begun + last, True)  # noqa: E731
-        while self.batch < last:
+        calls, following = Calls(self, block), None
+        if block.order is not None and self.epoch + 1 < self.epochs:
+            last = math.ceil(len(data) / block.size)  # type: ignore[arg-type]
+            last = min(last, self.limit or last)
+            if block.end == last:
+                following = lambda: self._order(data, begun + last, True)  # noqa: E731
+        while self.batch < block.end:
             self.listed.on_train_batch_begin(self.batch)
-            end = calls.end("fold", self.batch, min(last, *self._stops()))
-            meanwhile = following if end == last else None
+            end = calls.end("fold", self.batch, min(block.end, *self._stops()))
+            meanwhile = following if end == block.end else None
             state, fine = self._train_calls(calls, self.batch, end, meanwhile)
             if not fine:  # what it started from is still there
-                fold = lambda: training.find_fold(self._training_step(), size)  # noqa: E731
+                fold = lambda: training.find_fold(self._training_step(), block.size)  # noqa: E731
                 span = self.state, self.batch, end, self._rate()
                 state, fine = calls.take("find", fold, *span)
             self.state = state
             self.batch = int(state["step"]) - begun
-            yield None if fine else calls.batch(self.batch)
+            yield None if fine else block.batch(self.batch)
             if not fine:
                 return
 
     def _train_calls(self, calls: Calls, begin: int, end: int, meanwhile: Any = None) -> Any:
         """Take training steps in a compiled call."""
-        fold = lambda: training.train_fold(self._training_step(), calls.size)  # noqa: E731
+        fold = lambda: training.train_fold(self._training_step(), calls.block.size)  # noqa: E731
         return calls.take("fold", fold, self.state, begin, end, self._rate(), meanwhile)
 
     def _test_calls(self, calls: Calls, tracked: State, begin: int, end: int, arrays: State) -> Any:
         """Take evaluation steps in a compiled call."""
-        fold = lambda: training.test_fold(self._test_step(), calls.size)  # noqa: E731
+        fold = lambda: training.test_fold(self._test_step(), calls.block.size)  # noqa: E731
         return calls.take("test", fold, tracked, begin, end, arrays)
 
     def _stops(self) -> list[int]:
@@ -563,11 +578,94 @@ class Run:
         often = [int(b.save_freq) for b in self._backups() if b.save_freq != "epoch"]
         return stops + [(self.batch // n + 1) * n for n in often]
 
-    def _folds(self, data: Arrays | Stream, engine: str | None = None) -> TypeGuard[Arrays]:
-        """Tell whether many steps go into one call: the data have to be where XLA computes."""
-        if (engine or self.engine) == "numpy" or isinstance(data, Stream):
+    def _folds(self, data: Arrays | Stream) -> bool:
+        """Tell whether the data are kept where XLA computes."""
+        return self.engine != "numpy" and self._stays(data)
+
+    def _stays(self, data: Arrays | Stream) -> bool:
+        """Tell whether the data are one block: nothing is read then, nor copied twice."""
+        if isinstance(data, Stream) or not data.in_memory:
             return False
-        return sum(a.nbytes for a in leaves((data.x, data.y, data.w))) <= _KEPT_BYTES
+        everything = leaves((data.x, data.y, data.w))
+        for_numpy = self.engine == "numpy" and self.moves is None
+        return for_numpy or sum(a.nbytes for a in everything) <= _KEPT_BYTES
+
+    def _blocks(
+        self,
+        data: Arrays | Stream,
+        size: int,
+        order: np.ndarray | None = None,
+        begin: int = 0,
+        limit: int | None = None,
+        every: bool = False,
+        training: bool = True,
+        placed: bool = True,
+    ) -> Generator[Block]:
+        """Go through data in blocks, each read while the one before is in use.
+
+        Args:
+            data: the data.
+            size: the rows of a batch.
+            order: the order of all rows.
+            begin: the first batch.
+            limit: how many batches there are at most.
+            every: whether batches are asked for one by one: no more than one is read ahead then.
+            training: whether the batches are those of the epoch; else they begin anew.
+            placed: whether to put what is read where XLA computes.
+        """
+        if isinstance(data, Arrays):
+            last = math.ceil(len(data) / size)
+            last = min(last, limit or last)
+            if self._stays(data):
+                yield blocks.whole(data, size, order, begin, last)
+                return
+            made = blocks.of_arrays(data, size, order, begin, last)
+        else:
+            # By the clock; several processes have to cut their calls alike.
+            haste = self._reading().in_haste if not self.joint else lambda _: False
+            at = (self.epoch - self.initial if data.limit else self.epoch) if training else 0
+            made = blocks.of_stream(data, at, begin, lambda since: every or haste(since))
+        yield from self._reading().ahead(self._readied(made, placed))
+
+    def _readied(self, made: Generator[Block], placed: bool) -> Generator[Block]:
+        """Look at the targets of blocks that were read, and put them where XLA computes."""
+        number, epoch = 0, self.epoch
+        try:
+            for block in made:
+                if self.target is not None and block.rows.y is not None:
+                    self._check_targets(block.filled())
+                number = block.end
+                yield self._placed(block) if placed else block
+        except Exception as error:
+            error.add_note(f"It happened in reading batch {number} (or later) of epoch {epoch + 1}")
+            raise
+
+    def _placed(self, block: Block, data: Any = None) -> Block:
+        """Put a block where XLA computes, if it does; data that are one block, once."""
+        if self.engine == "numpy" or block.placed is not None:
+            return block
+        kept = self.placed.get(id(data))
+        if kept is None:
+            kept = backend.to_engine(block.rows, self.engine, lent=True)
+            if isinstance(data, Arrays) and self._stays(data):
+                self.placed[id(data)] = kept
+        return block._replace(placed=kept)
+
+    def _reading(self) -> blocks.Reader:
+        """Give the thread that reads."""
+        if self.reader is None:
+            self.reader = blocks.Reader()
+        return self.reader
+
+    def _first(
+        self, data: Arrays | Stream, size: int, limit: int | None = None
+    ) -> tuple[Batch, int | None]:
+        """Give the rows to prepare for, and how many batches there are, if it is known."""
+        if isinstance(data, Stream):
+            self.streams.append(data)
+            return self._reading().result(self._reading().ask(data.peek)), data.steps
+        steps = math.ceil(len(data) / size)
+        return data.sample(), min(steps, limit or steps)
 
     def _offer(self, number: int) -> None:
         """Let callbacks see a batch; those that hear of every batch may change the model too."""
@@ -589,11 +687,6 @@ class Run:
             order = random.permutation(random.fold(root, "order", begun), len(data))
             self.orders = {begun: order}
         return self.orders[begun]
-
-    def _batches(
-        self, data: Arrays | Stream, size: int, order: np.ndarray | None
-    ) -> Iterator[Batch]:
-        return data.batches() if isinstance(data, Stream) else data.batches(size, order)
 
     def _fresh(self) -> State:
         if self.engine == "numpy":
@@ -671,14 +764,11 @@ class Run:
         self, data: Arrays | Stream, batch_size: int | None, given_callbacks: Any, verbose: Any
     ) -> dict[str, Any]:
         """Measure; see `Model.evaluate`."""
-        if isinstance(data, Stream):
-            first, data = _peeked(data)
-        else:
-            first = data.rows(slice(None))
+        first, steps = self._first(data, _batch_size(batch_size, data))
         self._prepare(first)
-        if isinstance(data, Arrays):
+        if isinstance(data, Arrays) and steps:
             size = _batch_size(batch_size, data)
-            if self._worth_compiling(first, size, math.ceil(len(data) / size / 3)):
+            if self._worth_compiling(first, size, math.ceil(steps / 3)):
                 self.engine = "xla"
         listed = self._listeners(given_callbacks, data, batch_size, verbose)
         with np.errstate(all="ignore"):
@@ -702,21 +792,22 @@ class Run:
         listed.on_test_begin()
         tracked, number = self._fresh(), 0
         say = lambda: self.target.results(tracked)  # noqa: E731
-        if self._folds(data):
-            calls = Calls(self, data, size)
-            while number < calls.last:
-                listed.on_test_batch_begin(number)
-                most = number + 1 if listed.wants_every_batch else calls.last
-                end = calls.end("test", number, most)
-                (tracked, _), number = self._test_calls(calls, tracked, number, end, arrays), end
-                listed.on_test_batch_end(number - 1, say)
-        else:
-            program = self._program("test", self._test_step)
-            for batch in self._batches(data, size, None):
-                listed.on_test_batch_begin(number)
-                tracked, _ = program(tracked, backend.split(batch, self.engine), arrays)
-                listed.on_test_batch_end(number, say)
-                number += 1
+        every = listed.wants_every_batch
+        coming = self._blocks(data, size, every=every, training=False)
+        with contextlib.closing(coming):
+            for block in coming:
+                calls = Calls(self, self._placed(block, data))
+                while number < block.end:
+                    listed.on_test_batch_begin(number)
+                    if self.engine == "numpy":
+                        program = self._program("test", self._test_step)
+                        tracked, _ = program(tracked, block.batch(number), arrays)
+                        number += 1
+                    else:
+                        end = calls.end("test", number, number + 1 if every else block.end)
+                        tracked, _ = self._test_calls(calls, tracked, number, end, arrays)
+                        number = end
+                    listed.on_test_batch_end(number - 1, say)
         if number == 0:
             raise UserError(
                 "the iterable to measure on gave no batch",
@@ -731,46 +822,37 @@ class Run:
     ) -> Any:
         """Compute outputs; see `Model.predict`."""
         if isinstance(data, Stream):
-            first, data = _peeked(data)
-            self.model._require_built(first.x)
+            self.model._require_built(self._first(data, 0)[0].x)
         listed = self._listeners(given_callbacks, data, batch_size, verbose)
         arrays = backend.to_engine(read(self.model), self.engine)
         program = self._program("predict", lambda: training.predict_step(self.model))
         pieces = []
         listed.on_predict_begin()
-        with np.errstate(all="ignore"):
-            batches = self._batches(data, _batch_size(batch_size, data), None)
-            for number, batch in enumerate(batches):
-                listed.on_predict_batch_begin(number)
-                outputs = backend.to_numpy(program(arrays, backend.split(batch.x, self.engine)))
-                pieces.append(outputs)
-                listed.on_predict_batch_end(number, {"outputs": outputs})
+        every = listed.wants_every_batch
+        size = _batch_size(batch_size, data)
+        coming = self._blocks(data, size, every=every, training=False, placed=False)
+        with np.errstate(all="ignore"), contextlib.closing(coming):
+            for block in coming:
+                for number in range(block.begin, block.end):
+                    listed.on_predict_batch_begin(number)
+                    rows = backend.split(block.batch(number).x, self.engine)
+                    outputs = backend.to_numpy(program(arrays, rows))
+                    pieces.append(outputs)
+                    listed.on_predict_batch_end(number, {"outputs": outputs})
         listed.on_predict_end()
         return tree_map(lambda *parts: np.concatenate(parts), pieces[0], *pieces[1:])
 
 
 class Calls:
-    """A pass over data in memory, many steps a compiled call.
+    """The batches of a block, many steps a compiled call.
 
     Args:
         run: the run.
-        data: the rows.
-        size: how many rows a batch has.
-        order: the order of the rows; as they stand if it is not given.
+        block: the block, where XLA computes.
     """
 
-    def __init__(self, run: Run, data: Arrays, size: int, order: np.ndarray | None = None) -> None:
-        self.run, self.data, self.size, self.order = run, data, size, order
-        self.last = math.ceil(len(data) / size)
-        if id(data) not in run.placed:
-            whole = Batch(data.x, data.y, data.w)
-            run.placed[id(data)] = backend.to_engine(whole, run.engine, lent=True)
-        self.short = None if order is None else order.astype(np.int32)
-
-    def batch(self, number: int) -> Batch:
-        """Give the rows of a batch."""
-        part = slice(number * self.size, (number + 1) * self.size)
-        return self.data.rows(part if self.order is None else self.order[part])
+    def __init__(self, run: Run, block: Block) -> None:
+        self.run, self.block = run, block
 
     def end(self, kind: str, begin: int, most: int) -> int:
         """Say before which step a call of some kind ends."""
@@ -797,10 +879,11 @@ class Calls:
             given: what all steps are given.
             meanwhile: what to do while XLA computes.
         """
-        program, counts = self.run._program(f"{kind} {self.size}", make), self.run.counts
-        rows, span = self.run.placed[id(self.data)], (np.int32(begin), np.int32(end))
+        block, counts = self.block, self.run.counts
+        program = self.run._program(f"{kind} {block.size}", make)
+        span = np.int32(begin - block.offset), np.int32(end - block.offset)
         began = time.perf_counter()
-        state, fine = program(state, rows, self.short, *span, given)
+        state, fine = program(state, block.placed, block.order, *span, given)
         if meanwhile:
             meanwhile()
         fine = bool(fine)  # waits for XLA
@@ -839,18 +922,6 @@ def _alike(target: tuple[int, ...], output: tuple[int, ...]) -> bool:
 
 def _shapes(tree: Any) -> Any:
     return {k: _shapes(v) for k, v in tree.items()} if isinstance(tree, dict) else np.shape(tree)
-
-
-def _peeked(stream: Stream) -> tuple[Batch, Stream]:
-    """Look at the first batch of a stream without losing it."""
-    iterator = iter(stream.source)
-    try:
-        first = next(iterator)
-    except StopIteration:
-        raise UserError("the iterable gave no batch", mend="yield (x, y) pairs") from None
-    if iterator is stream.source:  # a generator: put the batch back in front
-        stream = Stream(itertools.chain([first], iterator), stream.dtype, stream.steps)
-    return stream._batch(first), stream
 
 
 __all__ = ["Run"]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from trasluz import backend, metrics, random, training
+from trasluz.blocks import Block, whole
 from trasluz.callbacks import EarlyStopping
 from trasluz.data import Arrays, Batch, is_stream
 from trasluz.errors import UserError, unknown
@@ -172,7 +173,7 @@ class _Group:
         self.size, self.epochs = _batch_size(size, self.data), job["epochs"]
         self.example = self.data.rows(slice(0, 1)).x
         self.run = Run(lead, engine)
-        self.run._prepare(self.data.rows(slice(None)))
+        self.run._prepare(self.data.sample())
         steps = math.ceil(len(self.data) / self.size) * len(members)
         if self.run._worth_compiling(self.data.rows(slice(0, 2)), self.size, steps * self.epochs):
             self.run.engine = "xla"
@@ -232,7 +233,7 @@ class _Group:
         try:
             for epoch in range(self.epochs):
                 self.state["metrics"], batch = self.fresh, 0
-                calls = Calls(self.run, self.data, self.size, order)
+                calls = Calls(self.run, self._block(self.data, order))
                 ahead = partial(lambda n: following.append(self._order(n * steps)), epoch + 1)
                 while batch < steps and going:
                     end = calls.end(self.kind, batch, steps)
@@ -292,6 +293,11 @@ class _Group:
         self.fresh: State = backend.to_engine(tree_map(stack, self.run.target.fresh()), engine)
         self.kind = f"many {[*factors]} {self.job['shuffle']}"
 
+    def _block(self, data: Arrays, order: Any) -> Block:
+        """Give data as one block, where XLA computes."""
+        last = math.ceil(len(data) / self.size)
+        return self.run._placed(whole(data, self.size, order, 0, last), data)
+
     def _order(self, begun: int) -> Any:
         """Shuffle the rows for every member, for the epoch that begins at a step: a column each."""
         if not self.job["shuffle"]:
@@ -337,13 +343,13 @@ class _Group:
         """Write down what an epoch gave."""
         logs = self._results(self.state["metrics"])
         if self.held_out is not None:
-            calls, kind, tracked, number = (
-                Calls(self.run, self.held_out, self.size), f"test {self.kind}", self.fresh, 0,
-            )  # fmt: skip
+            last = math.ceil(len(self.held_out) / self.size)
+            calls = Calls(self.run, self._block(self.held_out, None))
+            kind, tracked, number = f"test {self.kind}", self.fresh, 0
             arrays = {**self.state["params"], **self.state["fixed"]}
             given = {"arrays": arrays, "factors": self.given["factors"]}
-            while number < calls.last:
-                end = calls.end(kind, number, calls.last)
+            while number < last:
+                end = calls.end(kind, number, last)
                 tracked, _ = calls.take(kind, self._test_fold, tracked, number, end, given)
                 number = end
             logs |= {f"val_{name}": values for name, values in self._results(tracked).items()}

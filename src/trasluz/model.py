@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trasluz import backend, optimizers, random
-from trasluz.data import Arrays, Stream, is_stream, weights_of_classes
+from trasluz.data import Arrays, Stream, is_stream
 from trasluz.errors import UserError, unknown
 from trasluz.layer import Layer
 from trasluz.recording import recorded
@@ -306,17 +306,24 @@ class Model(Layer):
                 raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
         run = Run(self, engine, devices)
         if is_stream(x, y):
-            data: Any = Stream(x, self._dtype(), steps_per_epoch)
+            if sample_weight is not None or validation_split:
+                raise UserError(
+                    "sample_weight and validation_split are for arrays, not for an iterable",
+                    "fit",
+                    "yield (x, y, weights), and give validation_data",
+                )
+            data: Any = self._stream(x, steps_per_epoch, class_weight)
         else:
             self._check_given(x, y)
             data = self._arrays(x, y, sample_weight)
             if validation_split and validation_data is None:
                 data, validation_data = data.split(validation_split)
-            self._weigh(data, class_weight)
+            if class_weight is not None:
+                data.weigh(class_weight, self._dtype())
         held_out = self._held_out(validation_data, validation_steps)
         if isinstance(held_out, Arrays):
             held_out = held_out.first(validation_steps, validation_batch_size or batch_size)
-        with run.together():
+        with run, run.together():
             return run.fit(
                 data,
                 held_out,
@@ -338,21 +345,17 @@ class Model(Layer):
             raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
 
     def _arrays(self, x: Any, y: Any, weights: Any = None) -> Arrays:
-        declared = [t.dtype for t in leaves(self._input_symbols)] if self.built else None
-        data = Arrays(x, y, weights, self._dtype(), declared)
+        data = Arrays(x, y, weights, self._dtype(), self._input_dtypes())
         self._require_built(data.x)
         self._check_shape(data.x)
         return data
 
-    def _weigh(self, data: Arrays, classes: dict[int, float] | None) -> None:
-        """Turn weights of classes into weights of rows."""
-        if classes is None:
-            return
-        if data.w is not None:
-            raise UserError("class_weight and sample_weight exclude each other")
-        if isinstance(data.y, (list, dict)):
-            raise UserError("class_weight needs a single output", mend="use sample_weight")
-        data.w = weights_of_classes(data.y, classes, self._dtype())
+    def _stream(self, source: Any, steps: int | None, classes: Any = None) -> Stream:
+        return Stream(source, self._dtype(), steps, self._input_dtypes(), classes)
+
+    def _input_dtypes(self) -> list[Any] | None:
+        """The types that the inputs are declared to have."""
+        return [t.dtype for t in leaves(self._input_symbols)] if self.built else None
 
     def _held_out(self, given: Any, steps: int | None) -> Any:
         if given is None or isinstance(given, Arrays):
@@ -366,7 +369,7 @@ class Model(Layer):
                     mend="give (x, y) or (x, y, weights)",
                 )
             return self._arrays(*given)
-        return Stream(given, self._dtype(), steps)
+        return self._stream(given, steps)
 
     def _dtype(self) -> str:
         """The floating type of the model's arrays."""
@@ -410,7 +413,8 @@ class Model(Layer):
         """Make one training step on a batch: the loss and metrics of it."""
         self._check_given(x, y)
         data = self._arrays(x, y, sample_weight)
-        self._weigh(data, class_weight)
+        if class_weight is not None:
+            data.weigh(class_weight, self._dtype())
         logs = self._single_run().train_one(data)
         return logs if return_dict else _unpacked(logs)
 
@@ -444,12 +448,11 @@ class Model(Layer):
         from trasluz.loop import Run
 
         data = (
-            Stream(x, self._dtype(), steps)
+            self._stream(x, steps)
             if is_stream(x, y)
             else self._arrays(x, y, sample_weight).first(steps, batch_size)
         )
-        run = Run(self, None, devices)
-        with run.together():
+        with Run(self, None, devices) as run, run.together():
             logs = run.evaluate(data, batch_size, callbacks, verbose)
         return logs if return_dict else _unpacked(logs)
 
@@ -491,11 +494,16 @@ class Model(Layer):
         from trasluz.loop import Run
 
         if is_stream(x, None):
-            data: Any = Stream(x, self._dtype(), steps)
+            if getattr(x, "shuffle", False) is True:
+                raise UserError(
+                    "the batches come shuffled, so predictions would not belong to rows",
+                    "predict",
+                    "give a stream with shuffle=False",
+                )
+            data: Any = self._stream(x, steps)
         else:
             data = self._arrays(x, None).first(steps, batch_size)
-        run = Run(self, None, devices)
-        with run.together():
+        with Run(self, None, devices) as run, run.together():
             return run.predict(data, batch_size, callbacks, verbose)
 
     def _is_plain(self, x: Any, size: Any) -> bool:
