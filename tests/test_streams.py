@@ -604,6 +604,11 @@ def test_parquet_trains_as_the_array_does(engine, file):
     for v, w in zip(a.get_weights(), c.get_weights(), strict=True):
         np.testing.assert_array_equal(v, w)
     assert a.evaluate(x, y, 10, verbose=0) == b.evaluate(rows(), verbose=0)
+    if engine == "numpy":
+        weights = {0: 1.0, 1: 5.0, 2: 0.1}
+        a.fit(x, y, 10, 2, verbose=0, shuffle=False, class_weight=weights)
+        b.fit(rows(), epochs=2, verbose=0, class_weight=weights)
+        assert a.history.history["loss"] == b.history.history["loss"]
     inputs = ParquetStream(file, [*"abcd"], None, 10, shuffle=False)
     np.testing.assert_array_equal(a.predict(x, 10), b.predict(inputs))
 

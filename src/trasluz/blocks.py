@@ -88,7 +88,7 @@ def example(data: Arrays | Stream, first: Batch, size: int, shuffle: bool) -> Bl
     if isinstance(data, Arrays):
         return next(_planned(data.rows(slice(0, 1)), len(data), size, 0, len(data), fill))
     source, shuffle = data.source, False
-    if isinstance(source, ParquetStream):
+    if isinstance(source, ParquetStream) and data.class_weight is None:
         one = data.batch(source.like(1))
         return next(_planned(one, source.n, source.batch_size, 0, len(source), fill))
     return _Gathered(first, None, 0).block()
@@ -196,7 +196,7 @@ def of_stream(
         in_haste: whether a block that was begun at a time (`time.perf_counter`) is to be handed
             over as it is.
     """
-    if isinstance(stream.source, ParquetStream):
+    if isinstance(stream.source, ParquetStream) and stream.class_weight is None:
         yield from _of_parquet(stream, stream.source, epoch, begin)
         return
     gathered: _Gathered | None = None

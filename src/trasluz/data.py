@@ -349,11 +349,6 @@ class Stream:
         """How many batches an epoch has, if that is known."""
         return self.length if self.limit is None else self.limit
 
-    @property
-    def size(self) -> int | None:
-        """The rows of a batch, where the source says so."""
-        return self.source.batch_size if isinstance(self.source, ParquetStream) else None
-
     def turns(self, epoch: int, begin: int) -> tuple[int, int, int | None]:
         """Say where an epoch goes on: which turn of the source, at which batch, how many more."""
         if self.limit is None:
@@ -373,8 +368,8 @@ class Stream:
 
     def peek(self) -> Batch:
         """Give the first batch; it is not lost."""
-        if isinstance(self.source, ParquetStream):
-            return self.batch(self.source.like(self.source.batch_size))
+        if isinstance(self.source, ParquetStream):  # no file has to be read for that
+            return self.batch(self.source.like(min(self.source.n, self.source.batch_size)))
         self._go_to(0, 0)
         first = self._next()
         if first is _END:
