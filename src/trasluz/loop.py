@@ -545,7 +545,7 @@ class Run:
         if block.order is not None and self.epoch + 1 < self.epochs:
             last = math.ceil(len(data) / block.size)  # type: ignore[arg-type]
             last = min(last, self.limit or last)
-            if block.end == last:
+            if block.end == last or block.begin > 0:  # once: it is kept
                 following = lambda: self._order(data, begun + last, True)  # noqa: E731
         while self.batch < block.end:
             self.listed.on_train_batch_begin(self.batch)
