@@ -38,7 +38,8 @@ RESULTS = HERE / "results.md"
 # The questions in the order of results.md; a file that is not named here comes last.
 ORDER = (
     "steps", "rate", "batches", "sizes", "rules", "cold", "first_fit", "memory", "one_row",
-    "throughput", "many", "sweep", "streams", "gradient", "explaining", "lightness", "quality",
+    "throughput", "many", "sweep", "streams", "devices", "gradient", "explaining", "lightness",
+    "quality",
 )  # fmt: skip
 PACKAGES = ("numpy", "jax", "optax", "torch", "keras", "scikit-learn")
 

@@ -59,6 +59,14 @@ joblib.dump(model.fit(x, y.ravel()), "model.joblib")
 TRAIN = ["-m", "trasluz", "train", "table.csv", "--target", "y", "--epochs", "50"]
 
 
+def write_table(folder):
+    """Write the 500 rows, a table of numbers."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 6))
+    table = np.column_stack([x, x @ rng.normal(size=6) + np.sin(3 * x[:, 0])])
+    np.savetxt(folder / "table.csv", table, delimiter=",", header="a,b,c,d,e,f,y", comments="")
+
+
 def process(*script):
     """Make a contestant of a script: seconds of the whole process."""
 
@@ -67,11 +75,7 @@ def process(*script):
         if command == "command line" and script[-1] == OURS:
             words = [*TRAIN, "--patience", "0", "--quiet"]
         folder = tempfile.TemporaryDirectory()
-        rng = np.random.default_rng(0)
-        x = rng.normal(size=(500, 6))
-        table = np.column_stack([x, x @ rng.normal(size=6) + np.sin(3 * x[:, 0])])
-        names = "a,b,c,d,e,f,y"
-        np.savetxt(Path(folder.name) / "table.csv", table, delimiter=",", header=names, comments="")
+        write_table(Path(folder.name))
 
         def work():
             subprocess.run(

@@ -1,6 +1,6 @@
 """What does it cost to split a step among devices, or processes? Against one device.
 
-    python benchmarks/devices.py              prints a table
+    python benchmarks/devices.py              writes its section of results.md
     python benchmarks/devices.py --quick      one network, few repetitions; fails far off the bar
 
 Whole epochs of `fit`, float32, Adam. The devices are forced upon one processor, and the processes
@@ -19,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+from bench import write
 
 # sizes, rows a step, rows
 NETWORKS = {
@@ -124,17 +125,19 @@ def main() -> int:
         contest(asked.contest, asked.alone)
         return 0
     names = ["one device", *BARS] if asked.quick else [*CONTESTANTS]
-    off = []
-    print(f"| µs a step | {' | '.join(names)} |\n{'|---' * (len(names) + 1)}|")
+    off, lines = [], [f"| µs a step | {' | '.join(names)} |", f"{'|---' * (len(names) + 1)}|"]
     for network in list(NETWORKS)[: 1 if asked.quick else None]:
         found = measure(network, names, 3 if asked.quick else 7)
         times = {name: found[name] / found["one device"] for name in names}
         cells = [f"{found[name]:,.0f} ({times[name]:.2f})" for name in names]
-        print(f"| {network} | {' | '.join(cells)} |", flush=True)
+        lines.append(f"| {network} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
         off += [
             f"{name}: {times[name]:.1f} times" for name, bar in BARS.items() if times[name] > bar
         ]
-    print("\nIn brackets: as many times as long as on one device.")
+    if not asked.quick:
+        title, note = "Several devices", "In brackets: as many times as long as on one device."
+        write("devices", title, "\n".join(lines), f"{note} All of them share one processor.")
     if asked.quick and off:
         print("far off:", *off)
     return int(asked.quick and bool(off))

@@ -1,6 +1,6 @@
 """What does it cost that data are not in memory? Time for an epoch, and peak memory.
 
-    python benchmarks/streams.py              prints tables: medians, in times of memory
+    python benchmarks/streams.py              writes its section of results.md
     python benchmarks/streams.py --quick      less data, few repetitions; fails far off the bars
 
 All sources give the same rows and are trained on by the same program, taking turns in one process.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench import write
 
 # sizes, rows a step, rows, rows in quick mode
 NETWORKS = {
@@ -147,20 +148,25 @@ def main() -> int:
     if asked.peak:
         peak(asked.peak)
         return 0
-    off = []
+    off, tables = [], []
     for network in NETWORKS:
         found = epochs(network, asked.quick, 2 if asked.quick else 7)
-        print(f"\n| {network} | ms an epoch | times memory |\n|---|---|---|")
+        lines = [f"| {network} | ms an epoch | times memory |", "|---|---|---|"]
+        tables.append(lines)
         for name, seconds in found.items():
             base = found["memory, shuffled" if "shuffled" in name else "memory"]
-            print(f"| {name} | {seconds * 1e3:.0f} | {seconds / base:.2f} |")
+            lines.append(f"| {name} | {seconds * 1e3:.0f} | {seconds / base:.2f} |")
             if seconds / base > BARS.get(name, np.inf):
                 off.append(f"{network}: {name} takes {seconds / base:.2f} times as long as memory")
     few, many = 5_000, 150_000 if asked.quick else 500_000
     little, much = peak_of(few), peak_of(many)
-    print("\n| rows of 784 numbers | MB of data | MB of memory at most |\n|---|---|---|")
+    lines = ["| rows of 784 numbers | MB of data | MB of memory at most |", "|---|---|---|"]
     for rows, used in ((few, little), (many, much)):
-        print(f"| {rows:,} | {rows * 785 * 4 / 1e6:,.0f} | {used:,} |")
+        lines.append(f"| {rows:,} | {rows * 785 * 4 / 1e6:,.0f} | {used:,} |")
+    text = "\n\n".join("\n".join(lines) for lines in [*tables, lines])
+    print(text)
+    if not asked.quick:
+        write("streams", "Data larger than memory", text, "In times of the same data in memory.")
     if much - little > MEGABYTES:
         off.append(f"{much - little} MB of memory, at most {MEGABYTES}")
     print(*(off or ["nothing is far off"]), sep="\n")
