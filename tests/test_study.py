@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import socket
@@ -257,10 +258,16 @@ def postgresql():
     call(program("initdb"), "-D", data, "-U", "trasluz", "-A", "trust", "--no-sync")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     call(program("pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+    stop = [program("pg_ctl"), "-D", data, "-w", "-m", "immediate", "stop"]
+    # If the tests are killed, the server ends too: it would stay for good.
+    orphan = f"while [ -d /proc/{os.getpid()} ]; do sleep 1; done; {shlex.join(stop)}"
+    watch = subprocess.Popen(["sh", "-c", orphan], cwd="/", start_new_session=True, **who)
     try:
         yield f"postgresql+psycopg://trasluz@127.0.0.1:{port}/postgres"
     finally:
-        call(program("pg_ctl"), "-D", data, "-w", "-m", "immediate", "stop")
+        watch.kill()
+        watch.wait()
+        call(*stop)
         shutil.rmtree(folder)
 
 
