@@ -217,8 +217,12 @@ def test_any_interruptions_and_kills_leave_the_run_as_it_would_have_been(tmp_pat
         running = subprocess.Popen(
             [*words, "--out", part, *going_on], stderr=subprocess.PIPE, text=True
         )
-        deadline = time.monotonic() + 30
-        while not (part / "checkpoint.trasluz").exists() and time.monotonic() < deadline:
+        # Before Python has read the program, nobody can hear an interruption.
+        began, deadline = time.time(), time.monotonic() + 30
+        file = part / "checkpoint.trasluz"
+        while time.monotonic() < deadline and running.poll() is None:
+            if file.exists() and file.stat().st_mtime > began:
+                break
             time.sleep(0.02)
         time.sleep(0.2)
         for sign in signs:
