@@ -338,7 +338,8 @@ def test_what_was_begun_of_an_iterable_is_closed():
             self.model.stop_training = batch == 4
 
     network().fit(source, epochs=3, verbose=0, callbacks=Stop())
-    assert (source.given, source.closed) == (6, 1)
+    assert source.given in (5, 6)  # one may have been read ahead
+    assert source.closed == 1
     network().evaluate(source, steps=3, verbose=0)
     assert source.closed == 2
     network().predict(Anew([(x,)]), steps=1)
