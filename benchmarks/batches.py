@@ -15,8 +15,6 @@ QUESTION = Question(
     {f"batch {b}": (SIZES, b, b * min(n, 200), max(1, n // 200)) for b, n in STEPS.items()},
     {"ours": side(peers.ours), TORCH: side(peers.torch_eager), SCAN: side(peers.jax_scan)},
     rounds=3,
-    quick=(),  # those of steps.py stand for them
-    peers=(TORCH,),
 )
 
 if __name__ == "__main__":
