@@ -114,7 +114,7 @@ def product(a: Any, b: Any, precision: str | None = None) -> Any:
     bfloat16 is float32 without the last sixteen bits of its fraction; NumPy, which does not know
     it, rounds to the nearest of those numbers, to even where two are as near.
     """
-    if precision is None or a.dtype != np.float32:
+    if precision is None or not a.dtype == b.dtype == np.float32:
         return a @ b
     if namespace(a, b) is not np:
         half = lambda x: x.astype(precision)  # noqa: E731
