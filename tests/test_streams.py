@@ -402,8 +402,10 @@ def test_one_thread_reads_an_iterable_from_first_to_last(tmp_path):
                     yield table[:, :4], table[:, 4].astype(int)
 
     a, b = network(), network()
-    a.fit(x, y, 10, 2, verbose=0, shuffle=False)
-    b.fit(Base(), epochs=2, steps_per_epoch=21, verbose=0)
+    few = {"validation_data": (x[:30], y[:30]), "validation_batch_size": 10}
+    a.fit(x, y, 10, 2, verbose=0, shuffle=False, **few)
+    few = {"validation_data": Base(), "validation_steps": 3}
+    b.fit(Base(), epochs=2, steps_per_epoch=21, verbose=0, **few)
     same(a, b)
 
 

@@ -185,7 +185,7 @@ def _room(like: Batch, n: int) -> Batch:
 
 
 def of_stream(
-    stream: Stream, epoch: int, begin: int, in_haste: Callable[[float], bool]
+    stream: Stream, epoch: int, begin: int, in_haste: Callable[[float, float], bool]
 ) -> Generator[Block]:
     """Gather the batches of an iterable into blocks.
 
@@ -193,8 +193,8 @@ def of_stream(
         stream: the iterable.
         epoch: which epoch.
         begin: the first batch.
-        in_haste: whether a block that was begun at a time (`time.perf_counter`) is to be handed
-            over as it is.
+        in_haste: whether a block that was begun at a time (`time.perf_counter`), and whose last
+            batch took so many seconds, is to be handed over as it is.
     """
     if isinstance(stream.source, ParquetStream) and stream.class_weight is None:
         yield from _of_parquet(stream, stream.source, epoch, begin)
@@ -221,9 +221,9 @@ def of_stream(
             gathered = _Gathered(batch, None if stream.class_weight else kind, begin)
         assert gathered is not None
         gathered.put(item if batch is None else leaves(tuple(batch)))
-        # Training need not wait for the second batch, nor where there is nothing to gain.
-        alone = gathered.number == first or stream.took > _PATIENCE
-        if alone or gathered.count == gathered.most or in_haste(gathered.since):
+        full = gathered.count == gathered.most
+        # Training need not wait for the second batch.
+        if gathered.number == first or full or in_haste(gathered.since, stream.took):
             yield gathered.block()
             begin += gathered.count
             gathered = _Gathered(gathered.like, gathered.kind, begin)
@@ -351,9 +351,13 @@ class Reader:
         self.awaited = False
         return future.result()
 
-    def in_haste(self, since: float) -> bool:
-        """Tell whether a block is to be handed over that was begun at a time."""
-        return self.ending or (self.awaited and time.perf_counter() - since > _PATIENCE)
+    def in_haste(self, since: float, took: float) -> bool:
+        """Tell whether a block is to be handed over; see `of_stream`.
+
+        Where a batch takes long, there is nothing to gain by gathering.
+        """
+        late = self.awaited and time.perf_counter() - since > _PATIENCE
+        return self.ending or took > _PATIENCE or late
 
     def ahead(self, blocks: Generator[Block]) -> Generator[Block]:
         """Give blocks, while the next one is being read."""

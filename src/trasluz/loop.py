@@ -351,6 +351,8 @@ class Run:
         size = _batch_size(batch_size, data)
         self.limit = steps_per_epoch
         first, steps = self._first(data, size, steps_per_epoch)
+        if isinstance(held_out, Stream):
+            self.streams.append(held_out)
         self._prepare(first)
         if steps:
             self._worth_compiling(first, size or len(leaves(first.x)[0]), steps * epochs)
@@ -622,9 +624,9 @@ class Run:
             made = blocks.of_arrays(data, size, order, begin, last)
         else:
             # By the clock; several processes have to cut their calls alike.
-            haste = self._reading().in_haste if not self.joint else lambda _: False
+            haste = self._reading().in_haste if not self.joint else lambda *_: False
             at = (self.epoch - self.initial if data.limit else self.epoch) if training else 0
-            made = blocks.of_stream(data, at, begin, lambda since: every or haste(since))
+            made = blocks.of_stream(data, at, begin, lambda *when: every or haste(*when))
         yield from self._reading().ahead(self._readied(made, placed))
 
     def _readied(self, made: Generator[Block], placed: bool) -> Generator[Block]:
