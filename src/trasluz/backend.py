@@ -24,6 +24,10 @@ from trasluz.errors import UserError, unknown
 from trasluz.tree import leaves, tree_map
 
 ENGINES = ("numpy", "xla")
+# So many multiplications make a product that NumPy should work at with several threads. Smaller
+# ones gain at most a third by them, and take ten times as long where other programs are running,
+# since the threads wait for each other.
+_FOR_THREADS = 1e7
 _KEPT_PROGRAMS = 2**28
 _ALIGNED = 64
 
@@ -390,6 +394,24 @@ def _compiled_for(f: Callable[..., Any], engine: Spread) -> Callable[..., Any]:
             _SPREAD.reset(kept)
 
     return run
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def blas_threads(largest: float) -> contextlib.AbstractContextManager[Any]:
+    """Let NumPy work at products on one thread for a while, unless they are large.
+
+    Args:
+        largest: how many multiplications the largest takes.
+    """
+    if largest >= _FOR_THREADS:
+        return contextlib.nullcontext()
+    return _blas().limit(limits=1, user_api="blas")
 
 
 def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:

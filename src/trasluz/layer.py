@@ -327,9 +327,14 @@ class Layer(Holder, Configurable, _Fields):
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in dataclasses.fields(self)
-            if f.init and not _same(getattr(self, f.name), f.default)
+            if f.init and not _same(getattr(self, f.name), _usual(f))
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _usual(f: dataclasses.Field[Any]) -> Any:
+    """Give what a field is if nobody says otherwise; what is looked up when a layer is made, None."""
+    return f.default if f.default_factory is dataclasses.MISSING else None
 
 
 _NUMBERS = (Box, np.ndarray)  # what a running step hands over: no need to look any further

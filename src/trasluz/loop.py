@@ -65,6 +65,7 @@ class Run:
         self.engine = self.asked if self.asked != "auto" else "numpy"
         self.moves: int | None = None  # before which step of the model a run goes over to XLA
         self.ahead: Any = None  # what XLA gets ready until then
+        self.work: training.Work | None = None  # what a forward pass does, once it is asked for
         self.joint = devices is not None and distribution.process_count() > 1
         self.first = not self.joint or distribution.process_index() == 0
         self.target: Any = None
@@ -105,11 +106,29 @@ class Run:
             steps: how many steps there are.
         """
         if self.asked == "auto" and backend.has_xla():
-            few = tree_map(lambda a: a[:2], batch.x)
-            seconds = training.seconds_a_step(self.model, few, size)
+            seconds = self._work(batch).seconds(size)
             if seconds * steps > _WORTH_COMPILING:
                 self.moves = math.ceil(_HEAD_START / seconds)
         return self.moves is not None
+
+    def _work(self, batch: Batch) -> training.Work:
+        """Count what a forward pass does, once."""
+        if self.work is None:
+            self.work = training.work(self.model, tree_map(lambda a: a[:2], batch.x))
+        return self.work
+
+    @contextlib.contextmanager
+    def _computing(self, batch: Batch, size: int) -> Iterator[None]:
+        """Compute: numbers that break are told by the run, NumPy's threads suit the work.
+
+        Args:
+            batch: rows to look at.
+            size: how many rows a step takes.
+        """
+        numpy = self.engine == "numpy"
+        largest = self._work(batch).largest * size if numpy else math.inf
+        with np.errstate(all="ignore"), backend.blas_threads(largest):
+            yield
 
     def _get_ready(
         self,
@@ -354,8 +373,9 @@ class Run:
         if isinstance(held_out, Stream):
             self.streams.append(held_out)
         self._prepare(first)
+        many = size or len(leaves(first.x)[0])
         if steps:
-            self._worth_compiling(first, size or len(leaves(first.x)[0]), steps * epochs)
+            self._worth_compiling(first, many, steps * epochs)
         listed = callbacks.CallbackList(
             given_callbacks,
             add_history=True,
@@ -371,7 +391,7 @@ class Run:
         self.initial = initial_epoch
         self._start()
         logs: dict[str, Any] = {}
-        with np.errstate(all="ignore"):
+        with self._computing(first, many):
             listed.on_train_begin()
             self._resume()
             if self.joint:
@@ -766,14 +786,14 @@ class Run:
         self, data: Arrays | Stream, batch_size: int | None, given_callbacks: Any, verbose: Any
     ) -> dict[str, Any]:
         """Measure; see `Model.evaluate`."""
-        first, steps = self._first(data, _batch_size(batch_size, data))
+        size = _batch_size(batch_size, data)
+        first, steps = self._first(data, size)
         self._prepare(first)
-        if isinstance(data, Arrays) and steps:
-            size = _batch_size(batch_size, data)
-            if self._worth_compiling(first, size, math.ceil(steps / 3)):
-                self.engine = "xla"
+        many = size or len(leaves(first.x)[0])
+        if isinstance(data, Arrays) and self._worth_compiling(first, many, (steps or 0) // 3):
+            self.engine = "xla"
         listed = self._listeners(given_callbacks, data, batch_size, verbose)
-        with np.errstate(all="ignore"):
+        with self._computing(first, many):
             return self._evaluated(data, batch_size, listed)
 
     def _listeners(self, given: Any, data: Any, batch_size: int | None, verbose: Any) -> Any:

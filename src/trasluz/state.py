@@ -164,7 +164,7 @@ class Holder:
     def children(self) -> Iterator[Holder]:
         """List the holders kept in attributes, in lists and dicts too; variables come first."""
         found: list[Holder] = []
-        for name, value in self.__dict__.items():
+        for name, value in dict(self.__dict__).items():  # a copy: XLA reads while NumPy trains
             if isinstance(value, Holder):
                 found += [value] if name not in self._apart else []
             elif isinstance(value, BRANCHING) and value and name not in self._apart:
@@ -432,7 +432,7 @@ def assign_paths(holder: Holder, path: str = "", seen: set[int] | None = None) -
         if id(child) not in seen:
             seen.add(id(child))
             fresh.append(child)
-    for attribute, value in holder.__dict__.items():
+    for attribute, value in dict(holder.__dict__).items():
         if isinstance(value, Variable):
             value.name = value.name or attribute
     taken = {child.name for child in fresh if child.name}
@@ -557,7 +557,7 @@ class Binding:
             arrays = [(attribute, _join(one._path, attribute)) for attribute in one._specs]
             inside = [
                 (attribute, _numbered(value, numbers))
-                for attribute, value in one.__dict__.items()
+                for attribute, value in dict(one.__dict__).items()
                 if attribute not in one._apart and _holds(value)
             ]
             self.parts.append((one, arrays, inside))

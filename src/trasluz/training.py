@@ -7,7 +7,7 @@ state is a flat dict of dicts of arrays: everything that a run is, and all that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -349,24 +349,42 @@ def predict_step(model: Any) -> Callable[..., Any]:
     return lambda arrays, x: bound.forward(arrays, x, Context(False, NO_KEY))[0]
 
 
-def seconds_a_step(model: Any, x: Any, size: int) -> float:
-    """Work out roughly how long a training step takes on NumPy, from what a forward pass does.
+class Work(NamedTuple):
+    """What a forward pass does.
 
-    Args:
-        model: a built model.
-        x: a few rows.
-        size: how many rows a step takes.
+    Attributes:
+        lines: how many rows are run.
+        numbers: how many numbers they give, for a row of the data.
+        products: how many multiplications its matrix products take, for a row of the data.
+        largest: how many of them the largest product takes.
+        weights: how many numbers the model holds.
     """
+
+    lines: int
+    numbers: float
+    products: float
+    largest: float
+    weights: int
+
+    def seconds(self, size: int) -> float:
+        """Work out roughly how long a training step on so many rows takes on NumPy."""
+        a_row = self.products * _SECONDS_A_PRODUCT + self.numbers * _SECONDS_A_NUMBER
+        whole = self.lines * _SECONDS_A_LINE + self.weights * _SECONDS_A_NUMBER
+        return _SECONDS_A_STEP + whole + size * a_row
+
+
+def work(model: Any, x: Any) -> Work:
+    """Count what a forward pass of a built model does, on a few rows."""
     book = tape.Tape()
     boxes = {path: book.input(value) for path, value in read(model).items()}
     with unrolled(), np.errstate(all="ignore"):
         predict_step(model)(boxes, x)
-    lines = [step for step in book.steps if step is not None]
+    lines, rows = [step for step in book.steps if step is not None], len(leaves(x)[0])
     numbers = sum(step.value.size for step in lines)
-    products = sum(s.value.size * s.args[0].shape[-1] for s in lines if s.row.name == "matmul")
-    a_row = (products * _SECONDS_A_PRODUCT + numbers * _SECONDS_A_NUMBER) / len(leaves(x)[0])
-    weights = sum(box.value.size for box in boxes.values()) * _SECONDS_A_NUMBER
-    return _SECONDS_A_STEP + len(lines) * _SECONDS_A_LINE + size * a_row + weights
+    products = [s.value.size * s.args[0].shape[-1] for s in lines if s.row.name == "matmul"]
+    weights = sum(box.value.size for box in boxes.values())
+    largest = max(products, default=0)
+    return Work(len(lines), numbers / rows, sum(products) / rows, largest / rows, weights)
 
 
 # ---------------------------------------------------------------------------- many steps in a call
