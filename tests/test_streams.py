@@ -705,6 +705,11 @@ def test_predictions_belong_to_rows(file):
         network().predict(ParquetStream(file, [*"abcd"]))
 
 
+def test_a_cache_that_cannot_be_written_names_its_folder(file, tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: cannot be written .*No such file"):
+        ParquetStream(file, [*"abcd"], "y", cache=tmp_path / "nowhere")
+
+
 def test_a_run_over_parquet_reads_no_more_than_it_has_to(file, tmp_path, monkeypatch):
     read = []
     take = ParquetStream._read

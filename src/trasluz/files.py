@@ -38,7 +38,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         else:
             _replace(Path(os.path.realpath(path)), content)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise unwritten(path, error) from error
     return path
 
 
@@ -51,10 +51,11 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritten(folder, error) from error
+        raise unwritten(folder, error) from error
 
 
-def _unwritten(path: Path, error: OSError) -> UserError:
+def unwritten(path: Path, error: OSError) -> UserError:
+    """Make the error that says that the system does not let something be written."""
     return UserError(
         f"cannot be written ({error.strerror or error})",
         str(path),

@@ -9,12 +9,14 @@ import struct
 import tempfile
 import weakref
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trasluz import random
 from trasluz.errors import UserError, nearest
+from trasluz.files import unwritten
 
 # So much is read at once; rows are shuffled within a buffer of so many pieces, unless it is given.
 _PIECE_BYTES = 2**24
@@ -99,7 +101,11 @@ class ParquetStream:
         self.piece = group if group <= most else -(-group // -(-group // most))
         self.cache: Any = None
         if cache is not None:
-            self.cache = tempfile.TemporaryFile(dir=cache)  # noqa: SIM115 (lives as long as this)
+            try:
+                self.cache = tempfile.TemporaryFile(dir=cache)  # noqa: SIM115 (it lives on)
+            except OSError as error:
+                raise unwritten(Path(cache), error) from error
+            self.kept_in = Path(cache)
             weakref.finalize(self, self.cache.close)
         self.cached: set[Piece] = set()
 
@@ -170,8 +176,11 @@ class ParquetStream:
                 self.cache.readinto(part)
             return None
         self._read(*piece, room)
-        for part in room:
-            self.cache.write(part)
+        try:
+            for part in room:
+                self.cache.write(part)
+        except OSError as error:
+            raise unwritten(self.kept_in, error) from error
         self.cached.add(piece)
         return None
 
