@@ -386,6 +386,7 @@ def test_interrupt_keeps_what_was_reached(engine, monkeypatch):
         ({"grid": {"dense/unit": [3]}}, "did you mean 'dense/units'"),
         ({"grid": {"batch_size": [0]}}, "positive whole number"),
         ({"grid": {"batch_size": 8}}, "give a list of values"),
+        ({"grid": ["l2"]}, "give a dict of lists"),
         ({"grid": {"l2": [-1.0]}}, "0 or more"),
         ({"grid": {"seed": [1]}}, "give seeds="),
         ({"learning_rates": ["fast"]}, "not a learning rate"),

@@ -148,6 +148,8 @@ def choices_of(
     sources: Mapping[str, Any], seeds: Any, rates: Any, grid: Mapping[str, Sequence[Any]]
 ) -> dict[str, list[Any]]:
     """List the values of each setting, those of the seed last."""
+    if not isinstance(grid, Mapping):
+        raise UserError(f"grid is {grid!r}", "fit_many", "give a dict of lists: {'l2': [0, 1e-3]}")
     for name, argument in (("seed", "seeds"), ("model", "model")):
         if name in grid:
             raise UserError(f"{name!r} stands in the grid", "fit_many", f"give {argument}=[...]")
