@@ -382,6 +382,33 @@ def test_steps_limit_arrays_too():
     assert model.predict(x, batch_size=10, steps=3).shape == (30, 3)
 
 
+@pytest.mark.parametrize("steps", [0, -1, 1.5, "3"])
+def test_a_number_of_batches_is_a_whole_number_from_one(steps):
+    x, y = blobs(40)
+    model = classifier()
+    endless = iter(lambda: (x, y), None)
+    for what in ("steps_per_epoch", "validation_steps"):
+        with pytest.raises(UserError, match=f"{what} has to be a whole number from 1"):
+            model.fit(endless, validation_data=endless, verbose=0, **{what: steps})
+    with pytest.raises(UserError, match="steps has to be a whole number from 1"):
+        model.evaluate(endless, steps=steps, verbose=0)
+    with pytest.raises(UserError, match="steps has to be a whole number from 1"):
+        model.predict(x, steps=steps)
+
+
+def test_fit_in_a_callback_leaves_the_history_of_the_fit_around_it():
+    x, y = blobs(40)
+
+    class Inside(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.fit(x[:8], y[:8], verbose=0)
+
+    model = classifier()
+    history = model.fit(x, y, epochs=3, verbose=0, callbacks=[Inside()])
+    assert len(history.history["loss"]) == 3 and history is model.history
+
+
 def test_class_weights_are_not_for_validation():
     x, y = blobs(60)
     model = classifier(optimizer=optimizers.SGD(0.0))

@@ -386,6 +386,7 @@ class Run:
             epochs=epochs,
             steps=steps,
         )
+        history = model.history
         model.stop_training = False
         self.listed, self.epoch, self.epochs = listed, initial_epoch, epochs
         self.initial = initial_epoch
@@ -421,7 +422,8 @@ class Run:
             self._keep_checkpoints("end")
             self._average()
             listed.on_train_end(logs)
-        return model.history
+        model.history = history  # a callback may have called fit
+        return history
 
     def together(self) -> Any:
         """Run with the other processes, if there are any; see `distribution.together`."""

@@ -300,10 +300,9 @@ class Model(Layer):
         """
         from trasluz.loop import Run
 
-        counts = (("epochs", epochs, 0), ("initial_epoch", initial_epoch, 0))
-        for what, number, least in (*counts, ("validation_freq", validation_freq, 1)):
-            if not isinstance(number, (int, np.integer)) or number < least:
-                raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
+        _check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
+        _check_counts(1, validation_freq=validation_freq)
+        _check_steps(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         run = Run(self, engine, devices)
         if is_stream(x, y):
             if sample_weight is not None or validation_split:
@@ -447,6 +446,7 @@ class Model(Layer):
         """
         from trasluz.loop import Run
 
+        _check_steps(steps=steps)
         data = (
             self._stream(x, steps)
             if is_stream(x, y)
@@ -485,6 +485,7 @@ class Model(Layer):
         Raises:
             UserError: if the data's shape does not fit; both shapes are said.
         """
+        _check_steps(steps=steps)
         if not (verbose or steps or callbacks or devices) and self._is_plain(x, batch_size):
             if batch_size is None or len(x) <= batch_size:
                 return self._predicted(x)
@@ -775,6 +776,18 @@ class Sequential(Model):
             model.add(registry.get(layer), rebuild=False)
         model._maybe_build()
         return model
+
+
+def _check_counts(least: int, **counts: Any) -> None:
+    """Say which of some counts is not a whole number, or too low."""
+    for what, number in counts.items():
+        if not isinstance(number, (int, np.integer)) or number < least:
+            raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
+
+
+def _check_steps(**steps: Any) -> None:
+    """Say which of some numbers of batches cannot be one; `None` leaves it open."""
+    _check_counts(1, **{what: number for what, number in steps.items() if number is not None})
 
 
 def _names_in(loss: Any) -> list[str]:
