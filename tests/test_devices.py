@@ -285,3 +285,5 @@ def test_the_command_line_splits_batches_among_devices(trasluz, tmp_path):
     assert trasluz("train", "iris", "--devices", "1", *how)[0] == 0
     code, _, err = trasluz("train", "iris", "--devices", "all", "--engine", "numpy", *how)
     assert code == 2 and "computes on one device" in err
+    code, _, err = trasluz("train", "iris", "--distributed", "--engine", "numpy", *how)
+    assert code == 2 and "computes on one device" in err  # before anybody is waited for

@@ -635,3 +635,24 @@ def test_ctrl_c_is_heard_soon_and_loses_nothing(tmp_path):
     whole, history = space["fit"](done + 2, None)
     same(resumed, whole)
     assert again.history == history.history
+
+
+def test_small_products_take_one_thread_and_leave_the_number_as_it_was():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    threads = lambda: [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]  # noqa: E731
+    seen = []
+
+    class Look(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(threads())
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads()
+        for units, size in ((8, 32), (1024, 512)):
+            model = Sequential([Input((64,)), layers.Dense(units), layers.Dense(1)])
+            model.compile("sgd", "mse", engine="numpy")
+            x = np.zeros((512, 64), "float32")
+            model.fit(x, x[:, :1], batch_size=size, verbose=0, callbacks=[Look()])
+            assert threads() == before
+    assert seen == [[1] * len(before), before]

@@ -333,7 +333,7 @@ class Layer(Holder, Configurable, _Fields):
 
 
 def _usual(f: dataclasses.Field[Any]) -> Any:
-    """Give what a field is if nobody says otherwise; what is looked up when a layer is made, None."""
+    """Give what a field is if nobody says otherwise: None where a policy says it."""
     return f.default if f.default_factory is dataclasses.MISSING else None
 
 

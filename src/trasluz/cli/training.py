@@ -83,6 +83,8 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
     """
     from trasluz.utils import set_random_seed
 
+    if settings.engine == "numpy" and (settings.distributed or settings.devices is not None):
+        raise problem("devices-numpy", "--engine")
     if settings.distributed:
         distribution.initialize()
     first = distribution.process_index() == 0

@@ -84,6 +84,8 @@ progress-rate = { $rate }/s
 stopped-early = Stopped after { $epochs } epochs: no progress in the last { $patience }; the weights of epoch { $best } are kept
 smoothing-of-numbers = label smoothing is for classes, and the target is a number
     .mend = leave --label-smoothing out
+devices-numpy = the engine “numpy” computes on one device, and several were asked for
+    .mend = leave --devices and --distributed out, or use --engine xla
 process-lost = { $number ->
     [-1] one of { $total } processes is gone
    *[other] process { $number } of { $total } is gone

@@ -84,6 +84,8 @@ progress-rate = { $rate }/s
 stopped-early = Detenido tras { $epochs } épocas: sin progreso en las últimas { $patience }; quedan los pesos de la época { $best }
 smoothing-of-numbers = el suavizado de etiquetas es para clases, y el objetivo es un número
     .mend = quita --label-smoothing
+devices-numpy = el motor «numpy» calcula en un solo dispositivo, y se han pedido varios
+    .mend = quita --devices y --distributed, o usa --engine xla
 process-lost = { $number ->
     [-1] ya no está uno de los { $total } procesos
    *[other] ya no está el proceso { $number } de { $total }
