@@ -649,7 +649,7 @@ def test_small_products_take_one_thread_and_leave_the_number_as_it_was():
 
     with threadpool_limits(limits=2, user_api="blas"):
         before = threads()
-        for units, size in ((8, 32), (1024, 512)):
+        for units, size in ((64, 128), (1024, 512)):
             model = Sequential([Input((64,)), layers.Dense(units), layers.Dense(1)])
             model.compile("sgd", "mse", engine="numpy")
             x = np.zeros((512, 64), "float32")

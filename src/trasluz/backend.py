@@ -24,10 +24,10 @@ from trasluz.errors import UserError, unknown
 from trasluz.tree import leaves, tree_map
 
 ENGINES = ("numpy", "xla")
-# So many multiplications make a product that NumPy should work at with several threads. Smaller
-# ones gain at most a third by them, and take ten times as long where other programs are running,
-# since the threads wait for each other.
-_FOR_THREADS = 1e7
+# From so many multiplications on, NumPy's library (OpenBLAS) works at a product with several
+# threads; and from so many on it should. Those between gain at most a third by them, and take ten
+# times as long where other programs are running, since the threads wait for each other.
+_THREADED, _FOR_THREADS = 2**18, 1e7
 _KEPT_PROGRAMS = 2**28
 _ALIGNED = 64
 
@@ -404,14 +404,14 @@ def _blas() -> Any:
 
 
 def blas_threads(largest: float) -> contextlib.AbstractContextManager[Any]:
-    """Let NumPy work at products on one thread for a while, unless they are large.
+    """Let NumPy work at products on one thread for a while where several would rather hinder.
 
     Args:
         largest: how many multiplications the largest takes.
     """
-    if largest >= _FOR_THREADS:
-        return contextlib.nullcontext()
-    return _blas().limit(limits=1, user_api="blas")
+    if _THREADED <= largest < _FOR_THREADS:
+        return _blas().limit(limits=1, user_api="blas")
+    return contextlib.nullcontext()
 
 
 def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
