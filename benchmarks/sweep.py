@@ -26,8 +26,8 @@ warnings.simplefilter("ignore")
 {GRID}
 for rate, size, seed in grid:
     MLPRegressor(
-        (32, 16), learning_rate_init=rate, batch_size=size, random_state=seed, alpha=0.0,
-        max_iter={EPOCHS}, n_iter_no_change={EPOCHS + 1},
+        hidden_layer_sizes=(32, 16), learning_rate_init=rate, batch_size=size, random_state=seed,
+        alpha=0.0, max_iter={EPOCHS}, n_iter_no_change={EPOCHS + 1},
     ).fit(x[:300], y[:300].ravel()).score(x[300:400], y[300:400])
 """
 TORCH = f"""{READ}
