@@ -57,6 +57,7 @@ model = MLPRegressor(
 joblib.dump(model.fit(x, y.ravel()), "model.joblib")
 """
 TRAIN = ["-m", "trasluz", "train", "table.csv", "--target", "y", "--epochs", "50"]
+TRAIN += ["--patience", "0", "--quiet"]
 
 
 def write_table(folder):
@@ -67,13 +68,10 @@ def write_table(folder):
     np.savetxt(folder / "table.csv", table, delimiter=",", header="a,b,c,d,e,f,y", comments="")
 
 
-def process(*script):
-    """Make a contestant of a script: seconds of the whole process."""
+def process(*words):
+    """Make a contestant of a command, in a folder with the table: seconds of the whole process."""
 
-    def prepare(command):
-        words = script
-        if command == "command line" and script[-1] == OURS:
-            words = [*TRAIN, "--patience", "0", "--quiet"]
+    def prepare(*_):
         folder = tempfile.TemporaryDirectory()
         write_table(Path(folder.name))
 
@@ -91,6 +89,11 @@ def process(*script):
     return prepare
 
 
+def ours(command):
+    """Our script, or our command line."""
+    return process(*(TRAIN if command == "command line" else ("-c", OURS)))()
+
+
 SIDES = ("PyTorch", "Keras (jax)", "scikit-learn")
 
 QUESTION = Question(
@@ -98,7 +101,7 @@ QUESTION = Question(
     "s, whole process",
     {"a script": ("script",), "`trasluz train`": ("command line",)},
     {
-        "ours": process("-c", OURS),
+        "ours": ours,
         **{n: process("-c", s) for n, s in zip(SIDES, (TORCH, KERAS, SKLEARN), strict=True)},
     },
     rounds=3,

@@ -4,13 +4,10 @@
 others are written as a loop, as their users write it, and only train and measure.
 """
 
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-from bench import Question, main, per
-from cold import READ, write_table
+from bench import Question, main
+from cold import READ, process
 
 RATES, SIZES, SEEDS, EPOCHS = (0.001, 0.003, 0.01, 0.03), (16, 32, 64), 3, 30
 OURS = [
@@ -49,27 +46,6 @@ for rate, size, seed in grid:
         with torch.no_grad():
             loss_of(model(x[300:]), y[300:])
 """
-
-
-def process(*words):
-    """Make a contestant of a command: seconds of the whole process."""
-
-    def prepare():
-        folder = tempfile.TemporaryDirectory()
-        write_table(Path(folder.name))
-
-        def work():
-            subprocess.run(
-                [sys.executable, *words],
-                cwd=folder.name,
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-
-        return per(work, 1, 1)
-
-    return prepare
 
 
 QUESTION = Question(
