@@ -22,9 +22,10 @@ KINDS = ("equations", "instructions", "µs")
 
 def functions(sizes, size):
     """Give our loss of a batch, and what it depends on."""
-    from trasluz import backend, training
+    from trasluz import training
+    from trasluz.autodiff import backend
     from trasluz.data import Batch
-    from trasluz.loop import Run
+    from trasluz.training.run import Run
 
     model, batch = peers.our_model(sizes), Batch(*peers.data(sizes, size))
     run = Run(model, "xla")

@@ -32,7 +32,7 @@ def our_step():
     """Give a function that takes an eager training step."""
     from trasluz import training
     from trasluz.data import Batch
-    from trasluz.loop import Run
+    from trasluz.training.run import Run
 
     model, batch = peers.our_model(SIZES), Batch(*peers.data(SIZES, SIZE))
     run = Run(model, "numpy")

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.explain import formula as f
-from trasluz.explain.formula import Node, parse
+from trasluz.typeset import formula as f
+from trasluz.typeset.formula import Node, parse
 
 _CONSTANTS = {"e": math.e, "π": math.pi, "∞": math.inf, "nan": math.nan, "inf": math.inf}
 _APPLIED: dict[str, Callable[..., Any]] = {

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from trasluz import Sequential, backend, callbacks, distribution, layers, utils
+from trasluz import Sequential, callbacks, distribution, layers, utils
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 
 os.environ["TRASLUZ_CACHE"] = os.environ.get("PROGRAMS", "")  # one test compiles for the others

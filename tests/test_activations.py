@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from peer import keras_in
-from trasluz import activations, backend, ops, tape
+from trasluz import activations, ops, tape
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 
 # name: keyword arguments to try

@@ -15,17 +15,15 @@ import numpy as np
 import pytest
 
 from trasluz import Model, Sequential, callbacks, optimizers, tape
+from trasluz.base.files import write_atomically
+from trasluz.base.messages import enumerated, language, say, suggest
 from trasluz.cli.app import run
 from trasluz.errors import UserError
-from trasluz.files import write_atomically
-from trasluz.layer import Layer
-from trasluz.layers import BatchNormalization, Dense, Input
-from trasluz.messages import enumerated, language, say, suggest
+from trasluz.layers import BatchNormalization, Dense, Input, Layer
 from trasluz.models import load_model
-from trasluz.preparation import prepare
 from trasluz.saving import pack, unpack
 from trasluz.state import current, read
-from trasluz.tables import read_table
+from trasluz.tables import prepare, read_table
 from trasluz.training import NonFiniteError
 
 QUICK = ["--hidden", "4", "--engine", "numpy", "--epochs", "2"]

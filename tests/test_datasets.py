@@ -4,7 +4,7 @@ import pytest
 
 from trasluz import datasets
 from trasluz.errors import UserError
-from trasluz.preparation import prepare
+from trasluz.tables import prepare
 
 
 @pytest.mark.parametrize("name", datasets.names())

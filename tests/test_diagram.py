@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trasluz import Sequential, layers
-from trasluz.explain.diagram import MOST_UNITS, network
+from trasluz.drawing.network import MOST_UNITS, network
 
 SVG = "{http://www.w3.org/2000/svg}"
 

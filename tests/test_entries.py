@@ -7,8 +7,8 @@ import pytest
 
 from rows import Sample, each, floats
 from trasluz import ops
-from trasluz.entries import Entries, named, numbered
 from trasluz.tape import Step, unbroadcast
+from trasluz.typeset.entries import Entries, named, numbered
 
 
 def values(entries):

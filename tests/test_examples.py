@@ -15,11 +15,11 @@ import pytest
 from tinyhtml5.parser import HTMLParser
 
 from trasluz import examples
+from trasluz.base.messages import LANGUAGES, speak
 from trasluz.cli.app import run
 from trasluz.errors import UserError
 from trasluz.examples.page import Word
-from trasluz.explain.plain import plain
-from trasluz.messages import LANGUAGES, speak
+from trasluz.pages.text import plain
 
 GOLDEN = Path(__file__).parent / "golden" / "examples"
 NOTEBOOKS = Path(__file__).parent.parent / "examples" / "notebooks"

@@ -13,8 +13,8 @@ from evaluation import evaluate
 from trasluz import Input, Model, Sequential, config, layers, ops, optimizers, utils
 from trasluz.errors import UserError
 from trasluz.explain import explain
-from trasluz.explain.plain import plain
 from trasluz.explain.reading import Reading
+from trasluz.pages.text import plain
 
 LOSSES = {
     "mse": "numbers",

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from trasluz.base.files import write_atomically
 from trasluz.errors import UserError
-from trasluz.files import write_atomically
 
 
 def test_writes_and_replaces(tmp_path):

@@ -12,20 +12,11 @@ from latex2mathml.converter import convert
 from evaluation import evaluate
 from rows import each
 from trasluz import ops
-from trasluz.explain import html, latex
-from trasluz.explain import print as printed
-from trasluz.explain.formula import (
-    Brace,
-    Fenced,
-    Matrix,
-    Word,
-    items,
-    parse,
-    terms,
-    width,
-)
-from trasluz.explain.plain import plain
+from trasluz.pages import html, latex
+from trasluz.pages import typst as printed
+from trasluz.pages.text import plain
 from trasluz.typeset import Symbol, matrix, spelled
+from trasluz.typeset.formula import Brace, Fenced, Matrix, Word, items, parse, terms, width
 
 GOLDEN = Path(__file__).parent / "golden" / "derivatives.txt"
 UNARY = ("exp", "expm1", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "relu",

@@ -11,7 +11,7 @@ import pytest
 
 from trasluz import layers, random
 from trasluz.errors import UserError
-from trasluz.layer import registry
+from trasluz.layers.base import registry
 from trasluz.state import Param, read
 from trasluz.testing import check_layer
 

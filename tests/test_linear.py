@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trasluz.errors import UserError
-from trasluz.linear import Committee, Perceptron
+from trasluz.families.perceptron import Committee, Perceptron
 
 CORNERS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 XOR = np.array([-1, 1, 1, -1])

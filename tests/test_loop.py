@@ -11,10 +11,13 @@ import time
 import numpy as np
 import pytest
 
-from trasluz import Model, Sequential, backend, blocks, callbacks, layers, loop, optimizers, utils
+from trasluz import Model, Sequential, callbacks, layers, optimizers, utils
+from trasluz.autodiff import backend
+from trasluz.data import blocks
 from trasluz.errors import UserError
 from trasluz.layers import Input
-from trasluz.recording import Recording
+from trasluz.models.recording import Recording
+from trasluz.training import run as loop
 
 ENGINES = ["numpy", "xla"]
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from peer import keras_in
-from trasluz import backend, losses, ops, registry, tape
+from trasluz import losses, ops, tape
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
+from trasluz.state import registry
 
 CLASSES = {kind for kind in losses.registry.known.values() if isinstance(kind, type)}
 OURS = {"SumOfSquaredResiduals", "HalfSquaredError", "PerceptronLoss"}

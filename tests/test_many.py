@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import trasluz
-from trasluz import Model, Sequential, fit_many, layers, loop, many, optimizers, random, utils
+from trasluz import Model, Sequential, fit_many, layers, optimizers, random, utils
 from trasluz.errors import UserError
 from trasluz.layers import Input
 from trasluz.models import clone_model
 from trasluz.regularizers import L1L2, L2
+from trasluz.studies import many
+from trasluz.training import run as loop
 
 ENGINES = ["numpy", "xla"]
 

@@ -11,10 +11,10 @@ from fluent.syntax import parse
 from fluent.syntax.visitor import Visitor
 
 import trasluz
+from trasluz.base.messages import LANGUAGES, language, problem, say, speak, suggest
 from trasluz.cli.app import app
 from trasluz.cli.options import Option, message_of
 from trasluz.errors import UserError
-from trasluz.messages import LANGUAGES, language, problem, say, speak, suggest
 
 SOURCES = sorted(Path(trasluz.__file__).parent.rglob("*.py"))
 

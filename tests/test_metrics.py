@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from peer import keras_in
-from trasluz import backend, losses, metrics, ops, state
+from trasluz import losses, metrics, ops, state
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 
 CLASSES = set(metrics.registry.known.values())

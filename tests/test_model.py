@@ -798,7 +798,7 @@ def test_broken_numbers_stop_at_the_same_step_on_both_engines():
 
 def test_auto_takes_numpy_for_small_work():
     from trasluz.data import Batch
-    from trasluz.loop import Run
+    from trasluz.training.run import Run
 
     model = classifier()
     x, y = blobs(2)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from test_loop import network, same, table
-from trasluz import Sequential, backend, callbacks, layers, loop, utils
+from trasluz import Sequential, callbacks, layers, utils
+from trasluz.autodiff import backend
+from trasluz.training import run as loop
 
 AT = 7  # an epoch has six steps: within the second
 HOW = {"batch_size": 16, "epochs": 4, "verbose": 0}

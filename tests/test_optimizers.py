@@ -11,7 +11,8 @@ import re
 import numpy as np
 import pytest
 
-from trasluz import backend, optimizers
+from trasluz import optimizers
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 from trasluz.optimizers import schedules
 from trasluz.state import Variable

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from matplotlib.image import imread
 
-from trasluz.plots import learning_curve
+from trasluz.drawing.curves import learning_curve
 
 
 def pixels(png):

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from trasluz import Sequential, backend, config, layers, ops, saving, tape, utils
+from trasluz import Sequential, config, layers, ops, saving, tape, utils
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 from trasluz.layers import Input
 

@@ -7,12 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from trasluz import datasets, fitted
-from trasluz import preparation as preparation_module
-from trasluz.cli.scores import scores
+from trasluz import datasets
 from trasluz.errors import UserError
-from trasluz.preparation import Preparation, Task, prepare
-from trasluz.tables import Table
+from trasluz.tables import Preparation, Table, Task, fitted, prepare
+from trasluz.tables import preparation as preparation_module
+from trasluz.tables.scores import scores
 
 ROWS = 60
 

@@ -9,7 +9,8 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import numpy as np
 import pytest
 
-from trasluz import backend, constraints, regularizers
+from trasluz import constraints, regularizers
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 from trasluz.tape import grad
 

@@ -15,10 +15,11 @@ from latex2mathml.converter import convert
 from tinyhtml5.parser import HTMLParser
 
 from trasluz import Input, Sequential, config, layers, optimizers, utils
+from trasluz.base.messages import LANGUAGES, speaking
 from trasluz.errors import UserError
-from trasluz.explain import Derivation, explain, html, latex, markdown
-from trasluz.explain import print as printed
-from trasluz.messages import LANGUAGES, speaking
+from trasluz.explain import Derivation, explain
+from trasluz.pages import html, latex, markdown
+from trasluz.pages import typst as printed
 from trasluz.typeset import Symbol, matrix
 
 NASTY = """<script>alert("&")</script> #panic("x") $_^{}*`~\\ |"""

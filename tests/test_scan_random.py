@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from trasluz import ops, random, tape
+from trasluz.autodiff.scan import scan
 from trasluz.errors import UserError
-from trasluz.scan import scan
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import numpy as np
 import pytest
 
-from trasluz import backend, schedules
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
+from trasluz.optimizers import schedules
 
 SAMPLES: dict[str, list[dict]] = {
     "ExponentialDecay": [

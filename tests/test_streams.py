@@ -16,9 +16,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from trasluz import ParquetStream, Sequential, blocks, callbacks, data, layers, loop, losses, utils
+from trasluz import ParquetStream, Sequential, callbacks, data, layers, losses, utils
+from trasluz.data import blocks
 from trasluz.errors import UserError
 from trasluz.layers import Input
+from trasluz.training import run as loop
 
 ENGINES = ["numpy", "xla"]
 N, D, CLASSES = 203, 4, 3
@@ -57,7 +59,7 @@ def same(a, b):
 def small_blocks(monkeypatch):
     """Let blocks hold three batches of ten rows, so that there are many of them."""
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 3 * 10 * (4 * D + 8))
-    monkeypatch.setattr(data, "_WINDOW_BYTES", 700)
+    monkeypatch.setattr(data.arrays, "_WINDOW_BYTES", 700)
 
 
 @pytest.fixture(autouse=True)

@@ -23,11 +23,12 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from trasluz import Sequential, layers, saving, search, study
+from trasluz import Sequential, layers, saving, search
+from trasluz.base.messages import speak, speaking
 from trasluz.callbacks import Callback, EarlyStopping
 from trasluz.errors import UserError
 from trasluz.layers import Input
-from trasluz.messages import speak, speaking
+from trasluz.studies import search as study
 
 SPACE = {
     "learning_rate": FloatDistribution(1e-3, 1.0, log=True),

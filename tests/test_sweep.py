@@ -13,9 +13,10 @@ import polars as pl
 import pytest
 
 from trasluz import datasets
+from trasluz.base.messages import speaking
 from trasluz.cli.app import run
-from trasluz.messages import speaking
-from trasluz.plots import Curves, Slice, searched, side_by_side
+from trasluz.drawing.curves import Curves, side_by_side
+from trasluz.drawing.searches import Slice, searched
 from trasluz.saving import load_model
 
 GRID = ["--learning-rates", "0.001,0.1", "--batch-sizes", "16,64", "--hidden", "8"]

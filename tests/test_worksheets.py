@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation import evaluate
+from trasluz.base.messages import speak
 from trasluz.errors import UserError
-from trasluz.messages import speak
 from trasluz.worksheets import (
     Answers,
     Plan,
@@ -25,8 +25,10 @@ from trasluz.worksheets import (
     making,
     of_example,
     of_rows,
-    pages,
     write_class,
+)
+from trasluz.worksheets import (
+    document as pages,
 )
 from trasluz.worksheets.answers import load_class, read_number
 from trasluz.worksheets.making import asked, is_moderate

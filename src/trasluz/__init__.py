@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from trasluz import former
+
 if TYPE_CHECKING:
     from trasluz import (
         activations,
@@ -25,20 +27,22 @@ if TYPE_CHECKING:
         losses,
         metrics,
         models,
-        ops,
         optimizers,
         regularizers,
         saving,
         utils,
     )
+    from trasluz.autodiff import ops
+    from trasluz.data import ParquetStream
     from trasluz.layers import Input, Layer
-    from trasluz.many import fit_many
     from trasluz.models import Model, Sequential
-    from trasluz.parquet import ParquetStream
     from trasluz.state import Param, Variable
-    from trasluz.study import search
+    from trasluz.studies.many import fit_many
+    from trasluz.studies.search import search
 
 __version__ = "0.1.0"
+
+former.install()
 
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "distribution", "examples",
@@ -46,15 +50,15 @@ _MODULES = (
     "random", "regularizers", "saving", "tape", "utils", "worksheets",
 )  # fmt: skip
 _NAMES = {
-    "Input": "trasluz.symbolic",
-    "Layer": "trasluz.layer",
-    "Model": "trasluz.models",
-    "Param": "trasluz.state",
-    "ParquetStream": "trasluz.parquet",
-    "Sequential": "trasluz.models",
-    "Variable": "trasluz.state",
-    "fit_many": "trasluz.many",
-    "search": "trasluz.study",
+    "Input": "trasluz.state.symbolic",
+    "Layer": "trasluz.layers.base",
+    "Model": "trasluz.models.model",
+    "Param": "trasluz.state.holder",
+    "ParquetStream": "trasluz.data.parquet",
+    "Sequential": "trasluz.models.sequential",
+    "Variable": "trasluz.state.holder",
+    "fit_many": "trasluz.studies.many",
+    "search": "trasluz.studies.search",
 }
 
 __all__ = [

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from trasluz import ops
-from trasluz.ops import log_softmax, sigmoid, sign, softmax, softplus, tanh
-from trasluz.registry import Registry
-from trasluz.registry import serialize as serialize
-from trasluz.tape import composite
+from trasluz.autodiff import ops
+from trasluz.autodiff.ops import log_softmax, sigmoid, sign, softmax, softplus, tanh
+from trasluz.autodiff.tape import composite
+from trasluz.state.registry import Registry, serialize
 
 __all__ = [
     "deserialize", "elu", "exponential", "gelu", "get", "hard_sigmoid", "leaky_relu", "linear",

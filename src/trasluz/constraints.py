@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trasluz import ops
-from trasluz.registry import Configurable, Registry, serialize
+from trasluz.autodiff import ops
+from trasluz.state.registry import Configurable, Registry, serialize
 
 __all__ = [
     "Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "serialize",

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trasluz import backend
+from trasluz.autodiff import backend
 from trasluz.errors import UserError
 
 __all__ = ["LostProcess", "initialize", "list_devices", "process_count", "process_index"]

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from trasluz import random
+from trasluz.autodiff import random
 from trasluz.config import floatx
 from trasluz.errors import UserError, unknown
-from trasluz.registry import Configurable, Registry, serialize
+from trasluz.state.registry import Configurable, Registry, serialize
 
 __all__ = [
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity",

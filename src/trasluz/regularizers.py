@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import ops
+from trasluz.autodiff import ops
 from trasluz.errors import UserError, unknown
-from trasluz.registry import Configurable, Registry, serialize
+from trasluz.state.registry import Configurable, Registry, serialize
 
 __all__ = [
     "L1",

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import backend, ops, random, tape
-from trasluz.state import Context, bind, handles, read
-from trasluz.symbolic import rows_of, shapes_of
-from trasluz.tree import fill, leaves, leaves_like, tree_map
+from trasluz.autodiff import backend, ops, random, tape
+from trasluz.base.tree import fill, leaves, leaves_like, tree_map
+from trasluz.state.binding import bind, read
+from trasluz.state.context import Context
+from trasluz.state.holder import handles
+from trasluz.state.symbolic import rows_of, shapes_of
 
 STEP = 1e-6
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import random
+from trasluz.autodiff import random
 from trasluz.errors import UserError
-from trasluz.saving import custom_object_scope, register_keras_serializable
+from trasluz.state.registry import custom_object_scope, register_keras_serializable
 
 __all__ = [
     "PyDataset",

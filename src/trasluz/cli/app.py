@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from trasluz.cli.face import Face, show_error
+from trasluz.base.messages import problem, say, speak
 from trasluz.cli.options import (
     Command,
     Devices,
@@ -28,9 +28,9 @@ from trasluz.cli.options import (
     option,
     reads_tables,
 )
+from trasluz.cli.output import Face, show_error
 from trasluz.distribution import LOST, LostProcess, process_index
 from trasluz.errors import UserError
-from trasluz.messages import problem, say, speak
 
 DONE, DEFECT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -136,7 +136,8 @@ def train(
     **settings: Any,
 ) -> None:
     """Train on a table."""
-    from trasluz.cli.training import Settings, train_on_table
+    from trasluz.cli.train import train_on_table
+    from trasluz.families.tabular import Settings
 
     chosen = Settings(data=data, target=target or "", **settings)
     train_on_table(chosen, out, resume, Face(json_too, quiet))
@@ -202,7 +203,7 @@ def sweep(
                 raise problem("sweep-needs-trials", option=name)
         train_all(Plan.of(data, target, settings, searched=False), seeds or 1, out, face)
     else:
-        from trasluz.cli.searching import Wish, find_best
+        from trasluz.cli.search import Wish, find_best
 
         if seeds is not None:
             raise problem("sweep-seeds-and-trials")
@@ -231,7 +232,7 @@ def evaluate(
 ) -> None:
     """Measure a model on a table that has the targets."""
     from trasluz import datasets
-    from trasluz.cli.using import evaluate_on_table
+    from trasluz.cli.use import evaluate_on_table
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
     evaluate_on_table(model, table, Face(json_too, quiet))
@@ -260,7 +261,7 @@ def predict(
 ) -> None:
     """Predict the rows of a table."""
     from trasluz import datasets
-    from trasluz.cli.using import predict_table
+    from trasluz.cli.use import predict_table
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
     predict_table(model, table, out, Face(json_too, quiet, aside=out is None))
@@ -308,7 +309,7 @@ def explain(
 ) -> None:
     """Derive the derivative of the loss in one number, on rows of a table."""
     from trasluz import datasets
-    from trasluz.cli.explaining import Wish, explain_rows
+    from trasluz.cli.explain import Wish, explain_rows
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
     face = Face(json_too, quiet, aside=not out and form not in (None, "text"))
@@ -320,7 +321,7 @@ def explain(
 @common
 def summary(model: str, json_too: bool, quiet: bool) -> None:
     """Show what a model is made of."""
-    from trasluz.cli.using import summarise
+    from trasluz.cli.use import summarise
 
     summarise(model, Face(json_too, quiet))
 
@@ -329,7 +330,7 @@ def summary(model: str, json_too: bool, quiet: bool) -> None:
 @common
 def datasets(json_too: bool, quiet: bool) -> None:
     """List the tables that come along."""
-    from trasluz.cli.using import list_datasets
+    from trasluz.cli.use import list_datasets
 
     list_datasets(Face(json_too, quiet))
 
@@ -357,7 +358,7 @@ def example(
     name: str | None, plot: str | None, page_form: str, json_too: bool, quiet: bool
 ) -> None:
     """Work an example out."""
-    from trasluz.cli.worked import list_examples, work_out
+    from trasluz.cli.examples import list_examples, work_out
 
     face = Face(json_too, quiet, aside=page_form != "text")
     if name:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trasluz.callbacks import BackupAndRestore, EarlyStopping
-from trasluz.files import make_folder
-from trasluz.messages import problem
-from trasluz.saving import unpack
+from trasluz.base.files import make_folder
+from trasluz.base.messages import problem
+from trasluz.callbacks.keeping import BackupAndRestore
+from trasluz.callbacks.watching import EarlyStopping
+from trasluz.saving.archive import unpack
 
 _SECONDS_BETWEEN = 1.0
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from trasluz.messages import LANGUAGES, say, speak
+from trasluz.base.messages import LANGUAGES, say, speak
 
 
 class Option(click.Option):

@@ -6,9 +6,9 @@ from typing import Any
 
 import rich.progress
 
-from trasluz.callbacks import Callback
-from trasluz.cli.face import Face
-from trasluz.messages import say
+from trasluz.base.messages import say
+from trasluz.callbacks.base import Callback
+from trasluz.cli.output import Face
 
 
 class Bar:

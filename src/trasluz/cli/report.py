@@ -7,10 +7,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from trasluz.cli.face import Face, number
-from trasluz.cli.scores import confusion, residuals, scores
-from trasluz.messages import say
-from trasluz.preparation import PARTS, Preparation, Task
+from trasluz.base.messages import say
+from trasluz.cli.output import Face, number
+from trasluz.tables.preparation import Preparation
+from trasluz.tables.scores import confusion, residuals, scores
+from trasluz.tables.split import PARTS
+from trasluz.tables.task import Task
 
 _MOST_CLASSES_SHOWN = 20
 

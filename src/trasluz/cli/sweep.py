@@ -12,30 +12,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trasluz.base.files import write_atomically
+from trasluz.base.messages import decimal_sign, problem, say
 from trasluz.cli.checkpoint import alone_in
-from trasluz.cli.face import Face, json_text, number
 from trasluz.cli.options import Span
+from trasluz.cli.output import Face, json_text, number
 from trasluz.cli.report import measure, show_measures
-from trasluz.cli.training import (
-    MODEL,
-    REPORT,
-    Part,
-    Settings,
-    arrays,
-    command,
-    introduce,
-    network,
-    prepared,
-    say_what_next,
-)
-from trasluz.explain.pages import decimal
-from trasluz.files import write_atomically
-from trasluz.messages import problem, say
-from trasluz.preparation import Prepared, Task
-from trasluz.tables import Table
+from trasluz.cli.train import MODEL, REPORT, command, introduce, say_what_next
+from trasluz.families.tabular import Part, Settings, arrays, network, prepared
+from trasluz.tables.preparation import Prepared
+from trasluz.tables.reading import Table
+from trasluz.tables.task import Task
 
 if TYPE_CHECKING:
-    from trasluz.many import Member, Runs
+    from trasluz.studies.member import Member
+    from trasluz.studies.runs import Runs
 
 RESULTS, CURVES, FIGURE = "results.csv", "curves.csv", "sweep.png"
 DATA_LOSS = "data_loss"
@@ -196,7 +187,7 @@ def train_all(plan: Plan, seeds: int, out: str | None, face: Face) -> None:
         UserError: the settings or the folder do not allow it, or no training came to an end.
     """
     from trasluz.cli.progress import Bar
-    from trasluz.many import fit_many
+    from trasluz.studies.many import fit_many
 
     folder = Path(out or f"runs/{plan.name}-sweep")
     introduce(plan.ready, face)
@@ -259,7 +250,7 @@ def _best(plan: Plan, runs: Runs) -> Member | None:
 
 def save(plan: Plan, model: Any, report: Mapping[str, Any], folder: Path) -> None:
     """Write the best model with its preparation, and the report."""
-    from trasluz.saving import save_model
+    from trasluz.saving.models import save_model
 
     save_model(model, folder / MODEL, extras=plan.ready.preparation.dump())
     write_atomically(folder / REPORT, json_text(report).encode())
@@ -325,7 +316,7 @@ def _write_runs(plan: Plan, runs: Runs, folder: Path) -> None:
 
 def _figure(plan: Plan, runs: Runs) -> bytes:
     """Draw the curves: a column for each learning rate, a row for each of the rest."""
-    from trasluz.plots import Curves, side_by_side
+    from trasluz.drawing.curves import Curves, side_by_side
 
     others = [name for name in plan.axes if name != "learning_rate"]
     ranked = runs.ranked(plan.monitor)
@@ -377,7 +368,7 @@ def _row_name(plan: Plan, settings: Mapping[str, Any]) -> str:
 def _drawn(name: str, value: Any) -> str:
     """Write a setting as figures write numbers."""
     text = named(name, value)
-    return text if isinstance(value, str) else text.replace(".", decimal())
+    return text if isinstance(value, str) else text.replace(".", decimal_sign())
 
 
 def _show(plan: Plan, runs: Runs, face: Face) -> None:

@@ -11,24 +11,16 @@ import click
 from click.core import ParameterSource
 
 from trasluz import datasets
-from trasluz.cli.face import Face
-from trasluz.cli.using import open_model
-from trasluz.explain.plain import plain
-from trasluz.messages import enumerated, problem, say, suggest
-from trasluz.typeset import number
-from trasluz.worksheets import (
-    Answers,
-    Plan,
-    Sheet,
-    grade,
-    grade_class,
-    make,
-    of_example,
-    of_rows,
-    write_class,
-)
-from trasluz.worksheets.making import notes
-from trasluz.worksheets.sheet import ASKED
+from trasluz.base.messages import enumerated, problem, say, suggest
+from trasluz.cli.output import Face
+from trasluz.cli.use import open_model
+from trasluz.pages.text import plain
+from trasluz.typeset.symbols import number
+from trasluz.worksheets.answers import Answers
+from trasluz.worksheets.folder import write_class
+from trasluz.worksheets.grading import grade, grade_class
+from trasluz.worksheets.making import Plan, make, notes, of_example, of_rows
+from trasluz.worksheets.sheet import ASKED, Sheet
 
 # Options, by the names of their values, that say how networks are drawn, what is left blank, and
 # which rows of a table are read.

@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trasluz.base.messages import problem, suggest
 from trasluz.errors import unknown
-from trasluz.messages import problem, suggest
-from trasluz.tables import Table, read_table
+from trasluz.tables.reading import Table, read_table
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.examples.network import Point, descend
+from trasluz.base.messages import decimal_sign
+from trasluz.examples.course_network import Point, descend
 from trasluz.examples.page import Example, Formula, Parts, Step, Word
-from trasluz.explain.pages import decimal
-from trasluz.explain.plain import plain
+from trasluz.pages.text import plain
 
 RATES = (Word("too-small"), Word("right"), Word("too-large"))
 
@@ -52,10 +52,10 @@ def _compared(
         ], []  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import descent
+        from trasluz.drawing.panels import descent
 
         def title(word: Word) -> str:
-            return f"{word.spelled()}: " + plain(rf"\eta = {named[word]:g}", decimal())
+            return f"{word.spelled()}: " + plain(rf"\eta = {named[word]:g}", decimal_sign())
 
         return [
             descent(loss, [p.params["w"] for p in path], title(word))

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import ops
-from trasluz.examples.network import Network, shown
+from trasluz.autodiff import ops
+from trasluz.autodiff.tape import Box, Tape
+from trasluz.examples.course_network import Network, shown
 from trasluz.examples.networks import DEEP, NAME, VALUE, Table, slope_of
 from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Story, Word
 from trasluz.explain.tidy import tidied
-from trasluz.layers import Dense
-from trasluz.losses import categorical_crossentropy
-from trasluz.optimizers import SGD
-from trasluz.tape import Box, Tape
-from trasluz.typeset import Symbol, derivative, named_by_value
+from trasluz.layers.core import Dense
+from trasluz.losses.probabilities import categorical_crossentropy
+from trasluz.optimizers.rules import SGD
+from trasluz.typeset.symbols import Symbol, derivative, named_by_value
 
 
 def toledo_tanh_sigmoid() -> Example:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import ops
-from trasluz.examples.network import Network, Point, SharedBias, lowered, milestones, shown
+from trasluz.autodiff import ops
+from trasluz.examples.course_network import Network, Point, lowered, milestones, shown
 from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Story, Word
 from trasluz.explain.names import Place
-from trasluz.layers import Dense
-from trasluz.losses import smooth_labels
-from trasluz.optimizers import RMSprop
+from trasluz.layers.core import Dense, SharedBias
+from trasluz.losses.probabilities import smooth_labels
+from trasluz.optimizers.rules import RMSprop
 from trasluz.regularizers import L1, L2
 
 DEEP = "float64"
@@ -317,7 +317,7 @@ def aisc_dose() -> Example:
         return steps, errata
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import tangent
+        from trasluz.drawing.panels import tangent
 
         best = net.at(w3=net.pick(final()[-1].params, "w3"))
         w3 = np.linspace(-6.5, 0.5, 141)
@@ -360,7 +360,7 @@ def _curves(net: Network, x: np.ndarray) -> list[np.ndarray]:
 
 def _summed(net: Network, bias: float = 0.0) -> Any:
     """Draw the units' curves and their sum, with the observed doses."""
-    from trasluz.plots import summed
+    from trasluz.drawing.panels import summed
 
     dose = np.linspace(0, 1, 101)
     *scaled, total = (curve[:, 0] for curve in _curves(net, dose[:, None]))
@@ -395,7 +395,7 @@ def walkthrough_dose() -> Example:
         return steps, []
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import tangent
+        from trasluz.drawing.panels import tangent
 
         best = net.at(b3=net.pick(path()[-1].params, "b3"))
         b3 = np.linspace(-0.5, 4, 91)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.explain import Derivation
-from trasluz.explain.plain import plain
-from trasluz.messages import say, speaking
+from trasluz.base.messages import say, speaking
+from trasluz.explain.derivation import Derivation
+from trasluz.pages.text import plain
 
 DIGITS = 9
 
@@ -255,7 +255,7 @@ class Example:
         Args:
             lang: "en" or "es"; the language of messages unless given.
         """
-        from trasluz.plots import drawn
+        from trasluz.drawing.panels import drawn
 
         if self.draw is None:
             return None

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import ops, tape
-from trasluz.examples.network import Network, milestones
+from trasluz.autodiff import ops, tape
+from trasluz.examples.course_network import Network, milestones
 from trasluz.examples.networks import DEEP, NAME, VALUE, Table
 from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Word
-from trasluz.layers import Dense
-from trasluz.linear import Committee, Perceptron, corrected
-from trasluz.losses import hinge, perceptron
+from trasluz.families.perceptron import Committee, Perceptron, corrected
+from trasluz.layers.core import Dense
+from trasluz.losses.margins import hinge, perceptron
 
 CORNERS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 AND = np.where(CORNERS.min(axis=1) > 0, 1, -1)
@@ -62,7 +62,7 @@ def perceptron_and() -> Example:
         ], _lecture_errata(unit)  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import parted
+        from trasluz.drawing.panels import parted
 
         return [parted(CORNERS, AND, [(unit.coef_[0], unit.intercept_[0], "AND")], unit.predict)]
 
@@ -108,7 +108,7 @@ def perceptron_xor() -> Example:
         ], [_xor_data()]  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import parted
+        from trasluz.drawing.panels import parted
 
         lines = [(one.coef_[0], one.intercept_[0], label)
                  for one, label in zip(three.hidden_, ("OR", "AND"), strict=True)]  # fmt: skip
@@ -188,7 +188,7 @@ def xor() -> Example:
         ], [Erratum("toledo-xor-network", best, found[Word("tanh-units")])]  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.plots import parted
+        from trasluz.drawing.panels import parted
 
         return [
             parted(CORNERS, XOR, [], _sign_of(nets[word], path[-1].params), word.spelled())

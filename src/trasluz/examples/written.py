@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trasluz.base.messages import decimal_sign, say
 from trasluz.examples.page import DIGITS, Formula, Step, Word
-from trasluz.explain import html as mathml
-from trasluz.explain import latex, pages, plain
-from trasluz.explain import markdown as marked
-from trasluz.explain.formula import Node, parse
-from trasluz.messages import say
-from trasluz.typeset import matrix, number
+from trasluz.pages import html as mathml
+from trasluz.pages import latex
+from trasluz.pages import markdown as marked
+from trasluz.pages import text as plain
+from trasluz.typeset.formula import Node, parse
+from trasluz.typeset.symbols import matrix, number
 
 if TYPE_CHECKING:
     from trasluz.examples.page import Example
@@ -35,7 +36,7 @@ class Pen:
 
     def __init__(self, words: Callable[[str], str], math: Callable[..., str]) -> None:
         self.words = words
-        self.math: Callable[[Node], str] = functools.partial(math, decimal=pages.decimal())
+        self.math: Callable[[Node], str] = functools.partial(math, decimal=decimal_sign())
 
     def cell(self, value: Any, digits: int = DIGITS) -> str:
         """Write a word, a name, a number, or several numbers.

@@ -11,11 +11,11 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from trasluz import ops
-from trasluz.entries import LEFT_OUT
+from trasluz.autodiff import ops
+from trasluz.explain.definitions import named_in
 from trasluz.explain.tidy import tidied
-from trasluz.explain.tree import named_in
-from trasluz.typeset import Symbol, constant
+from trasluz.typeset.entries import LEFT_OUT
+from trasluz.typeset.symbols import Symbol, constant
 
 MOST_PATHS = 24  # of one derivative; beyond that deltas are shorter
 MOST_ENTRIES = 200  # that a network with so few paths can have

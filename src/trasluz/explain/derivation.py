@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from trasluz.messages import language, say, speaking
-from trasluz.typeset import Symbol, matrix, number
+from trasluz.base.messages import language, say, speaking
+from trasluz.explain.steps import STAGES, Section
+from trasluz.typeset.symbols import Symbol, matrix, number
 
 FORMAT = 1
 
@@ -118,28 +119,28 @@ class Derivation:
 
     def text(self) -> str:
         """Spell the derivation for a terminal."""
-        from trasluz.explain.plain import page
+        from trasluz.pages.text import page
 
         with speaking(self.lang):
             return page(self)
 
     def latex(self) -> str:
         """Spell the derivation as aligned equations, a block a section, in LaTeX."""
-        from trasluz.explain.latex import page
+        from trasluz.pages.latex import page
 
         with speaking(self.lang):
             return page(self)
 
     def markdown(self) -> str:
         """Spell the derivation as Markdown with formulas, a heading a section."""
-        from trasluz.explain.markdown import page
+        from trasluz.pages.markdown import page
 
         with speaking(self.lang):
             return page(self)
 
     def html(self) -> str:
         """Spell the derivation as a page of HTML, its formulas in MathML."""
-        from trasluz.explain.html import page
+        from trasluz.pages.html import page
 
         with speaking(self.lang):
             return page(self)
@@ -150,7 +151,7 @@ class Derivation:
         Raises:
             UserError: if the extra `print` is not installed.
         """
-        from trasluz.explain.print import page
+        from trasluz.pages.typst import page
 
         with speaking(self.lang):
             return page(self)
@@ -161,7 +162,7 @@ class Derivation:
 
     def as_dict(self) -> dict[str, Any]:
         """Give the steps as plain data, in the order of reading."""
-        from trasluz.explain.latex import clean
+        from trasluz.pages.latex import clean
 
         with speaking(self.lang):
             return {
@@ -174,7 +175,7 @@ class Derivation:
             }
 
     def _as_dict(self) -> dict[str, Any]:
-        from trasluz.explain.latex import clean
+        from trasluz.pages.latex import clean
 
         return {
             "number": self.number,
@@ -196,39 +197,10 @@ class Derivation:
         return f"<step {self.number}: {self.symbol} = {self.result}>"
 
     def _repr_html_(self) -> str:
-        from trasluz.explain.html import fragment
+        from trasluz.pages.html import fragment
 
         with speaking(self.lang):
             return fragment(self)
 
     def _repr_markdown_(self) -> str:
         return self.markdown()
-
-
-STAGES = {
-    "data": "data",
-    "forward": "forward",
-    "loss": "loss",
-    "factor": "chain",
-    "chain": "chain",
-    "backward": "backward",
-    "update": "update",
-}
-
-
-class Section(NamedTuple):
-    """Steps that follow each other in one stage and one layer."""
-
-    stage: str
-    where: str
-    steps: list[Derivation]
-    lang: str | None = None
-
-    @property
-    def title(self) -> str:
-        """What is done here, in the language of messages."""
-        from trasluz.explain.plain import plain
-
-        where = plain(self.where) if self.stage == "chain" else self.where
-        with speaking(self.lang):
-            return say(f"explain-stage-{self.stage}", part=where)

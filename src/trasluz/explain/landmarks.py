@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trasluz.autodiff.tape import Scope, Step, Tape
+from trasluz.base.messages import problem
 from trasluz.errors import UserError
 from trasluz.explain.names import Landmark
-from trasluz.layer import Layer
-from trasluz.messages import problem
-from trasluz.state import holders
-from trasluz.tape import Scope, Step, Tape
+from trasluz.layers.base import Layer
+from trasluz.state.holder import holders
 
 AVERAGES = {"mean": "mean", "var": "variance"}
 

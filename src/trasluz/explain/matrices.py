@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.data import Batch
-from trasluz.entries import is_top
+from trasluz.autodiff.tape import Box, Row, Step, Tape
+from trasluz.base.tree import leaves, tree_map
+from trasluz.data.arrays import Batch
+from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
-from trasluz.explain.formula import escaped
 from trasluz.explain.landmarks import cut
 from trasluz.explain.names import Landmark
-from trasluz.explain.tree import LAST, Definition, grown
-from trasluz.tape import Box, Row, Step, Tape
-from trasluz.tree import leaves, tree_map
-from trasluz.typeset import Symbol, constant, matrix, named_by_value, spelled
+from trasluz.typeset.entries import is_top
+from trasluz.typeset.formula import escaped
+from trasluz.typeset.symbols import Symbol, constant, matrix, named_by_value, spelled
 
 MOVES = ("reshape", "broadcast_to", "astype", "stop_gradient")  # not written
 LONGEST = 240  # a formula of the loss that is longer is left out

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from trasluz.base.messages import problem
 from trasluz.errors import unknown
-from trasluz.explain.formula import escaped, parse
-from trasluz.messages import problem
+from trasluz.typeset.formula import escaped, parse
 
 Place = tuple[int, ...]
 LETTERS = {

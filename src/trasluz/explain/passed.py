@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import ops
+from trasluz.autodiff import ops
+from trasluz.autodiff.tape import Row
 from trasluz.explain.chain import ByDeltasError, Chain, slope_in
+from trasluz.explain.definitions import named_in
 from trasluz.explain.tidy import tidied
-from trasluz.explain.tree import named_in
-from trasluz.tape import Row
-from trasluz.typeset import Symbol, block, constant
+from trasluz.typeset.symbols import Symbol, block, constant
 
 MOST_CLASSES = 6
 

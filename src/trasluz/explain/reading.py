@@ -8,7 +8,6 @@ at landmarks are named too. Nothing here knows any derivative.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
@@ -16,78 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import random
-from trasluz.data import Batch
+from trasluz.autodiff import random
+from trasluz.autodiff.scan import unrolled
+from trasluz.autodiff.tape import Box, Step, Tape
+from trasluz.base.messages import problem, suggest
+from trasluz.base.tree import leaves, tree_map
+from trasluz.data.arrays import Batch
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import landmarks, layer_paths
 from trasluz.explain.names import Landmark, scheme
-from trasluz.loop import Run
-from trasluz.messages import problem, speaking, suggest
-from trasluz.scan import unrolled
-from trasluz.state import Context
-from trasluz.tape import Box, Step, Tape
-from trasluz.training import Bound
-from trasluz.tree import leaves, tree_map
-from trasluz.typeset import Symbol
+from trasluz.state.context import Context
+from trasluz.training.run import Run
+from trasluz.training.step import Bound
+from trasluz.typeset.symbols import Symbol
 
 Place = tuple[int, ...]
-DEPTHS = ("layer", "op")
-
-
-def explain(
-    model: Any,
-    x: Any,
-    y: Any,
-    wrt: str,
-    at: Place | int | None = None,
-    digits: int = 5,
-    training: bool = False,
-    update: bool = False,
-    *,
-    depth: str = "layer",
-    names: Any = "math",
-    lang: str | None = None,
-    cells: Mapping[int, Symbol] | None = None,
-) -> Derivation:
-    """Derive the derivative of the loss in one entry of anything, step by step.
-
-    Args:
-        model: a compiled model.
-        x: the inputs of some rows.
-        y: their targets.
-        wrt: the path of a parameter, such as "dense/kernel"; of a layer, such as "dense", for what
-            it gives, or "dense/sum" for what goes into its activation; or "x" for the input.
-        at: which entry of it; the row may be left out where there is one only. None for the
-            matrix form.
-        digits: significant digits in print.
-        training: whether layers behave as in training.
-        update: whether to go on to the entry's new value, as the optimizer works it out.
-        depth: "layer" names what layers give; "op" every row's result.
-        names: "math", "course", "keras", or names in LaTeX by path and place.
-        lang: the language of its pages; that of messages unless given.
-        cells: where the inputs of a single row come from: formulas by column.
-
-    Returns:
-        The tree of steps; its root carries the same number from the backward pass and from a
-        central difference.
-
-    Raises:
-        UserError: for a path or an entry that does not exist or has no derivative, or where a
-            number is not finite.
-    """
-    with speaking(None if lang is None else str(lang)):
-        if depth not in DEPTHS:
-            raise problem("explain-depth", depth=str(depth))
-        if not (isinstance(digits, int) and 1 <= digits <= 17):
-            raise problem("explain-digits", digits=str(digits))
-        reading = Reading(model, x, y, training)
-        if at is not None:
-            return reading.derive(wrt, _indices(at), digits, update, depth, names, lang, cells)
-        from trasluz.explain.matrices import derive
-
-        if update or depth != "layer" or names != "math":
-            raise problem("explain-needs-entry")
-        return derive(reading, wrt, digits, lang)
 
 
 class Nudged(Tape):
@@ -314,19 +256,6 @@ class Reading:
         return self.lines.backward(seeds, keep=True)[line]
 
 
-def _indices(at: Any) -> Place:
-    """Read which entry is asked for.
-
-    Raises:
-        UserError: if that is no whole number and none of several.
-    """
-    listed = at if isinstance(at, (tuple, list, np.ndarray)) else (at,)
-    try:
-        return tuple(operator.index(i) for i in listed)
-    except TypeError:
-        raise problem("explain-at", at=str(at)) from None
-
-
 def _as_given(data: Any, given: Any) -> Any:
     """Widen arrays; where they are rounded from what was given, take what was given."""
     if len(leaves(data)) != 1:
@@ -359,6 +288,3 @@ def _series(x: Any) -> dict[str, Any]:
 def _filled(tree: Any, values: list[Any]) -> Any:
     rest = iter(values)
     return tree_map(lambda _: next(rest), tree)
-
-
-__all__ = ["Reading", "explain"]

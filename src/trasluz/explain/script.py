@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.data import Batch
-from trasluz.entries import HALF, MOST_TERMS, Book, Entries, Place
+from trasluz.autodiff.tape import Box, Step, Tape
+from trasluz.base.tree import leaves, tree_map
+from trasluz.data.arrays import Batch
 from trasluz.explain.chain import MOST_ENTRIES, Chain
+from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
-from trasluz.explain.formula import escaped
 from trasluz.explain.landmarks import cut, layer_of
 from trasluz.explain.names import Landmark, Names, lowered
 from trasluz.explain.passed import passed
-from trasluz.explain.tree import LAST, Definition, grown
-from trasluz.tape import Box, Step, Tape
-from trasluz.tree import leaves, tree_map
-from trasluz.typeset import Symbol, constant
+from trasluz.typeset.entries import HALF, MOST_TERMS, Book, Entries, Place
+from trasluz.typeset.formula import escaped
+from trasluz.typeset.symbols import Symbol, constant
 
 SLOTS = {"momentum": "m", "velocity": "v", "accumulator": "s", "average": r"\bar{w}"}
 NOTES = {

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trasluz import ops
-from trasluz.typeset import Symbol, constant, spelled
+from trasluz.autodiff import ops
+from trasluz.typeset.symbols import Symbol, constant, spelled
 
 
 def tidied(formula: Symbol) -> Symbol:

@@ -1,7 +1,7 @@
 """Layers under Keras's names; the place of each is the file its family names."""
 
-from trasluz.layer import Layer, registry
 from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from trasluz.layers.base import Layer, registry
 from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling
 from trasluz.layers.merging import (
     Add,
@@ -23,8 +23,8 @@ from trasluz.layers.normalization import BatchNormalization, LayerNormalization,
 from trasluz.layers.recurrent import SimpleRNN
 from trasluz.layers.regularization import Dropout, GaussianDropout, GaussianNoise
 from trasluz.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
-from trasluz.registry import serialize
-from trasluz.symbolic import Input
+from trasluz.state.registry import serialize
+from trasluz.state.symbolic import Input
 
 deserialize = registry.get
 

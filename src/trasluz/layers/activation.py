@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz import activations, ops
-from trasluz.layer import Layer
+from trasluz import activations
+from trasluz.autodiff import ops
+from trasluz.layers.base import Layer
 
 
 class Activation(Layer):

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import activations, ops
+from trasluz import activations, initializers
+from trasluz.autodiff import ops
+from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
-from trasluz.layer import Layer
-from trasluz.symbolic import Input, SymbolicTensor
-from trasluz.tape import where
+from trasluz.layers.base import Layer
+from trasluz.state.holder import Param
+from trasluz.state.symbolic import Input, SymbolicTensor
 
 
 def as_floats(x: Any, like: Any) -> Any:
@@ -155,3 +157,26 @@ class InputLayer(Layer):
     def output(self) -> SymbolicTensor:
         """The symbolic tensor it stands for."""
         return Input(self.shape, self.batch_size, self.dtype, self.name)
+
+
+class SharedBias(Layer):
+    """A dense layer whose units share one bias: `activation(x W + b)`.
+
+    Shapes: `(n, d) → (n, units)`; W `(d, units)`, b `()`.
+
+    Args:
+        units: how many outputs.
+        activation: name or function; `None` is the identity.
+    """
+
+    units: int
+    activation: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = Param((input_shape[-1], self.units), initializers.Zeros())
+        self.bias = Param((), initializers.Zeros())
+
+    def call(self, x: Any) -> Any:
+        z = ops.matmul(x, self.kernel) + self.bias
+        activation = activations.get(self.activation)
+        return z if activation is None else activation(z)

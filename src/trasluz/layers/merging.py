@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-from trasluz import ops
+from trasluz.autodiff import ops
+from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
-from trasluz.layer import Layer
-from trasluz.tape import where
+from trasluz.layers.base import Layer
 
 
 class _Merge(Layer):

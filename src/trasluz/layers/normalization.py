@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import initializers, ops
+from trasluz import initializers
+from trasluz.autodiff import ops
+from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
-from trasluz.layer import Layer
+from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
-from trasluz.state import Buffer
-from trasluz.tape import where
+from trasluz.state.holder import Buffer
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz import activations, ops, random
+from trasluz import activations
+from trasluz.autodiff import ops, random
+from trasluz.autodiff.scan import scan
+from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
-from trasluz.layer import Layer
+from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
-from trasluz.scan import scan
-from trasluz.tape import where
 
 
 class SimpleRNN(Layer):

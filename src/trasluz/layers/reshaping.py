@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from trasluz import ops
+from trasluz.autodiff import ops
+from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
-from trasluz.layer import Layer
-from trasluz.tape import where
+from trasluz.layers.base import Layer
 
 
 class Flatten(Layer):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trasluz.worksheets.answers import Answers
+from trasluz.worksheets.folder import write_class
 from trasluz.worksheets.grading import Mark, Marks, grade, grade_class
 from trasluz.worksheets.making import Plan, make, of_example, of_rows
-from trasluz.worksheets.pages import write_class
 from trasluz.worksheets.sheet import Sheet
 
 __all__ = [

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trasluz.base.messages import enumerated, problem
 from trasluz.errors import UserError
-from trasluz.messages import enumerated, problem
 
 ENDINGS = (".md", ".ipynb", ".csv", ".json", ".txt")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.base.messages import enumerated, problem
 from trasluz.errors import UserError
-from trasluz.explain import Derivation
-from trasluz.explain.plain import plain
-from trasluz.messages import enumerated, problem
+from trasluz.explain.derivation import Derivation
+from trasluz.pages.text import plain
 from trasluz.worksheets.answers import Answers, is_empty, load_class, read_number
 from trasluz.worksheets.sheet import Item, Sheet
 

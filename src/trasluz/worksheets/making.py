@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from trasluz import activations, losses, optimizers
-from trasluz.explain import Derivation
-from trasluz.explain.plain import plain
+from trasluz.base.messages import enumerated, language, problem, say, suggest
+from trasluz.base.naming import snake
+from trasluz.explain.derivation import Derivation
 from trasluz.explain.reading import Reading
-from trasluz.layers import Dense, Input
-from trasluz.messages import enumerated, language, problem, say, suggest
-from trasluz.model import Sequential
-from trasluz.registry import Registry
-from trasluz.state import snake
+from trasluz.layers.core import Dense
+from trasluz.models.sequential import Sequential
+from trasluz.pages.text import plain
+from trasluz.state.registry import Registry
+from trasluz.state.symbolic import Input
 from trasluz.worksheets.sheet import (
     ASKED,
     Entry,
@@ -277,7 +278,7 @@ def of_rows(
     Raises:
         UserError: the network is too large for paper, or there are fewer steps than blanks.
     """
-    from trasluz.saving import describe, restore
+    from trasluz.saving.models import describe, restore
 
     arrays, document = describe(model)
     if (count := model.count_params()) > MOST_STEPS:

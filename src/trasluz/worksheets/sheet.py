@@ -15,15 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz import saving
-from trasluz.examples import network  # noqa: F401 (files may hold its layer)
-from trasluz.explain import Derivation, diagram
-from trasluz.explain.chain import named_in
-from trasluz.explain.derivation import STAGES
+from trasluz.base.files import write_atomically
+from trasluz.base.messages import problem, say, speaking, suggest
+from trasluz.drawing import network as diagram
+from trasluz.examples import course_network as network  # noqa: F401 (files may hold its layer)
+from trasluz.explain.definitions import named_in
+from trasluz.explain.derivation import Derivation
 from trasluz.explain.names import scheme
 from trasluz.explain.reading import Reading
-from trasluz.files import write_atomically
-from trasluz.messages import problem, say, speaking, suggest
-from trasluz.typeset import number
+from trasluz.explain.steps import STAGES
+from trasluz.typeset.symbols import number
 
 Entry = tuple[str, tuple[int, ...]]
 
@@ -335,7 +336,7 @@ class Sheet:
             UserError: the format is not known, its extra is not installed, or a file cannot be
                 written.
         """
-        from trasluz.worksheets import pages
+        from trasluz.worksheets import document as pages
 
         files = {f"{self.name}.json": dump(self.as_dict()), **pages.student(self, form)}
         return [write_atomically(Path(folder) / name, made) for name, made in files.items()]

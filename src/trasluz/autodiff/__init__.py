@@ -1,0 +1,1 @@
+"""The heart: arrays, the tape, the table of rules, recurrence, keys."""

@@ -1,0 +1,1 @@
+"""What every part uses: trees, files, messages, names."""

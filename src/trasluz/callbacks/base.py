@@ -1,0 +1,138 @@
+"""What happens between steps: looking, saving, stopping.
+
+A callback hears when epochs and batches begin and end, and may look at and change the model
+through `self.model`. Every callback hears every epoch; hooks for batches cost something only
+where a callback has them, and their logs are worked out only for one that listens right now.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Logs = dict[str, Any]
+
+BATCH_HOOKS = (
+    "on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end",
+    "on_test_batch_begin", "on_test_batch_end", "on_predict_batch_begin", "on_predict_batch_end",
+)  # fmt: skip
+
+
+class Callback:
+    """Hears what training does: override the hooks of interest.
+
+    Attributes:
+        model: the model being trained; `model.stop_training = True` ends training.
+        params: a dict with `verbose`, `epochs` and `steps`.
+        writes: whether its hooks write files; of several processes only the first calls them.
+
+    >>> class Print(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(epoch, logs["loss"])
+    >>> CallbackList([Print()]).on_epoch_end(0, {"loss": 0.5})
+    0 0.5
+    """
+
+    model: Any = None
+    params: Any = None
+    remembers: tuple[str, ...] = ()  # attributes that a checkpoint has to keep
+    writes = False
+
+    def set_model(self, model: Any) -> None:
+        """Say which model the callback belongs to."""
+        self.model = model
+
+    def set_params(self, params: Logs) -> None:
+        """Say how training was asked for."""
+        self.params = params
+
+    def hears(self, hook: str) -> bool:
+        """Whether the callback does anything at a hook for batches, under this or an older name."""
+        return overrides(self, hook) or overrides(self, hook.replace("on_train_batch", "on_batch"))
+
+    def listens(self, hook: str, batch: int) -> bool:
+        """Whether a batch is of interest; asked once before each hook that the callback hears."""
+        return True
+
+    def remembered(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give what a checkpoint has to keep of the callback: plain data, and arrays by name.
+
+        It is what `remembers` names; a list of arrays is kept as several.
+        """
+        plain: dict[str, Any] = {}
+        arrays: dict[str, Any] = {}
+        for name in self.remembers:
+            value = getattr(self, name, None)
+            if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+                arrays |= {f"{name}.{i}": a for i, a in enumerate(value)}
+            else:
+                plain[name] = value
+        return plain, arrays
+
+    def remember(self, plain: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        for name, value in plain.items():
+            setattr(self, name, value)
+        lists: dict[str, dict[int, Any]] = {}
+        for name, array in arrays.items():
+            attribute, number = name.split(".")
+            lists.setdefault(attribute, {})[int(number)] = array
+        for attribute, parts in lists.items():
+            setattr(self, attribute, [parts[i] for i in sorted(parts)])
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Training begins."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Training has ended; `logs` are those of the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """An epoch begins; the first is 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """An epoch has ended; names of what was measured on held-out data begin with `val_`."""
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """A training batch begins (older name)."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """A training batch has ended (older name)."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """A training batch begins."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """A training batch has ended; `logs` are means over the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Measuring begins."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Measuring has ended."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """A batch to measure begins."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """A batch has been measured."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Predicting begins."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Predicting has ended."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """A batch to predict begins."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """A batch has been predicted."""
+
+
+def overrides(callback: Any, hook: str) -> bool:
+    """Tell whether a callback has a hook of its own, in its class or set on the object."""
+    own = callback.__dict__.get(hook) or getattr(type(callback), hook, None)
+    return own is not None and own is not getattr(Callback, hook)

@@ -1,0 +1,166 @@
+"""The callbacks of a run, called as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from trasluz.callbacks.base import BATCH_HOOKS, Callback, Logs
+from trasluz.callbacks.progress import History, ProgbarLogger
+from trasluz.callbacks.watching import TerminateOnNaN
+from trasluz.errors import UserError
+
+
+class CallbackList(Callback):
+    """Several callbacks spoken to as one, in order; History and progress come last.
+
+    Args:
+        callbacks: a callback, or any nesting of lists of them.
+        add_history: whether to record the logs of every epoch.
+        add_progbar: whether to print progress.
+        model: the model they belong to.
+        first: whether this process is the first, or the only one, that trains the model.
+        params: what `Callback.params` holds.
+
+    Raises:
+        UserError: if something in the list is not a callback.
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        first: bool = True,
+        **params: Any,
+    ) -> None:
+        self.callbacks = [_Idle(c) if c.writes and not first else c for c in _flat(callbacks)]
+        for cls, wanted in ((History, add_history), (ProgbarLogger, add_progbar)):
+            if wanted and not any(isinstance(c, cls) for c in self.callbacks):
+                self.callbacks.append(cls())
+        self.set_params(params)
+        if model is not None:
+            self.set_model(model)
+
+    def set_model(self, model: Any) -> None:
+        """Say which model the callbacks belong to."""
+        self.model = model
+        for c in self.callbacks:
+            if isinstance(c, History):
+                model.history = c
+            c.set_model(model)
+
+    def set_params(self, params: Logs) -> None:
+        """Say how training was asked for."""
+        self.params = params
+        for c in self.callbacks:
+            c.set_params(params)
+        self._hearers = {hook: [c for c in self.callbacks if c.hears(hook)] for hook in BATCH_HOOKS}
+
+    @property
+    def wants_every_batch(self) -> bool:
+        """Whether any has a hook for batches that cannot do with hearing a few of them.
+
+        The progress line can, and `TerminateOnNaN`, since a run itself stops at such a batch.
+        """
+        modest = (ProgbarLogger, TerminateOnNaN)
+        return any(not isinstance(c, modest) for cs in self._hearers.values() for c in cs)
+
+    def _batch(self, hook: str, batch: int, logs: Any) -> None:
+        """Speak to those who listen; `logs` may be a function that works them out."""
+        hearers = [c for c in self._hearers[hook] if c.listens(hook, batch)]
+        if hearers and callable(logs):
+            logs = logs()
+        for c in hearers:
+            getattr(c, hook)(batch, logs)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Training begins."""
+        for c in self.callbacks:
+            c.on_train_begin(logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Training has ended."""
+        for c in self.callbacks:
+            c.on_train_end(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """An epoch begins."""
+        for c in self.callbacks:
+            c.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """An epoch has ended; what a callback adds to the logs, those after it see."""
+        logs = dict(logs or {})
+        for c in self.callbacks:
+            c.on_epoch_end(epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A training batch begins."""
+        self._batch("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """A training batch has ended."""
+        self._batch("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Measuring begins."""
+        for c in self.callbacks:
+            c.on_test_begin(logs)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Measuring has ended."""
+        for c in self.callbacks:
+            c.on_test_end(logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A batch to measure begins."""
+        self._batch("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """A batch has been measured."""
+        self._batch("on_test_batch_end", batch, logs)
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Predicting begins."""
+        for c in self.callbacks:
+            c.on_predict_begin(logs)
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Predicting has ended."""
+        for c in self.callbacks:
+            c.on_predict_end(logs)
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A batch to predict begins."""
+        self._batch("on_predict_batch_begin", batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """A batch has been predicted."""
+        self._batch("on_predict_batch_end", batch, logs)
+
+
+class _Idle(Callback):
+    """Stands for one that writes files in another process, and hears of the same batches.
+
+    Args:
+        other: the callback.
+    """
+
+    def __init__(self, other: Callback) -> None:
+        self.hears, self.listens = other.hears, other.listens  # type: ignore[method-assign]
+
+
+def _flat(callbacks: Any) -> Iterable[Any]:
+    if callbacks is None:
+        return
+    if isinstance(callbacks, (list, tuple)):
+        for one in callbacks:
+            yield from _flat(one)
+    elif isinstance(callbacks, Callback):
+        yield callbacks
+    else:
+        raise UserError(
+            f"{callbacks!r} is not a callback", mend="give instances of classes made from Callback"
+        )

@@ -1,0 +1,201 @@
+"""`trasluz sweep --trials`: a search for the best settings, which others may work on too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trasluz.base.files import make_folder, write_atomically
+from trasluz.base.messages import say
+from trasluz.cli.options import Span
+from trasluz.cli.output import Face, number
+from trasluz.cli.report import show_measures
+from trasluz.cli.sweep import FIGURE, Plan, cell, csv_text, label, save, tell_best
+from trasluz.cli.train import command, introduce, say_what_next
+from trasluz.families.tabular import Settings, early_stopping, fingerprint
+
+if TYPE_CHECKING:
+    from trasluz.studies.search import Search
+
+TRIALS, STUDY = "trials.csv", "study.db"
+
+_PATIENCE = 20
+_LINEAR = ("dropout",)
+_FREE = ("data", "delimiter", "encoding", "engine")  # may differ between those who work together
+_SHOWN = 10  # lines of a printed table
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a search is asked to do."""
+
+    trials: int
+    storage: str | None = None
+    study: str | None = None
+    patience: int | None = None
+    heartbeat: int = 30
+
+
+def find_best(plan: Plan, wish: Wish, out: str | None, face: Face) -> None:
+    """Search, train the best again, and say what was found.
+
+    Raises:
+        UserError: the settings, the storage or the folder do not allow it.
+    """
+    from trasluz.cli.progress import Bar
+    from trasluz.studies.search import search
+
+    folder = Path(out or f"runs/{plan.name}-search")
+    base = replace(plan.base, patience=_PATIENCE if wish.patience is None else wish.patience)
+    introduce(plan.ready, face)
+    make_folder(folder)
+    stopping = early_stopping(base, "validation" in plan.parts)
+    bar, began = Bar(face, say("progress-trials"), wish.trials), time.perf_counter()
+
+    def tell(found: Search) -> None:
+        bar.move(found.done, _news(found))
+
+    bar.start()
+    try:
+        found = search(
+            plan.build, **plan.data, space=space(plan.axes), trials=wish.trials,
+            storage=wish.storage or f"sqlite:///{folder / STUDY}", study=wish.study or plan.name,
+            epochs=base.epochs, batch_size=base.batch_size, seed=base.seed,
+            callbacks=[stopping] if stopping else [], monitor=plan.monitor,
+            heartbeat=wish.heartbeat, about=_about(plan, base), progress=tell,
+        )  # fmt: skip
+    finally:
+        bar.stop()
+    try:
+        _tell_found(plan, base, found, time.perf_counter() - began, folder, face)
+    finally:
+        found.release()
+
+
+def _tell_found(
+    plan: Plan, base: Settings, found: Search, seconds: float, folder: Path, face: Face
+) -> None:
+    """Train the best again, write the files, and say what was found."""
+    if found.interrupted:
+        raise KeyboardInterrupt(say("search-interrupted", done=found.done, trials=found.trials))
+    best, rows = found.best, _rows(found)
+    model = found.model(best)
+    measures, report = plan.report(model, seconds)
+    report |= {
+        "settings": asdict(base),
+        "study": found.study.study_name,
+        "trials": found.trials,
+        "pruned": sum(row["state"] == "pruned" for row in rows),
+        "monitor": found.monitor,
+        "best": {"trial": best.number, found.monitor: best.value, **found.settings(best)},
+        "importances": found.importances(),
+    }
+    write_atomically(folder / TRIALS, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
+    write_atomically(folder / FIGURE, _figure(plan, found, rows))
+    save(plan, model, report, folder)
+    _show(plan, found, rows, face)
+    tell_best(plan, found.settings(best), face)
+    show_measures(plan.ready.preparation, measures, face)
+    face.tell(say("search-written", folder=str(folder)))
+    chosen = plan.settled(best.params)
+    say_what_next(folder, base.data, command(replace(chosen, patience=base.patience)), face)
+    face.document({**report, "folder": str(folder)})
+
+
+def space(axes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a search chooses from: lists as they are, spans as Optuna's distributions."""
+    from trasluz.studies.search import distribution
+
+    return {
+        name: distribution(*values, log=name not in _LINEAR) if isinstance(values, Span) else values
+        for name, values in axes.items()
+    }
+
+
+def _about(plan: Plan, base: Any) -> dict[str, Any]:
+    """List what has to be the same for all who work on the study."""
+    rest = {name: value for name, value in asdict(base).items() if name not in (*_FREE, *plan.axes)}
+    return {**rest, "rows": fingerprint(plan.table)}
+
+
+def _news(found: Search) -> str:
+    """Say the best so far, and whom it waits for."""
+    news, best = [], found.leading
+    if best is not None:
+        news.append(say("search-best-so-far", value=number(best.value), trial=best.number))
+    if found.waiting:
+        news.append(say("search-waiting", trials=found.waiting))
+    return ", ".join(news)
+
+
+def _rows(found: Search) -> list[dict[str, Any]]:
+    """List the trials in order, a row each."""
+    rows = []
+    for trial in found.standing():
+        state = "diverged" if "diverged" in trial.user_attrs else trial.state.name.lower()
+        drawn = {name: trial.params.get(name) for name in found.space}
+        took = trial.duration.total_seconds() if trial.duration else None
+        value = trial.value if state == "complete" else None
+        rows.append(
+            {"trial": trial.number, "state": state, found.monitor: value, **drawn,
+             "seed": found.settings(trial)["seed"], "seconds": took,
+             "process": trial.user_attrs.get("process")}
+        )  # fmt: skip
+    return rows
+
+
+def _figure(plan: Plan, found: Search, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Draw how the search went."""
+    from trasluz.drawing.searches import searched
+
+    rows = [row for row in rows if all(row[name] is not None for name in found.space)]
+    shares = found.importances()
+    names = sorted(found.space, key=lambda name: -shares.get(name, 0.0))
+    slices = [_slice(name, plan.axes[name], rows, shares.get(name)) for name in names]
+    title = f"{plan.table.name}: {', '.join(plan.ready.preparation.targets)}"
+    reached = [row[found.monitor] for row in rows]
+    return searched(reached, slices, found.monitor, found.greater, title)
+
+
+def _slice(name: str, axis: Any, rows: Sequence[Mapping[str, Any]], share: float | None) -> Any:
+    """Gather the values of one setting for the figure."""
+    from trasluz.drawing.searches import Slice
+
+    values = [row[name] for row in rows]
+    if isinstance(axis, Span):
+        return Slice(label(name), values, log=name not in _LINEAR, share=share)
+    choices = [cell(value) for value in axis]
+    return Slice(label(name), [axis.index(value) for value in values], choices, share=share)
+
+
+def _show(plan: Plan, found: Search, rows: Sequence[Mapping[str, Any]], face: Face) -> None:
+    """Print the best trials, and how many were given up."""
+    ended = [row for row in rows if row[found.monitor] is not None]
+    ended.sort(key=lambda row: row[found.monitor], reverse=found.greater)
+    face.table(
+        say("search-title"),
+        [say("search-trial"), *map(label, plan.axes), found.monitor],
+        [
+            [
+                str(row["trial"]),
+                *(cell(row[name]) for name in plan.axes),
+                number(row[found.monitor]),
+            ]
+            for row in ended[:_SHOWN]
+        ],
+    )
+    states = [row["state"] for row in rows]
+    face.note(
+        [
+            say(
+                "search-count",
+                complete=states.count("complete"),
+                pruned=states.count("pruned"),
+                diverged=states.count("diverged"),
+                lost=states.count("fail"),
+            )
+        ]
+    )

@@ -1,0 +1,297 @@
+"""`trasluz train`: from a table to a model file, with all that is worth knowing about it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trasluz import distribution
+from trasluz.base.files import write_atomically
+from trasluz.base.messages import enumerated, problem, say
+from trasluz.cli.checkpoint import Checkpoint, alone_in
+from trasluz.cli.output import Face, json_text, number
+from trasluz.cli.report import measure, show_measures
+from trasluz.families.tabular import (
+    Part,
+    Settings,
+    arrays,
+    early_stopping,
+    fingerprint,
+    network,
+    prepared,
+)
+from trasluz.tables.preparation import Preparation, Prepared
+from trasluz.tables.reading import Table
+from trasluz.tables.split import PARTS
+
+MODEL, CHECKPOINT, SETTINGS = "model.trasluz", "checkpoint.trasluz", "settings.json"
+REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
+
+_SAMPLES = 5
+_MAY_CHANGE = frozenset(["epochs", "patience", "engine", "devices", "distributed", "data"])
+
+
+def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face) -> None:
+    """Train, measure, write the files, and say what was found.
+
+    Of several processes that train together, the first does all but the training.
+
+    Raises:
+        UserError: the table, a setting or the folder does not allow it.
+        LostProcess: another process that trains with this one is gone.
+    """
+    from trasluz.utils import set_random_seed
+
+    if settings.engine == "numpy" and (settings.distributed or settings.devices is not None):
+        raise problem("devices-numpy", "--engine")
+    if settings.distributed:
+        distribution.initialize()
+    first = distribution.process_index() == 0
+    face = face if first else Face(quiet=True)
+    table, ready = prepared(settings)
+    preparation = ready.preparation
+    folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
+    introduce(ready, face)
+    parts = arrays(ready, settings)
+    set_random_seed(settings.seed)
+    model = network(preparation, parts["train"].x.shape[1], settings)
+    if resume and not all((folder / name).exists() for name in (CHECKPOINT, SETTINGS)):
+        raise problem("resume-nothing", str(folder))
+    if not first:
+        _fit(model, parts, settings, folder, resume, face)
+        return
+    with alone_in(folder):
+        _agree_on_settings(settings, table, folder, resume)
+        start = time.perf_counter()
+        history = _fit(model, parts, settings, folder, resume, face)
+        seconds = time.perf_counter() - start
+        measures = {
+            name: measure(preparation, part.truths, model.predict(part.x))
+            for name, part in parts.items()
+        }
+        report = _report(ready, settings, model, history, measures, seconds)
+        _write(model, preparation, history, report, folder, table.name)
+    show_measures(preparation, measures, face)
+    _show_samples(model, ready, parts, face)
+    _say_what_next(folder, settings, face)
+    face.document({**report, "folder": str(folder)})
+
+
+def introduce(ready: Prepared, face: Face) -> None:
+    """Say what was found out about the table."""
+    preparation = ready.preparation
+    face.note(ready.notes)
+    face.tell(
+        say(
+            "introduce-task",
+            targets=enumerated(preparation.targets),
+            task=say(f"task-{preparation.task}"),
+            columns=len(preparation.columns),
+            inputs=len(preparation.features),
+        ),
+        style="bold",
+    )
+    if preparation.classes:
+        face.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
+    rows = {name: ready.parts[name].frame.height for name in PARTS if name in ready.parts}
+    face.tell(", ".join(f"{say(f'part-{name}')} {count}" for name, count in rows.items()))
+
+
+def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: bool) -> None:
+    """Write the settings down, or find that those of the interrupted run are the same."""
+    now = {**json.loads(json.dumps(asdict(settings))), "rows": fingerprint(table)}
+    file = folder / SETTINGS
+    if resume:
+        before = json.loads(file.read_bytes())
+        for name, value in now.items():
+            if name not in _MAY_CHANGE and before.get(name) != value:
+                option = name.replace("_", "-")
+                was = str(before.get(name))
+                raise problem("resume-differs", str(folder), option=option, was=was, now=str(value))
+        done = Checkpoint(folder / CHECKPOINT, None).begun()
+        if done > settings.epochs:
+            raise problem("resume-fewer", str(folder), done=done, epochs=settings.epochs)
+    else:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    write_atomically(file, json_text(now).encode())
+
+
+def _fit(
+    model: Any,
+    parts: Mapping[str, Part],
+    settings: Settings,
+    folder: Path,
+    resume: bool,
+    face: Face,
+) -> dict[str, list[float]]:
+    """Run the epochs; ctrl-C leaves a checkpoint and says how to go on from it."""
+    from trasluz.cli.progress import Progress
+
+    held_out = parts.get("validation")
+    stopping = early_stopping(settings, held_out is not None)
+    checkpoint = Checkpoint(folder / CHECKPOINT, stopping)
+    begun = checkpoint.begun() if resume else 0
+    progress = Progress(face, begun, settings.epochs)
+    try:
+        distribution.meet()  # the first has put the folder in order by then
+        history = model.fit(
+            parts["train"].x,
+            parts["train"].y,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            initial_epoch=begun,
+            validation_data=(held_out.x, held_out.y) if held_out else None,
+            callbacks=[*([stopping] if stopping else []), checkpoint, progress],
+            verbose=0,
+            devices="all" if settings.distributed else settings.devices,
+        )
+    except KeyboardInterrupt:
+        if not checkpoint.path.exists():
+            raise
+        going_on = command(settings, "--out", str(folder), "--resume")
+        news = f"{say('interrupted-saved')} {going_on}"
+        raise KeyboardInterrupt(news) from None
+    except distribution.LostProcess as error:
+        more = ["--resume"] if checkpoint.path.exists() else []
+        go_on = command(settings, "--out", str(folder), *more)
+        told = problem(
+            "process-lost",
+            error.where,
+            number=error.number,
+            total=error.total,
+            epoch=error.epoch,
+            command=go_on,
+        )
+        raise distribution.LostProcess(told.what, told.where, told.mend) from error
+    finally:
+        progress.stop()
+    if stopping and stopping.stopped_epoch:
+        epochs, best = stopping.stopped_epoch + 1, stopping.best_epoch + 1
+        face.tell(say("stopped-early", epochs=epochs, patience=settings.patience, best=best))
+    return {name: [float(v) for v in values] for name, values in history.history.items()}
+
+
+def command(settings: Settings, *more: str) -> str:
+    """Spell the command line of a training with these settings."""
+    words = [program(), "train", settings.data]
+    plain = asdict(Settings(settings.data))
+    for name, value in asdict(settings).items():
+        if name == "data" or value == plain[name]:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    return shlex.join([*words, *more])
+
+
+def program() -> str:
+    """Spell the program so that it can be typed: by its path where PATH does not lead to it."""
+    called = Path(sys.argv[0])
+    return str(called) if called.stem == "trasluz" and not shutil.which("trasluz") else "trasluz"
+
+
+def _report(
+    ready: Prepared,
+    settings: Settings,
+    model: Any,
+    history: Mapping[str, Sequence[float]],
+    measures: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    preparation = ready.preparation
+    return {
+        "settings": asdict(settings),
+        "task": str(preparation.task),
+        "targets": list(preparation.targets),
+        "classes": list(preparation.classes),
+        "features": list(preparation.features),
+        "rows": {name: part.frame.height for name, part in ready.parts.items()},
+        "parameters": model.count_params(),
+        "epochs": len(history["loss"]),
+        "seconds": round(seconds, 3),
+        "parts": measures,
+        "notes": list(ready.notes),
+    }
+
+
+def _write(
+    model: Any,
+    preparation: Preparation,
+    history: Mapping[str, Sequence[float]],
+    report: Mapping[str, Any],
+    folder: Path,
+    title: str,
+) -> None:
+    from trasluz.drawing.curves import learning_curve
+    from trasluz.saving.models import save_model
+
+    save_model(model, folder / MODEL, extras=preparation.dump())
+    write_atomically(folder / HISTORY, _history_csv(history).encode())
+    write_atomically(folder / CURVE, learning_curve(history, title=title))
+    write_atomically(folder / REPORT, json_text(report).encode())
+
+
+def _history_csv(history: Mapping[str, Sequence[float]]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["epoch", *history])
+    rows.writerows(
+        [epoch, *values]
+        for epoch, values in enumerate(zip(*history.values(), strict=True), start=1)
+    )
+    return text.getvalue()
+
+
+def _show_samples(model: Any, ready: Prepared, parts: Mapping[str, Part], face: Face) -> None:
+    """Show predictions of a few rows, of the part furthest from the training."""
+    preparation = ready.preparation
+    name = next(part for part in reversed(PARTS) if part in parts)
+    height = len(parts[name].x)
+    chosen = np.linspace(0, height - 1, min(_SAMPLES, height)).astype(int)
+    outputs = model.predict(parts[name].x[chosen])
+    truths = ready.parts[name].frame.select(preparation.targets)[chosen]
+    predicted = preparation.predictions(outputs)
+    header = [*preparation.targets, *(say("samples-predicted", target=t) for t in truths.columns)]
+    rows = [
+        [_cell(value) for value in (*truth, *guess[: len(preparation.targets)])]
+        for truth, guess in zip(truths.rows(), predicted.rows(), strict=True)
+    ]
+    if preparation.classes:
+        header.append(say("samples-probability"))
+        sure = preparation.probabilities(outputs).max(axis=1)
+        rows = [[*row, number(float(share))] for row, share in zip(rows, sure, strict=True)]
+    face.table(say("samples-title", part=say(f"part-{name}")), header, rows)
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _say_what_next(folder: Path, settings: Settings, face: Face) -> None:
+    face.tell(say("written", folder=str(folder)))
+    say_what_next(folder, settings.data, f"{shlex.quote(program())} train --help", face)
+
+
+def say_what_next(folder: Path, data: str, last: str, face: Face) -> None:
+    """Say what can be done with the model in a folder, and one thing more."""
+    face.tell(say("what-next"), style="bold")
+    table, place = shlex.quote(data), shlex.quote(str(folder))
+    for words in (
+        f"predict {place} {table} --out predictions.csv",
+        f"evaluate {place} {table}",
+        f"summary {place}",
+    ):
+        face.tell(f"  {shlex.quote(program())} {words}")
+    face.tell(f"  {last}")
+    face.note([say("what-next-rows", data=data)])

@@ -1,0 +1,153 @@
+"""`trasluz evaluate`, `predict`, `summary` and `datasets`: what is done with what was trained."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trasluz import datasets
+from trasluz.base.files import write_atomically
+from trasluz.base.messages import enumerated, problem, say
+from trasluz.cli.output import Face
+from trasluz.cli.report import measure, show_measures
+from trasluz.cli.train import MODEL
+from trasluz.tables.preparation import Preparation
+from trasluz.tables.reading import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_ENDINGS = (".csv", ".tsv", ".parquet")
+
+
+def open_model(place: str) -> tuple[Any, Preparation]:
+    """Read a model and its preparation from a file, or from the folder of a training.
+
+    Raises:
+        UserError: there is none, the file is not whole, or it was not trained on a table.
+    """
+    from trasluz.saving.models import load_extras, load_model
+
+    path = model_file(place)
+    model = load_model(path)
+    return model, Preparation.load(load_extras(path), str(path))
+
+
+def model_file(place: str) -> Path:
+    """Give the file of a model, which may be named by the folder of its training."""
+    path = Path(place)
+    return path / MODEL if path.is_dir() else path
+
+
+def evaluate_on_table(place: str, table: Table, face: Face) -> None:
+    """Measure a model on the rows of a table that have the targets.
+
+    Raises:
+        UserError: the table lacks a column, or holds what the training never met.
+    """
+    model, preparation = open_model(place)
+    unreadable = preparation.unreadable(table)
+    table, notes = preparation.labelled(table)
+    face.note([*table.notes, *notes, *unreadable])
+    outputs = model.predict(preparation.transform(table))
+    measures = {"all": measure(preparation, preparation.truths(table), outputs)}
+    show_measures(preparation, measures, face)
+    face.document({"model": place, "data": table.source, **measures["all"]})
+
+
+def predict_table(place: str, table: Table, out: str | None, face: Face) -> None:
+    """Write the rows of a table with their predictions, as CSV or Parquet, or on standard output.
+
+    Raises:
+        UserError: the table lacks a column, one cannot be read, or the file cannot be written.
+    """
+    _check_out(out, place, table)
+    model, preparation = open_model(place)
+    face.note(preparation.unreadable(table))
+    predictions = preparation.predictions(model.predict(preparation.transform(table)))
+    kept = table.frame.drop([n for n in predictions.columns if n in table.frame.columns])
+    frame = kept.hstack(predictions)
+    if out:
+        path = write_atomically(out, _file_of(frame, out))
+        face.tell(say("predicted", rows=frame.height, file=str(path)))
+        face.document({"rows": frame.height, "file": str(path)})
+    elif face.json:
+        face.document({"rows": frame.height, "predictions": predictions.to_dicts()})
+    else:
+        sys.stdout.write(frame.write_csv())
+
+
+def _check_out(out: str | None, place: str, table: Table) -> None:
+    """Refuse a file whose ending says no format, and files that are read."""
+    if not out:
+        return
+    path = Path(out)
+    if path.exists() and model_file(place).exists() and path.samefile(model_file(place)):
+        raise problem("out-is-model", out)
+    if path.exists() and Path(table.source).exists() and path.samefile(table.source):
+        raise problem("out-is-data", out)
+    if path.suffix.lower() not in _ENDINGS:
+        raise problem("out-ending", out, ending=path.suffix or path.name)
+
+
+def _file_of(frame: pl.DataFrame, name: str) -> bytes:
+    if Path(name).suffix.lower() == ".parquet":
+        file = io.BytesIO()
+        frame.write_parquet(file)
+        return file.getvalue()
+    separator = "\t" if Path(name).suffix.lower() == ".tsv" else ","
+    return frame.write_csv(separator=separator).encode()
+
+
+def summarise(place: str, face: Face) -> None:
+    """Show the layers of a model, and what it reads and predicts.
+
+    Raises:
+        UserError: there is no whole model file there.
+    """
+    model, preparation = open_model(place)
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    face.tell("\n".join(lines))
+    about = preparation.describe()
+    face.tell(say("summary-reads", columns=enumerated(preparation.columns)))
+    face.tell(
+        say(
+            "summary-predicts",
+            targets=enumerated(preparation.targets),
+            task=say(f"task-{preparation.task}"),
+        )
+    )
+    if preparation.classes:
+        face.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
+    face.document({"parameters": model.count_params(), "preparation": about})
+
+
+def list_datasets(face: Face) -> None:
+    """List the tables that come along, with the targets they are trained on by default."""
+    found: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "rows": dataset.rows,
+            "columns": dataset.columns,
+            "targets": list(dataset.targets),
+            "task": dataset.task,
+            "source": dataset.source,
+            "about": say(f"dataset-{name.replace('_', '-')}"),
+        }
+        for name, dataset in sorted(datasets.DATASETS.items())
+    ]
+    for one in found:
+        facts = say(
+            "dataset-facts",
+            rows=one["rows"],
+            columns=one["columns"],
+            targets=", ".join(one["targets"]),
+            task=say(f"task-{one['task']}"),
+        )
+        face.tell(one["name"], style="bold")
+        face.tell(f"  {one['about']}\n  {facts}")
+    face.tell(say("datasets-next"))
+    face.document({"datasets": found})

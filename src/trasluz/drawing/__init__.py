@@ -1,0 +1,1 @@
+"""Pictures: curves, searches, panels of the course, networks."""

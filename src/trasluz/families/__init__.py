@@ -1,0 +1,1 @@
+"""Families of networks, ready to train on one's own data."""

@@ -1,0 +1,361 @@
+"""The base of all layers: fields are hyper-parameters, `build` declares arrays, `call` computes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+
+from trasluz import config, constraints, initializers, regularizers
+from trasluz.autodiff import random
+from trasluz.autodiff.tape import Box, Traced, note, scope
+from trasluz.base.naming import snake
+from trasluz.base.tree import leaves, tree_map
+from trasluz.errors import UserError, unknown
+from trasluz.state.binding import read, write
+from trasluz.state.context import Context, current
+from trasluz.state.holder import Holder, Param, Variable, assign_paths, handles
+from trasluz.state.registry import Configurable, Registry, plain
+from trasluz.state.symbolic import apply, example, is_symbolic, rows_of, shapes_of, symbol
+
+registry = Registry("layer", "trasluz.layers", "trasluz.models")
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+class _Fields:
+    """Makes each subclass that writes no constructor of its own a dataclass."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        maker = next(c for c in cls.__mro__ if "__init__" in c.__dict__)
+        if maker is object or "__dataclass_fields__" in maker.__dict__:
+            dataclasses.dataclass(eq=False, repr=False)(cls)
+
+
+class Layer(Holder, Configurable, _Fields):
+    """A piece of a network.
+
+    A subclass lists its hyper-parameters as fields, declares arrays in `build(input_shape)` and
+    computes in `call(inputs)` with operators and `trasluz.ops`:
+
+        class Scale(Layer):
+            start: float = 1.0
+
+            def build(self, input_shape):
+                self.factor = Param((input_shape[-1],), initializers.Constant(self.start))
+
+            def call(self, x):
+                return x * self.factor
+
+    Args:
+        name: unique among its siblings; given by the model if it is not given here.
+        trainable: whether training moves the arrays.
+        dtype: "float32", "float64" or "mixed_bfloat16"; `config.dtype_policy()` if it is not given.
+        input_shape: the shape of one input, without the batch axis (first layer of a Sequential).
+        activity_regularizer: adds a penalty on the layer's output to the loss.
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+    trainable: bool = field(default=True, kw_only=True)
+    dtype: str | None = field(default_factory=config.given_policy, kw_only=True)
+    input_shape: Any = field(default=None, kw_only=True)
+    activity_regularizer: Any = field(default=None, kw_only=True)
+
+    built: bool = field(default=False, init=False)
+    _output_shape: Any = field(default=None, init=False)
+    _built_shape: Any = field(default=None, init=False)
+    _drawn: Any = field(default=None, init=False)
+
+    supports_masking: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "build" in cls.__dict__:
+            cls.build = _drawing(cls.build)  # type: ignore[method-assign]
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("trasluz."):
+            registry.add(cls, *([cls.__name__] if cls.__name__[0] != "_" else []))
+
+    def build(self, input_shape: Any) -> None:
+        """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
+
+    def call(self, inputs: Any) -> Any:
+        """Compute the layer; `training` and `mask` are handed in if they are in the signature."""
+        raise NotImplementedError(f"{type(self).__name__} has no call method")
+
+    def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
+        if not isinstance(inputs[0], _NUMBERS) and is_symbolic((inputs, options)):
+            return self._draw_call(inputs, training, options)
+        context = current()
+        if context is None:
+            inputs = tree_map(self._as_array, inputs)
+            context = Context(bool(training))
+            if not self.built:
+                assign_paths(self, self._path)
+        elif training is not None and bool(training) != context.training:
+            context = context.again(bool(training))
+        else:
+            return self._run(context, inputs, options)
+        with context:
+            return self._run(context, inputs, options)
+
+    def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        with scope(self.name or snake(type(self).__name__)):
+            if not self.built:
+                self._build_for(inputs)
+            if _takes_training(type(self)):  # type: ignore[arg-type]
+                options["training"] = context.training
+            try:
+                outputs = self.call(*inputs, **options)
+            except RecursionError:
+                raise UserError(
+                    "the layer calls itself without end, or layers lie in layers too deep",
+                    self.name or snake(type(self).__name__),
+                    "let no layer call itself, or one that calls it",
+                ) from None
+            for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
+                note(output, "output")
+            if self.activity_regularizer is not None:
+                self._penalise(outputs, context)
+            return outputs
+
+    def _draw_call(self, inputs: Any, training: bool | None, options: dict[str, Any]) -> Any:
+        if training is not None:
+            options = {**options, "training": training}
+        if not self.built:
+            assign_paths(self, self._path)
+        before = read(self)
+        if not self.built:
+            quiet = {k: v for k, v in options.items() if k != "training"}
+            self(*example(inputs, 0), **example(quiet, 0))
+            before = {**read(self), **before}
+        outputs = apply(self, inputs, options)
+        write(self, before)  # examples are not data: what they moved goes back
+        if self._drawn is None:
+            self._drawn = (inputs[0] if len(inputs) == 1 else list(inputs), outputs)
+        self._output_shape = shapes_of(outputs)
+        for tensor in leaves(outputs):
+            tensor.name = tensor.name or self.name
+        return outputs
+
+    def _as_array(self, x: Any) -> Any:
+        """Take in what a person hands over: lists become arrays, floats the layer's dtype."""
+        if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
+            return x
+        x = np.asarray(x)
+        return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
+
+    def _build_for(self, inputs: tuple[Any, ...]) -> None:
+        shapes = shapes_of(inputs, rows_of)
+        self.build(shapes[0] if len(inputs) == 1 else shapes)
+        self.built = True
+
+    def _penalise(self, outputs: Any, context: Context) -> None:
+        penalty = regularizers.get(self.activity_regularizer)
+        for y in leaves(outputs):
+            context.losses.append(penalty(y) / y.shape[0])
+
+    # ------------------------------------------------------------------------ for those who write
+
+    @property
+    def compute_dtype(self) -> str:
+        """The floating type the layer's arrays are made in.
+
+        Raises:
+            UserError: the dtype that was given is not a floating type.
+        """
+        given = self.dtype or config.floatx()
+        name = getattr(given, "__name__", str(given))
+        if name not in config.POLICIES:
+            raise unknown("floating type", name, config.POLICIES)
+        return config.POLICIES[name]
+
+    @property
+    def precision(self) -> str | None:
+        """What the layer's matrix products round their factors to; `None` for not at all."""
+        return "bfloat16" if self.dtype == "mixed_bfloat16" else None
+
+    def key(self, seed: int | None = None) -> Any:
+        """Give the random key of this layer in the step that is running."""
+        context = current()
+        if context is None:
+            context = Context()
+        return context.key_for(self.path, seed)
+
+    def param(self, name: str, shape: tuple[int, ...]) -> Any:
+        """Declare an array that training moves, as the layer's own fields say.
+
+        The fields `<name>_initializer`, `<name>_regularizer` and `<name>_constraint` are looked up:
+        `self.kernel = self.param("kernel", (d, self.units))`.
+        """
+        return Param(
+            shape,
+            initializers.get(getattr(self, f"{name}_initializer")),
+            regularizer=regularizers.get(getattr(self, f"{name}_regularizer")),
+            constraint=constraints.get(getattr(self, f"{name}_constraint")),
+        )
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make an array, Keras's way: `self.w = self.add_weight(shape=(3, 2))`.
+
+        In computations it stands for its array; `self.w.assign(...)` replaces that.
+        """
+        return Variable(
+            initializers.get(initializer or "glorot_uniform"),
+            shape or (),
+            dtype or self.compute_dtype,
+            trainable,
+            name,
+            regularizers.get(regularizer),
+            constraints.get(constraint),
+        )
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a term to the loss of the step that is running."""
+        context = current()
+        if context is not None:
+            context.losses.append(loss)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Tell the shape of the output by running zeros through the layer.
+
+        >>> from trasluz.layers import Dense
+        >>> Dense(5).compute_output_shape((None, 3))
+        (None, 5)
+        """
+        twin = type(self).from_config(self.get_config())
+        several = isinstance(input_shape, list)
+        inputs = [symbol(tuple(s)) for s in input_shape] if several else symbol(tuple(input_shape))
+        return shapes_of(twin(inputs))
+
+    # -------------------------------------------------------------------------- for those who look
+
+    @property
+    def losses(self) -> list[Any]:
+        """The penalties that the layer's arrays add to the loss now."""
+        return [v.regularizer(v.value) for v in handles(self) if v.regularizer is not None]
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensors that the layer was first called on."""
+        return self._first_call()[0]
+
+    @property
+    def output(self) -> Any:
+        """What the layer gave when it was first called on symbolic tensors."""
+        return self._first_call()[1]
+
+    def _first_call(self) -> Any:
+        if self._drawn is None:
+            raise UserError(
+                "the layer has not been called on symbolic tensors",
+                self.name or snake(type(self).__name__),
+                "put it into a model that begins with Input(shape)",
+            )
+        return self._drawn
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, once the layer has been called on a symbolic tensor."""
+        return self._output_shape
+
+    def count_params(self) -> int:
+        """How many numbers the arrays hold.
+
+        Raises:
+            UserError: if the layer has not seen an input yet.
+        """
+        if not self.built:
+            raise UserError(
+                "the layer has no arrays yet, its input shape is not known",
+                self.name or snake(type(self).__name__),
+                "call it on data, or build(input_shape)",
+            )
+        return super().count_params()
+
+    def get_config(self) -> dict[str, Any]:
+        """List the constructor's arguments as plain data.
+
+        A constructor of your own is taken to keep its arguments in attributes of their names.
+        """
+        full = super().get_config()
+        optional = {f.name for f in dataclasses.fields(Layer)} - {"name", "trainable"}
+        config = {k: v for k, v in full.items() if not (k in optional and v is None)}
+        parameters = inspect.signature(type(self)).parameters
+        for name in arguments_of(type(self)):
+            if name not in full and hasattr(self, name):
+                config[name] = plain(getattr(self, name))
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return config
+        return {k: v for k, v in config.items() if k in parameters}
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in dataclasses.fields(self)
+            if f.init and not _same(getattr(self, f.name), _usual(f))
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _usual(f: dataclasses.Field[Any]) -> Any:
+    """Give what a field is if nobody says otherwise: None where a policy says it."""
+    return f.default if f.default_factory is dataclasses.MISSING else None
+
+
+_NUMBERS = (Box, np.ndarray)  # what a running step hands over: no need to look any further
+
+
+def _drawing(build: Callable[..., None]) -> Callable[..., None]:
+    """Make a `build` that turns what it declares into arrays when it ends."""
+
+    @functools.wraps(build)
+    def whole(self: Layer, input_shape: Any = None) -> None:
+        context = current()
+        if context is None:
+            with Context():
+                assign_paths(self, self._path)
+                return whole(self, input_shape)
+        self._built_shape = input_shape
+        build(self, input_shape)
+        root = random.next_key() if context.root is None else context.root
+        context.root = root
+        assign_paths(self, self._path)
+        self._draw(random.fold(root, "weights"), self.compute_dtype)
+        self.built = True
+        return None
+
+    return whole
+
+
+def arguments_of(kind: Any) -> list[str]:
+    """Name the arguments of a class's constructor."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in inspect.signature(kind).parameters.values() if p.kind in named]
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (not hasattr(value, "shape") and value == default)
+
+
+def _is_numpy(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, np.generic))
+
+
+@functools.cache
+def _takes_training(kind: Any) -> bool:
+    """Tell whether a layer's call wants to know whether it is training."""
+    return "training" in inspect.signature(kind.call).parameters

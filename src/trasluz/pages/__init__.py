@@ -1,0 +1,1 @@
+"""Kinds of pages: text, LaTeX, Markdown, HTML, Typst, notebooks."""

@@ -1,0 +1,43 @@
+"""Objects for people, flat dicts for machines: the bridge between the two.
+
+A `Holder` (a layer, a model, a metric) keeps arrays as plain attributes and holders in attributes,
+lists or dicts. `read` gives all arrays as `{"dense/kernel": array}`, `bind` makes a twin of the
+object with other arrays in it (boxes, tracers), `write` puts arrays back. A pure function of
+arrays binds a twin, calls it and reads it: what happens to the twin leaves the object untouched.
+"""
+
+from trasluz.base.naming import snake, unique
+from trasluz.state.binding import Binding, Walk, bind, read, write
+from trasluz.state.context import Context, current
+from trasluz.state.holder import (
+    Buffer,
+    Holder,
+    Param,
+    Variable,
+    Weight,
+    assign_paths,
+    handles,
+    holders,
+    weights_up_to,
+)
+
+__all__ = [
+    "Binding",
+    "Buffer",
+    "Context",
+    "Holder",
+    "Param",
+    "Variable",
+    "Walk",
+    "Weight",
+    "assign_paths",
+    "bind",
+    "current",
+    "handles",
+    "holders",
+    "read",
+    "snake",
+    "unique",
+    "weights_up_to",
+    "write",
+]

@@ -1,0 +1,60 @@
+"""What layers know of the step they run in."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from trasluz.autodiff import random
+
+
+class Context:
+    """What layers know of the step they run in; `with` makes it the current one.
+
+    Args:
+        training: whether layers behave as in training (dropout, batch statistics).
+        root: the key that all randomness of the run comes from; a fresh one if it is not given.
+        step: the number of the training step.
+    """
+
+    __slots__ = ("_tokens", "calls", "losses", "root", "step", "training")
+
+    def __init__(self, training: bool = False, root: Any = None, step: Any = 0) -> None:
+        self.training, self.root, self.step = training, root, step
+        self.losses: list[Any] = []
+        self.calls: dict[str, int] = {}
+        self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
+
+    def key_for(self, path: str, seed: int | None = None) -> Any:
+        """Give a layer's key in this step, another one at each call of a shared layer.
+
+        Args:
+            path: the layer's path.
+            seed: makes the key depend on seed, step and call alone.
+        """
+        call = self.calls[path] = self.calls.get(path, -1) + 1
+        if seed is not None:
+            return random.fold(random.key(seed), self.step, call)
+        self.root = random.next_key() if self.root is None else self.root
+        return random.fold(self.root, self.step, f"{path}#{call}")
+
+    def again(self, training: bool) -> Context:
+        """The same step with another training flag."""
+        other = Context(training, self.root, self.step)
+        other.losses, other.calls = self.losses, self.calls
+        return other
+
+    def __enter__(self) -> Context:
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._tokens.pop())
+
+
+_current: ContextVar[Context | None] = ContextVar("context", default=None)
+
+
+def current() -> Context | None:
+    """Give the context of the step that is running, if one is."""
+    return _current.get()

@@ -1,0 +1,386 @@
+"""Objects that keep arrays as plain attributes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+import numpy as np
+
+from trasluz import config
+from trasluz.autodiff import ops, random
+from trasluz.autodiff.tape import Row, Traced
+from trasluz.base.naming import snake, unique
+from trasluz.base.tree import BRANCHING, leaves
+from trasluz.errors import UserError
+
+_most_numbers: ContextVar[int] = ContextVar("most_numbers", default=2**32)
+
+
+@contextmanager
+def weights_up_to(numbers: int) -> Iterator[None]:
+    """Refuse to declare a weight of more numbers than that for a while."""
+    token = _most_numbers.set(numbers)
+    try:
+        yield
+    finally:
+        _most_numbers.reset(token)
+
+
+class Param:
+    """Declares an array: `self.kernel = Param(shape, init)` in `build`, an array afterwards.
+
+    Args:
+        shape: its shape.
+        init: an initializer `(shape, dtype, key) -> array`.
+        trainable: whether the optimizer moves it; state that a layer moves itself is not.
+        regularizer: adds `regularizer(array)` to the loss.
+        constraint: replaces the array by `constraint(array)` after each update.
+        dtype: the floating type, if not the holder's own.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        init: Any,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self.shape = tuple(int(n) for n in shape)
+        if math.prod(self.shape) > _most_numbers.get():
+            raise UserError(
+                f"a weight of shape {self.shape} would hold {math.prod(self.shape):,} numbers",
+                mend=f"give fewer units: {_most_numbers.get():,} are the most here",
+            )
+        self.init, self.trainable, self.dtype = init, trainable, dtype
+        self.regularizer, self.constraint = regularizer, constraint
+
+    def draw(self, dtype: Any, key: Any) -> Any:
+        """Make the array that was declared."""
+        return self.init(self.shape, dtype=np.dtype(self.dtype or dtype), key=key)
+
+
+def Buffer(shape: tuple[int, ...], init: Any, dtype: Any = None) -> Any:  # noqa: N802
+    """Declare an array that the holder moves itself, such as a running mean."""
+    return Param(shape, init, trainable=False, dtype=dtype)
+
+
+class Holder:
+    """What keeps arrays: layers, models, metrics."""
+
+    name: str | None
+    trainable: bool = True
+    _path: str = ""
+    _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the holder's own
+    _changes: ClassVar[int] = 0  # how often an attribute of any holder became another thing
+
+    @property
+    def _specs(self) -> dict[str, Param]:
+        return self.__dict__.setdefault("_declared", {})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; an array set where a variable is goes into the variable."""
+        if name == "trainable":
+            for below in holders(self):
+                if isinstance(below, Variable):
+                    continue
+                below.__dict__["trainable"] = bool(value)  # as in Keras, it goes for all below
+        held = self.__dict__.get(name)
+        if type(held) is not Variable or type(value) is Variable or not hasattr(value, "shape"):
+            object.__setattr__(self, name, value)
+            drawn = hasattr(value, "shape") and name in self._specs
+            if not drawn and name not in self._apart:
+                Holder._changes += 1
+        else:
+            held.assign(value)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        Holder._changes += 1
+
+    def children(self) -> Iterator[Holder]:
+        """List the holders kept in attributes, in lists and dicts too; variables come first."""
+        found: list[Holder] = []
+        for name, value in dict(self.__dict__).items():  # a copy: XLA reads while NumPy trains
+            if isinstance(value, Holder):
+                found += [value] if name not in self._apart else []
+            elif isinstance(value, BRANCHING) and value and name not in self._apart:
+                found += [held for held in leaves(value) if isinstance(held, Holder)]
+        yield from sorted(found, key=_turn) if len(found) > 1 else found
+
+    @property
+    def path(self) -> str:
+        """The names from the model down to here, joined by slashes; the model's own is left out."""
+        return self._path
+
+    def _draw(self, key: Any, dtype: Any) -> None:
+        """Turn what was declared since the last call into arrays, each from a key of its own."""
+        for attribute, value in list(self.__dict__.items()):
+            if isinstance(value, Param):
+                self._specs[attribute] = value
+                path = join_path(self.path, attribute)
+                self.__dict__[attribute] = value.draw(dtype, random.fold(key, path))
+
+    # ------------------------------------------------------------------------ Keras's view of it
+
+    @property
+    def weights(self) -> list[Weight]:
+        """Handles on all arrays, holder by holder, in each those that training moves first."""
+        return handles(self)
+
+    @property
+    def trainable_weights(self) -> list[Weight]:
+        """Handles on the arrays that training moves."""
+        return [v for v in handles(self) if v.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Weight]:
+        """Handles on the arrays that training leaves alone."""
+        return [v for v in handles(self) if not v.trainable]
+
+    variables = weights
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copy all arrays, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Replace all arrays, in the order of `weights`.
+
+        Raises:
+            UserError: if number or shapes do not fit.
+        """
+        own, weights = self.weights, list(weights)
+        if len(own) != len(weights):
+            raise UserError(
+                f"{len(weights)} arrays were given, the weights are {len(own)}",
+                self.path or type(self).__name__,
+                "give as many as get_weights() returns: "
+                + ", ".join(f"{v.path} {v.shape}" for v in own),
+            )
+        for variable, value in zip(own, weights, strict=True):
+            variable.check(value)
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """How many numbers the arrays hold."""
+        return sum(math.prod(v.shape) for v in self.weights)
+
+
+def _turn(child: Holder) -> int:
+    """Put what is below a holder into Keras's order: trainable variables, others, layers."""
+    return 2 - child.spec.trainable if isinstance(child, Variable) else 3
+
+
+class Weight(Traced):
+    """A handle on one array of a holder: knows its place, and can replace it.
+
+    In computations it stands for its array.
+
+    Args:
+        holder: what keeps the array.
+        attribute: under which name.
+        frozen: whether the holder lies in one that was set not trainable.
+    """
+
+    level = math.inf  # type: ignore[assignment] # asked before any tape: hands its array over
+
+    def __init__(self, holder: Holder, attribute: str, frozen: bool = False) -> None:
+        self.holder, self.attribute, self.frozen = holder, attribute, frozen
+        self.name: str | None = attribute or holder.name or "variable"
+
+    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return row(*(a.value if isinstance(a, Weight) else a for a in args), **params)
+
+    @property
+    def path(self) -> str:
+        """Where the array is in its model."""
+        return join_path(self.holder._path, self.attribute) or self.name or "variable"
+
+    @property
+    def spec(self) -> Param:
+        """How the array was declared."""
+        return self.holder._specs[self.attribute]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves the array."""
+        return self.spec.trainable and not self.frozen
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.spec.trainable = bool(value)
+        Holder._changes += 1
+
+    @property
+    def value(self) -> Any:
+        """The array itself."""
+        return self.holder.__dict__[self.attribute]
+
+    shape = property(lambda self: tuple(self.value.shape))
+    ndim = property(lambda self: len(self.shape))
+    dtype = property(lambda self: self.value.dtype)
+    regularizer = property(lambda self: self.spec.regularizer)
+    constraint = property(lambda self: self.spec.constraint)
+
+    def numpy(self) -> np.ndarray:
+        """Copy the array."""
+        return np.array(self.value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.value, dtype=dtype)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def check(self, value: Any) -> None:
+        """Raise if a value does not have the array's shape."""
+        if np.shape(value) != self.shape:
+            raise UserError(
+                f"a value of shape {np.shape(value)} was given, the weight has {self.shape}",
+                self.path,
+                "reshape or transpose the value",
+            )
+
+    def assign(self, value: Any) -> Any:
+        """Replace the array; in a step that is differentiated or compiled too."""
+        value = value.value if isinstance(value, Weight) else value
+        if not (isinstance(value, Traced) or hasattr(value, "__array_namespace__")):
+            value = np.asarray(value, self.dtype)
+        self.check(value)
+        if value.dtype != self.dtype:
+            value = ops.astype(value, dtype=self.dtype)
+        self.holder.__dict__[self.attribute] = (
+            value.copy() if isinstance(value, np.ndarray) else value
+        )
+        return self.value
+
+    def assign_add(self, value: Any) -> Any:
+        """Add to the array."""
+        return self.assign(self.value + _plain(value, self.dtype))
+
+    def assign_sub(self, value: Any) -> Any:
+        """Take away from the array."""
+        return self.assign(self.value - _plain(value, self.dtype))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _plain(value: Any, dtype: Any) -> Any:
+    """Take in lists and numbers; what is an array, or stands for one, stays."""
+    return value if hasattr(value, "dtype") else np.asarray(value, dtype)
+
+
+class Variable(Weight, Holder):
+    """An array that is kept, and moved by `assign`: alone, or in an attribute of a layer.
+
+    Args:
+        initializer: its value, or what draws it from a shape.
+        shape: its shape, if it is to be drawn.
+        dtype: its type; `floatx()` if it is not given.
+        trainable: whether training moves it.
+        name: a name; that of the attribute it stands in if it is not given.
+        regularizer, constraint: as for `Param`.
+
+    >>> v = Variable([1.0, 2.0])
+    >>> v.assign_add([2.0, 2.0])
+    array([3., 4.], dtype=float32)
+    >>> v * 2
+    array([6., 8.], dtype=float32)
+    """
+
+    attribute = ""
+    frozen = False
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> None:
+        dtype = np.dtype(dtype or config.floatx())
+        drawn = callable(initializer)
+        shape = tuple(shape or ()) if drawn else np.shape(initializer)
+        spec = Param(shape, initializer, trainable, regularizer, constraint, dtype)
+        self.name = name
+        self._specs[""] = spec
+        self.__dict__[""] = (
+            spec.draw(dtype, random.next_key()) if drawn else np.array(initializer, dtype)
+        )
+
+    @property
+    def holder(self) -> Holder:  # type: ignore[override]
+        """Itself: a variable keeps its own array."""
+        return self
+
+
+# ---------------------------------------------------------------------------------- the bridge
+
+
+def join_path(path: str, name: str) -> str:
+    """Go on from a path; either may be empty."""
+    return f"{path}/{name}" if path and name else path or name
+
+
+def assign_paths(holder: Holder, path: str = "", seen: set[int] | None = None) -> None:
+    """Give everything below a holder its path: names of siblings are made unique."""
+    seen = set() if seen is None else seen
+    seen.add(id(holder))
+    if holder._path != path:
+        holder._path = path
+    fresh = []
+    for child in holder.children():
+        if id(child) not in seen:
+            seen.add(id(child))
+            fresh.append(child)
+    for attribute, value in dict(holder.__dict__).items():
+        if isinstance(value, Variable):
+            value.name = value.name or attribute
+    taken = {child.name for child in fresh if child.name}
+    steps: set[str] = set()  # two may have been given the same name
+    for child in fresh:
+        if not child.name:
+            child.name = unique(snake(type(child).__name__), taken)
+        assign_paths(child, join_path(path, unique(child.name, steps)), seen)
+
+
+def holders(holder: Holder, seen: set[int] | None = None) -> Iterator[Holder]:
+    """Walk a holder and all below it, each once, in order."""
+    seen = set() if seen is None else seen
+    if id(holder) in seen:
+        return
+    seen.add(id(holder))
+    yield holder
+    for child in holder.children():
+        yield from holders(child, seen)
+
+
+def handles(holder: Holder) -> list[Weight]:
+    """List handles on all arrays of a holder."""
+    frozen: set[int] = set()
+    found = []
+    for one in holders(holder):
+        if not one.trainable or id(one) in frozen:
+            frozen.update(id(h) for h in holders(one))
+        own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)
+        found += [Weight(one, attribute, id(one) in frozen) for attribute in own]
+    return found

@@ -1,0 +1,223 @@
+"""Things that can be named by a string or written into a file as a class and its fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import types
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Self
+
+import numpy as np
+
+from trasluz.autodiff.tape import Row
+from trasluz.base.naming import snake
+from trasluz.errors import UserError, unknown
+
+
+class Configurable:
+    """A dataclass that can be written down: `get_config` lists its fields, `from_config` reads.
+
+    Fields hold what the constructor was given (a string stays a string).
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """List the constructor's arguments as plain data, ready for JSON."""
+        if not dataclasses.is_dataclass(self):
+            raise UserError(
+                "the class does not say what its constructor was given",
+                type(self).__name__,
+                "make it a dataclass or give it get_config()",
+            )
+        fields = dataclasses.fields(self)  # type: ignore[unreachable]
+        return {f.name: plain(getattr(self, f.name)) for f in fields if f.init}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make an instance from what `get_config` gave.
+
+        Raises:
+            UserError: if a field is not known.
+        """
+        parameters = inspect.signature(cls).parameters
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+            for name in config:
+                if name not in parameters:
+                    raise unknown(f"argument of {cls.__name__}", name, parameters)
+        return cls(**config)
+
+
+def plain(value: Any) -> Any:
+    """Turn a field's value into plain data: numbers, strings, lists, dicts."""
+    if isinstance(value, Configurable):
+        return serialize(value)
+    if isinstance(value, types.FunctionType):
+        return value.__name__
+    if isinstance(value, Row):
+        return value.name
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (type, np.dtype)):
+        return np.dtype(value).name
+    return value
+
+
+def serialize(thing: Any) -> Any:
+    """Write a thing down as its class and fields; a function as its name."""
+    if isinstance(thing, Configurable):
+        return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    return plain(thing)
+
+
+custom: ContextVar[dict[str, Any]] = ContextVar("custom", default={})  # noqa: B039 (not changed)
+
+
+def named(tree: Any) -> Any:
+    """Replace, in what was read from a file, names of functions of your own by the functions."""
+    known = custom.get()
+    if isinstance(tree, dict):
+        return {k: v if k == "name" else named(v) for k, v in tree.items()}
+    if isinstance(tree, list):
+        return [named(v) for v in tree]
+    own = known.get(tree) if isinstance(tree, str) else None
+    return own if isinstance(own, types.FunctionType) else tree
+
+
+class Registry:
+    """The known things of one kind, by class name, snake case and other names.
+
+    Args:
+        kind: what error messages call them.
+        homes: modules that define some, by name; imported when a name is not known.
+
+    >>> colours = Registry("colour")
+    >>> colours.add(str.upper, "upper")
+    >>> colours.get("uper")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    trasluz.errors.UserError: unknown colour 'uper'. To mend it: did you mean 'upper'? ...
+    """
+
+    def __init__(self, kind: str, *homes: str) -> None:
+        self.kind, self.homes = kind, homes
+        self.known: dict[str, Any] = {}
+        self.shown: set[str] = set()
+
+    def add(self, thing: Any, *names: str) -> None:
+        """Add a class (under its name, snake case too) or a function, and other names for it."""
+        own = [thing.__name__, snake(thing.__name__)] if isinstance(thing, type) else []
+        for name in (*own, *names):
+            self.known[name] = thing
+        self.shown.update(names or own[1:])
+
+    def register(self, *names: str) -> Callable[[Any], Any]:
+        """Decorate a class or function so that its names are known."""
+
+        def keep(thing: Any) -> Any:
+            self.add(thing, *(names or ([] if isinstance(thing, type) else [thing.__name__])))
+            return thing
+
+        return keep
+
+    def find(self, name: str) -> Any:
+        """Give what a name stands for.
+
+        Raises:
+            UserError: if it is not known; the nearest name is suggested.
+        """
+        if name not in self.known:
+            for home in self.homes:
+                importlib.import_module(home)
+        if name not in self.known:
+            raise unknown(self.kind, name, self.shown)
+        return self.known[name]
+
+    def get(self, identifier: Any) -> Any:
+        """Give a thing from a name, a `{"class_name", "config"}` dict, a class, or itself."""
+        if isinstance(identifier, str):
+            found = self.find(identifier)
+            return found() if isinstance(found, type) else found
+        if isinstance(identifier, dict) and "class_name" in identifier:
+            kind, config = self.find(identifier["class_name"]), named(identifier.get("config", {}))
+            made = {k: self._activation(v) if _activates(k) else v for k, v in config.items()}
+            return kind.from_config(made)
+        if isinstance(identifier, type):
+            return identifier()
+        if identifier is None or callable(identifier) or isinstance(identifier, Configurable):
+            return identifier
+        raise UserError(
+            f"{identifier!r} does not name a {self.kind}",
+            mend=f"give a name, an object or a function; known: {', '.join(sorted(self.shown))}",
+        )
+
+    def _activation(self, value: Any) -> Any:
+        """Make the layer that stands in the place of an activation; what is none stays."""
+        known = isinstance(value, dict) and value.get("class_name") in self.known
+        return self.get(value) if known else value
+
+    def names(self) -> Iterable[str]:
+        """List the known names, each thing once."""
+        return sorted(self.shown)
+
+
+def _activates(field: str) -> bool:
+    """Tell the fields that hold an activation: a function, or a layer with fields of its own."""
+    return field.endswith("activation")
+
+
+# ---------------------------------------------------------------------------------- custom classes
+
+# The modules whose registries take things of one's own. By name: they stand above this one.
+_OPEN = (
+    "trasluz.activations", "trasluz.initializers", "trasluz.layers.base", "trasluz.losses.base",
+    "trasluz.metrics.base", "trasluz.regularizers",
+)  # fmt: skip
+
+
+def register(thing: Any) -> Any:
+    """Make a class or function of your own known to `load_model` (a decorator)."""
+    for registry in _open_registries():
+        registry.add(thing, thing.__name__)
+    return thing
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Any:
+    """Decorate as with `register`, Keras's way; files know a class by its own name alone.
+
+    Args:
+        package: has no effect.
+        name: has no effect.
+    """
+    return register
+
+
+@contextmanager
+def known(custom_objects: dict[str, Any] | None) -> Iterator[None]:
+    """Know more names for a while."""
+    registries = _open_registries()
+    before = [dict(r.known) for r in registries]
+    for registry in registries:
+        registry.known.update(custom_objects or {})
+    token = custom.set({**custom.get(), **(custom_objects or {})})
+    try:
+        yield
+    finally:
+        custom.reset(token)
+        for registry, old in zip(registries, before, strict=True):
+            registry.known = old
+
+
+custom_object_scope = known
+
+
+def _open_registries() -> list[Registry]:
+    return [importlib.import_module(name).registry for name in _OPEN]

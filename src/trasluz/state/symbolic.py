@@ -1,0 +1,142 @@
+"""Symbolic tensors: what layers are called on to draw a model before there are numbers.
+
+A symbolic tensor carries two small examples, with different sizes along the axes that are not
+known. Whatever is done to it is done to both by the real code: shapes are never computed twice,
+and an axis is unknown in the result where the two examples differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trasluz import config
+from trasluz.autodiff.tape import Row, Traced
+from trasluz.base.tree import leaves, tree_map
+from trasluz.errors import UserError
+
+_MOST_NUMBERS = 2**27
+
+Shape = tuple[int | None, ...]
+
+
+class SymbolicTensor(Traced):
+    """A tensor without numbers: a shape, a dtype, and the call that will give it its value."""
+
+    level = 0
+
+    def __init__(
+        self, examples: tuple[Any, Any], node: Node | None = None, name: str | None = None
+    ) -> None:
+        self.examples, self.node, self.name = examples, node, name
+
+    @property
+    def shape(self) -> Shape:
+        """The shape, `None` where it is not known."""
+        a, b = self.examples
+        return tuple(n if n == m else None for n, m in zip(a.shape, b.shape, strict=True))
+
+    ndim = property(lambda self: self.examples[0].ndim)
+    dtype = property(lambda self: self.examples[0].dtype)
+
+    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return apply(row, args, params)
+
+    def __bool__(self) -> bool:
+        raise UserError(
+            "a branch asks for the truth of a tensor that has no numbers yet",
+            mend="use ops.where, or put the branch into a layer's call",
+        )
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class Node:
+    """One call in the drawing of a model: a layer or a row, its arguments, its results."""
+
+    __slots__ = ("args", "kwargs", "operation", "outputs")
+
+    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.operation, self.args, self.kwargs = operation, args, kwargs
+        self.outputs: Any = None
+
+
+def example(tree: Any, which: int) -> Any:
+    """Replace the symbolic tensors of a tree by one of their examples."""
+    return tree_map(lambda x: x.examples[which] if isinstance(x, SymbolicTensor) else x, tree)
+
+
+def is_symbolic(tree: Any) -> bool:
+    """Tell whether a tree holds a symbolic tensor."""
+    return any(isinstance(x, SymbolicTensor) for x in leaves(tree))
+
+
+def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a layer or row on symbolic tensors: on both examples for real, noted as a node."""
+    node = Node(operation, args, kwargs)
+    with np.errstate(all="ignore"):  # examples are zeros: 0/0 is nobody's mistake here
+        both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
+    node.outputs = tree_map(lambda a, b: SymbolicTensor((a, b), node), *both)
+    return node.outputs
+
+
+def shapes_of(tree: Any, shape: Callable[[Any], Any] = lambda x: tuple(x.shape)) -> Any:
+    """Give the shapes of a tree of tensors: lists for lists, dicts for dicts.
+
+    >>> shapes_of([np.ones(2), {"a": np.ones((1, 3))}])
+    [(2,), {'a': (1, 3)}]
+    """
+    if isinstance(tree, dict):
+        return {name: shapes_of(branch, shape) for name, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [shapes_of(branch, shape) for branch in tree]
+    return shape(tree)
+
+
+def rows_of(x: Any) -> Shape:
+    """Give the shape of an array with any number of rows."""
+    return (None, *x.shape[1:])
+
+
+def symbol(shape: Shape, dtype: Any = "float32", name: str | None = None) -> SymbolicTensor:
+    """Make a symbolic tensor of a full shape, the batch axis included.
+
+    Raises:
+        UserError: a size is not a positive whole number, or one row holds too many numbers.
+    """
+    sizes = [n for n in shape if n is not None]
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
+        raise UserError(f"{shape} is not a shape", mend="give whole numbers, e.g. Input((28, 28))")
+    if math.prod(sizes) > _MOST_NUMBERS:
+        raise UserError(
+            f"an input of shape {shape} holds {math.prod(sizes):,} numbers a row",
+            mend=f"give smaller rows: {_MOST_NUMBERS:,} numbers are the most",
+        )
+    examples = [
+        np.zeros([other if n is None else n for n in shape], np.dtype(dtype)) for other in (2, 3)
+    ]
+    return SymbolicTensor((examples[0], examples[1]), name=name)
+
+
+def Input(  # noqa: N802 (Keras's name)
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+    batch_shape: Shape | None = None,
+) -> SymbolicTensor:
+    """Start a model: a tensor of a shape (without the batch axis) still to be given.
+
+    >>> Input((28, 28)).shape
+    (None, 28, 28)
+    """
+    if batch_shape is None:
+        if shape is None:
+            raise UserError("Input needs a shape", mend="e.g. Input((4,)) for rows of 4 numbers")
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        batch_shape = (batch_size, *shape)
+    return symbol(tuple(batch_shape), dtype or config.floatx(), name)

@@ -1,0 +1,427 @@
+"""Many trainings at once: rates, penalties, initial weights and seeds side by side in one program.
+
+What tells the members of a group apart are arrays (weights, keys, orders of rows, learning rates,
+factors of penalties), so the pure step of one training, mapped over them, trains them all. What
+changes shapes or formulas makes another group.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from trasluz import metrics
+from trasluz.autodiff import backend, random
+from trasluz.base.tree import leaves, tree_map
+from trasluz.data.arrays import Arrays, Batch
+from trasluz.data.blocks import Block, whole
+from trasluz.data.streams import is_stream
+from trasluz.errors import UserError
+from trasluz.layers.base import Layer
+from trasluz.state.binding import bind, read
+from trasluz.state.holder import holders
+from trasluz.studies.member import (
+    Member,
+    Penalty,
+    Settings,
+    choices_of,
+    combined,
+    initial_arrays,
+    named,
+    own_factors,
+    own_random_numbers,
+    penalised,
+)
+from trasluz.studies.runs import Runs
+from trasluz.training.finite import NonFiniteError, checked
+from trasluz.training.fold import folded, test_fold
+from trasluz.training.objective import State
+from trasluz.training.run import Calls, Run, _batch_size
+from trasluz.training.step import initial, test_step, train_step
+
+_GROUP_BYTES = 2**30  # members whose training takes more, as far as is known before, go in parts
+
+
+def fit_many(
+    model: Any,
+    x: Any,
+    y: Any,
+    seeds: int | Sequence[int] = 1,
+    learning_rates: Sequence[float] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    epochs: int = 1,
+    batch_size: int | None = 32,
+    validation_data: Any = None,
+    validation_split: float = 0.0,
+    sample_weight: Any = None,
+    shuffle: bool = True,
+    verbose: Any = "auto",
+    engine: str | None = None,
+    progress: Callable[[float], Any] | None = None,
+) -> Runs:
+    """Train a model with every combination of settings, each from every seed.
+
+    The member with seed s is what these lines give, up to the rounding of the floating type:
+
+        trasluz.utils.set_random_seed(s)
+        one = trasluz.models.clone_model(model)     # or build(**settings)
+        one.compile(...)                            # as the model was, with the member's rate
+        one.fit(x, y, ...)
+
+    so it has weights, orders of rows and dropout masks of its own. The random numbers of the
+    program go on afterwards as if nothing had been drawn. On XLA all members that differ in seed,
+    learning rate, `l1`, `l2` or initializers alone are one program: a step is mapped over
+    `θ ← θ − ηₖ ∇(E(θ; batchₖ) + λₖ Σw²)`, k = 1 … members. On NumPy they train one after the other.
+
+    Args:
+        model: a compiled model; or a function that gives one, and takes settings of the grid as
+            arguments; or several of either, as a list or a dict by name.
+        x: inputs, in memory.
+        y: targets.
+        seeds: how many (0, 1, …), or which.
+        learning_rates: which; the optimizer's own if not given.
+        grid: values by setting. `"l1"`, `"l2"`: factors of the penalties on kernels; those that a
+            kernel has of the same name give way. Where no kernel has a penalty, all get one.
+            `"batch_size"`, `"optimizer"`. An argument of the function that makes the model. A
+            field of layers: `"kernel_initializer"` for all that have it, `"dense/units"` for one.
+        epochs: how many passes over the rows.
+        batch_size: rows a step; `None` takes all rows at once.
+        validation_data: `(x, y)` to measure on after every epoch.
+        validation_split: the part at the end of the rows to measure on.
+        sample_weight: weight of each row in the loss.
+        shuffle: whether each epoch takes the rows in another order.
+        verbose: 0 is silent; else how far it is.
+        engine: "numpy", "xla", "auto"; that of compile if not given.
+        progress: hears, in place of what `verbose` prints, how many epochs of all trainings
+            together are done.
+
+    Returns:
+        The `Runs`: curves, tables, trained models. A member whose numbers stop being finite is
+        marked with the step and keeps its last good weights; the others go on. Ctrl-C ends
+        training early, and what was reached is given.
+
+    Raises:
+        UserError: if data or settings do not fit.
+
+    >>> from trasluz import Sequential, layers
+    >>> line = Sequential([layers.Input((1,)), layers.Dense(1)])
+    >>> line.compile("sgd", "mse", engine="numpy")
+    >>> x = np.linspace(-1, 1, 8)[:, None]
+    >>> runs = fit_many(line, x, 2 * x, seeds=2, learning_rates=[0.01, 0.3], epochs=9, verbose=0)
+    >>> runs[runs.best()].settings["learning_rate"]
+    0.3
+    >>> runs.history["loss"].shape
+    (4, 9)
+    """
+    if not isinstance(epochs, (int, np.integer)) or epochs < 1:
+        raise UserError(f"epochs has to be a whole number from 1, it is {epochs!r}", "fit_many")
+    if is_stream(x, y) or x is None or y is None:
+        raise UserError(
+            "fit_many needs inputs and targets in memory", mend="give arrays or frames x and y"
+        )
+    sources = named(model)
+    choices = choices_of(sources, seeds, learning_rates, grid or {})
+    runs = Runs(combined(sources, choices), epochs)
+    job = {
+        "x": x, "y": y, "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle,
+        "validation_data": validation_data, "validation_split": validation_split,
+        "sample_weight": sample_weight,
+    }  # fmt: skip
+    teller = _Progress(bool(verbose), len(runs) * epochs, progress)
+    groups: dict[Any, list[Member]] = {}
+    for member in runs.members:
+        groups.setdefault(member.group, []).append(member)
+    try:
+        with own_random_numbers(), np.errstate(all="ignore"):
+            for group in [_Group(ms, job, engine, teller) for ms in groups.values()]:
+                group.train()
+    except KeyboardInterrupt:
+        runs.interrupted = True
+    finally:
+        teller.end()
+    return runs
+
+
+# --------------------------------------------------------------------------------------- training
+
+
+class _Group:
+    """Members that can train in one program.
+
+    Args:
+        members: which.
+        job: the arguments of `fit`.
+        engine: which engine was asked for.
+        progress: says how far it is.
+    """
+
+    def __init__(
+        self, members: list[Member], job: Settings, engine: Any, progress: _Progress
+    ) -> None:
+        size = members[0].settings.get("batch_size", job["batch_size"])
+        self.members, self.job, self.progress = members, {**job, "batch_size": size}, progress
+        self.state: State = {}
+        self.factors: State = {}  # of penalties, as a step is given them
+        self.lead = lead = members[0].made()
+        self.data = lead._arrays(job["x"], job["y"], job["sample_weight"])
+        self.held_out = job["validation_data"]
+        if job["validation_split"] and self.held_out is None:
+            self.data, self.held_out = self.data.split(job["validation_split"])
+        self.held_out = lead._held_out(self.held_out, None)
+        if not isinstance(self.held_out, Arrays | None):
+            raise UserError("validation_data is not in memory", "fit_many", "give (x, y)")
+        self.size, self.epochs = _batch_size(size, self.data), job["epochs"]
+        self.example = self.data.rows(slice(0, 1)).x
+        self.run = Run(lead, engine)
+        self.run._prepare(self.data.sample())
+        steps = math.ceil(len(self.data) / self.size) * len(members)
+        if self.run._worth_compiling(self.data.rows(slice(0, 2)), self.size, steps * self.epochs):
+            self.run.engine = "xla"
+
+    def train(self) -> None:
+        """Train all members."""
+        if not all(self.run._folds(rows) for rows in (self.data, self.held_out) if rows):
+            for member in self.members:
+                self._alone(member)
+                self.progress.say(self.epochs)
+            return
+        if self.members[0].factors:
+            for weight in penalised(self.lead):
+                weight.spec.regularizer = Penalty(own_factors(weight), self.factors)
+        members = self.members
+        parts = math.ceil(len(members) * self._bytes() / _GROUP_BYTES)
+        for places in np.array_split(np.arange(len(members)), min(parts, len(members))):
+            self.members = [members[place] for place in places]
+            self._together()
+
+    def _bytes(self) -> int:
+        """Estimate how much memory the training of a member takes."""
+        one = initial(self.lead, self.lead.optimizer, self.lead._root)
+        state = sum(array.nbytes for array in leaves([one["params"], one["fixed"], one["slots"]]))
+        layers = [part for part in holders(self.lead) if isinstance(part, Layer)]
+        outputs = sum(_entries(layer.output_shape) for layer in layers)
+        inputs = sum(array.nbytes for array in leaves(self.example))
+        width = np.dtype(self.lead._dtype()).itemsize
+        # A state is drawn, taken up, changed, handed back and kept; an output has its sum, its
+        # value and the derivatives of both; rows have two orders, and words to sort them by.
+        return 5 * state + self.size * (4 * width * outputs + 2 * inputs) + 32 * len(self.data)
+
+    def _alone(self, member: Member) -> None:
+        """Train a member by itself."""
+        model = member.built(self.example)
+        try:
+            model.fit(**self.job, verbose=0, engine=self.run.engine)
+        except NonFiniteError:
+            member.diverged = model.optimizer.iterations + 1
+        finally:
+            logs = model.history.history if model.history else {}
+            lost = [] if member.diverged is None else [math.nan]
+            member.logs = {k: [*v, *lost] for k, v in logs.items() if np.ndim(v) == 1}
+            member.reached = {
+                "arrays": read(model), "slots": model._slots or {}, "root": model._root,
+                "step": model.optimizer.iterations, "example": self.example,
+            }  # fmt: skip
+
+    # ------------------------------------------------------------------------- in one program
+
+    def _together(self) -> None:
+        """Train all members in one program."""
+        steps, going = math.ceil(len(self.data) / self.size), True
+        self._start()
+        order = self._order(0)
+        following: list[Any] = []
+        try:
+            for epoch in range(self.epochs):
+                self.state["metrics"], batch = self.fresh, 0
+                calls = Calls(self.run, self._block(self.data, order))
+                ahead = partial(lambda n: following.append(self._order(n * steps)), epoch + 1)
+                while batch < steps and going:
+                    end = calls.end(self.kind, batch, steps)
+                    think = ahead if end == steps and epoch + 1 < self.epochs else None
+                    self.state, going = calls.take(
+                        self.kind, self._fold, self.state, batch, end, self.given, think
+                    )
+                    self.progress.say((end - batch) / steps * len(self.members))
+                    batch = end
+                self._log()
+                if not going:
+                    break
+                order = following.pop() if following else None
+            final = self.lead.optimizer.finalize(self.state["params"], self.state["slots"])
+            self.state["params"] = final
+        finally:
+            self._keep()
+
+    def _start(self) -> None:
+        """Gather the states to start from, stacked, and what every step is given."""
+        members, lead, many = self.members, self.lead, len(self.members)
+        starts: dict[Any, list[int]] = {}
+        for i, member in enumerate(members):
+            starts.setdefault(member.start, []).append(i)
+        arrays: State = {}
+        roots = np.zeros((many, 2), np.uint32)
+        for places in starts.values():
+            alike = [members[i] for i in places]
+            first = alike[0].made()
+            first._require_built(self.example)
+            drawn, roots[places] = initial_arrays(alike, first, self.example)
+            for path, array in drawn.items():
+                arrays.setdefault(path, np.empty((many, *array.shape[1:]), array.dtype))
+                arrays[path][places] = array
+        one = initial(lead, lead.optimizer, lead._root)
+        stack = lambda a: np.broadcast_to(a, (many, *np.shape(a)))  # noqa: E731
+        state = {
+            "params": {path: arrays[path] for path in one["params"]},
+            "fixed": {path: arrays[path] for path in one["fixed"]},
+            "slots": tree_map(stack, one["slots"]),
+            "step": np.zeros(many, np.int32),
+            "root": roots,
+            "going": np.ones(many, bool),
+        }
+        self.roots, dtype = roots, lead._dtype()
+        factors = {
+            name: np.array([member.factors[name] for member in members], dtype)
+            for name in members[0].factors
+        }
+        rates = None
+        if not lead.optimizer.scheduled:
+            own = lead.optimizer.learning_rate
+            rates = np.array([own if m.rate is None else m.rate for m in members], dtype)
+        engine = self.run.engine
+        self.given = backend.to_engine({"rate": rates, "factors": factors}, engine)
+        self.state = backend.to_engine(state, engine)
+        self.fresh: State = backend.to_engine(tree_map(stack, self.run.target.fresh()), engine)
+        self.kind = f"many {[*factors]} {self.job['shuffle']}"
+
+    def _block(self, data: Arrays, order: Any) -> Block:
+        """Give data as one block, where XLA computes."""
+        last = math.ceil(len(data) / self.size)
+        return self.run._placed(whole(data, self.size, order, 0, last), data)
+
+    def _order(self, begun: int) -> Any:
+        """Shuffle the rows for every member, for the epoch that begins at a step: a column each."""
+        if not self.job["shuffle"]:
+            return None
+        keys = random.fold(self.roots, "order", begun)
+        return random.permutation(keys, len(self.data)).T
+
+    def _fold(self) -> Callable[..., Any]:
+        """Make the program: steps of all members, each until its numbers are not finite."""
+        lead, shared = self.lead, self.factors
+        step = checked(train_step(lead, self.run.target, lead.optimizer))
+
+        def one(state: State, batch: Batch, given: State) -> State:
+            shared.update(given["factors"])
+            before = {k: v for k, v in state.items() if k != "going"}
+            after, fine = step(before, batch, given["rate"])
+            going = state["going"] & fine
+            where = backend.namespace(going).where
+            return {
+                **tree_map(lambda new, old: where(going, new, old), after, before),
+                "going": going,
+            }
+
+        all_of_them = backend.vmapped(one, (0, 1 if self.job["shuffle"] else None, 0))
+
+        def every(state: State, batch: Batch, given: State) -> tuple[State, Any]:
+            after = all_of_them(state, batch, given)
+            return after, after["going"].any()
+
+        return folded(every, self.size)
+
+    def _test_fold(self) -> Callable[..., Any]:
+        """Make the program that measures all members."""
+        shared, step = self.factors, test_step(self.lead, self.run.target)
+
+        def one(tracked: State, batch: Batch, given: State) -> tuple[State, Any]:
+            shared.update(given["factors"])
+            return step(tracked, batch, given["arrays"])
+
+        return test_fold(backend.vmapped(one, (0, None, 0)), self.size)
+
+    def _log(self) -> None:
+        """Write down what an epoch gave."""
+        logs = self._results(self.state["metrics"])
+        if self.held_out is not None:
+            last = math.ceil(len(self.held_out) / self.size)
+            calls = Calls(self.run, self._block(self.held_out, None))
+            kind, tracked, number = f"test {self.kind}", self.fresh, 0
+            arrays = {**self.state["params"], **self.state["fixed"]}
+            given = {"arrays": arrays, "factors": self.given["factors"]}
+            while number < last:
+                end = calls.end(kind, number, last)
+                tracked, _ = calls.take(kind, self._test_fold, tracked, number, end, given)
+                number = end
+            logs |= {f"val_{name}": values for name, values in self._results(tracked).items()}
+        going = np.asarray(self.state["going"])
+        for name, values in logs.items():
+            for member, value, goes in zip(self.members, values, going, strict=True):
+                member.logs.setdefault(name, []).append(float(value) if goes else math.nan)
+
+    def _results(self, tracked: State) -> dict[str, Any]:
+        """Work out what the trackers say: a number a member."""
+        tracked, target = backend.to_numpy(tracked), self.run.target
+        twins = bind(target.trackers, tracked).tracked
+        if all(type(metric).result is metrics.Mean.result for metric in twins):
+            return {metric.name: metric.result() for metric in twins}
+        each = [
+            target.results({path: a[i] for path, a in tracked.items()})
+            for i in range(len(self.members))
+        ]
+        return {k: [logs[k] for logs in each] for k, v in each[0].items() if np.ndim(v) == 0}
+
+    def _keep(self) -> None:
+        """Hand members what they reached."""
+        kept = ("params", "fixed", "slots", "step", "going")
+        state = backend.to_numpy({name: self.state[name] for name in kept})
+        for i, member in enumerate(self.members):
+            own = tree_map(lambda a, i=i: a[i], state)
+            member.diverged = None if own["going"] else int(own["step"]) + 1
+            member.reached = {
+                "arrays": {**own["params"], **own["fixed"]}, "slots": own["slots"],
+                "root": self.roots[i], "step": own["step"], "example": self.example,
+            }  # fmt: skip
+
+
+def _entries(shape: Any) -> int:
+    """Count the numbers a row in arrays of shapes: `(None, 3)`, or lists or dicts of such."""
+    if isinstance(shape, (dict, list)):
+        return sum(map(_entries, shape.values() if isinstance(shape, dict) else shape))
+    return math.prod(n or 1 for n in shape) if shape else 0
+
+
+class _Progress:
+    """Says on one line how far the work is, at most twice a second.
+
+    Args:
+        shown: whether to say anything.
+        whole: how many epochs there are in all members together.
+        told: hears it in place of the line.
+    """
+
+    def __init__(self, shown: bool, whole: int, told: Callable[[float], Any] | None) -> None:
+        self.shown, self.whole, self.done = shown and not told, whole, 0.0
+        self.told = told or (lambda done: None)
+        self.began = self.said = time.monotonic()
+
+    def say(self, done: float) -> None:
+        """Say that so many epochs more are done."""
+        self.done += done
+        self.told(self.done)
+        now = time.monotonic()
+        if self.shown and now - self.said > 0.5:
+            self.said = now
+            ahead = (now - self.began) * (self.whole / self.done - 1)
+            line = f"{self.done / self.whole:4.0%} of {self.whole:,} epochs, {ahead:.0f} s to go"
+            print(f"\r{line}   ", end="", flush=True)
+
+    def end(self) -> None:
+        """Say how long it took."""
+        if self.shown:
+            took = time.monotonic() - self.began
+            print(f"\r{self.done:,.0f} of {self.whole:,} epochs in {took:.1f} s" + " " * 20)

@@ -1,0 +1,68 @@
+"""Numbers that break: found, and told by layer and row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trasluz.autodiff import backend, tape
+from trasluz.base.tree import leaves
+from trasluz.data.arrays import Batch
+from trasluz.errors import UserError
+from trasluz.state.context import Context
+from trasluz.training.objective import Objective, State
+from trasluz.training.step import Bound
+
+# --------------------------------------------------------------------------- when numbers break
+
+
+class NonFiniteError(UserError):
+    """Training met a number that is not finite and stopped; the last good weights are kept."""
+
+
+def finite_sums(params: State) -> Any:
+    """Tell whether all parameters are finite numbers, by their sums."""
+    fine: Any = np.True_
+    for p in params.values():
+        fine = fine & backend.namespace(p).isfinite(p.sum())
+    return fine
+
+
+def checked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a training step that tells whether its numbers are finite, instead of the loss."""
+
+    def look(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
+        after, loss = step(state, batch, rate)
+        fine = backend.namespace(loss).isfinite(loss)
+        return after, fine & finite_sums(after["params"])
+
+    return look
+
+
+def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
+    """Say where in a step the first number appears that is not finite."""
+    context = Context(True, state["root"], state["step"])
+    book = tape.Tape()
+    boxes = {path: book.input(value) for path, value in state["params"].items()}
+    with np.errstate(all="ignore"):
+        total, _ = Bound(model, target).objective(boxes, state["fixed"], batch, context)
+        for step in book.steps:
+            if step is not None and not all_finite(step.value):
+                return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"
+        seeds = {total.index: np.ones_like(total.value)} if isinstance(total, tape.Box) else {}
+        grads = book.backward(seeds, keep=True)
+        for index in range(len(book.steps) - 1, -1, -1):
+            at = book.steps[index]
+            if at is not None and index in grads and not all_finite(grads[index]):
+                return f"first in the backward pass, in {at.scope or 'the loss'} ({at.row.name})"
+        for path, box in boxes.items():
+            if box.index in grads and not all_finite(grads[box.index]):
+                return f"first in the backward pass, in the gradient of {path}"
+    return "first in the optimizer's update"
+
+
+def all_finite(value: Any) -> bool:
+    """Tell whether a tree holds finite numbers only."""
+    return all(bool(np.isfinite(v).all()) for v in leaves(value) if np.asarray(v).dtype.kind == "f")

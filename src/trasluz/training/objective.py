@@ -1,0 +1,219 @@
+"""What training minimises and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trasluz import losses, metrics
+from trasluz.autodiff import backend
+from trasluz.errors import UserError
+from trasluz.state.binding import bind, read
+from trasluz.state.holder import Holder, assign_paths
+
+State = dict[str, Any]
+
+
+class Trackers(Holder):
+    """The metrics of a compiled model, and the mean of its loss."""
+
+    name = "trackers"
+
+    def __init__(self, tracked: list[metrics.Metric]) -> None:
+        self.tracked = tracked
+        assign_paths(self)
+
+
+class Objective:
+    """What training minimises and what it reports, for each output of a model.
+
+    Args:
+        names: the outputs' names.
+        loss: a loss, or one an output (list, or dict by name).
+        loss_weights: how much each output's loss counts.
+        given_metrics: metrics, likewise; they see no sample weights.
+        weighted_metrics: metrics that do.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        loss: Any,
+        loss_weights: Any = None,
+        given_metrics: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None:
+        self.names = list(names)
+        several = len(self.names) > 1
+        self.loss_identifiers = self._each(loss, "loss", several)
+        self.losses = [
+            None if _waits_for_shapes(one) else losses.resolve(one) for one in self.loss_identifiers
+        ]
+        weights = self._each(loss_weights, "loss_weights", several)
+        self.loss_weights = [_loss_weight(w) for w in weights]
+        self.identifiers = [
+            [(m, weighted) for m in _listed(one)]
+            for weighted, given in ((False, given_metrics), (True, weighted_metrics))
+            for one in self._each(given, "metrics", several, nested=True)
+        ]
+        n = len(self.names)
+        self.identifiers = [self.identifiers[i] + self.identifiers[n + i] for i in range(n)]
+        self.trackers: Trackers | None = None
+        self.by_output: list[list[tuple[metrics.Metric, bool]]] = []
+
+    def _each(self, given: Any, what: str, several: bool, nested: bool = False) -> list[Any]:
+        """Spread what was given over the outputs."""
+        if isinstance(given, dict) and "class_name" not in given:
+            for name in given:
+                if name not in self.names:
+                    raise UserError(
+                        f"{what} names an output {name!r}", mend=f"the outputs are {self.names}"
+                    )
+            return [given.get(name) for name in self.names]
+        if not several:
+            single = isinstance(given, (list, tuple)) and not nested
+            return [given[0] if single and len(given) == 1 else given]
+        if nested and isinstance(given, (list, tuple)) and not _is_nested(given, len(self.names)):
+            raise UserError(
+                f"{what} for {len(self.names)} outputs have to say which belong to which",
+                mend=f"give a dict by name ({', '.join(self.names)}) or a list of lists",
+            )
+        if isinstance(given, (list, tuple)):
+            if len(given) != len(self.names):
+                raise UserError(
+                    f"{what}: {len(given)} were given for {len(self.names)} outputs",
+                    mend="give one an output, None for an output without",
+                )
+            return list(given)
+        return [given] * len(self.names)
+
+    def prepare(self, y: list[Any], p: list[Any]) -> None:
+        """Choose the metrics that names like "accuracy" mean for targets of these shapes."""
+        if self.trackers is not None:
+            return
+        for i, identifier in enumerate(self.loss_identifiers):
+            if _waits_for_shapes(identifier):
+                self.losses[i] = losses.resolve(identifier, y[i].shape, p[i].shape)
+        loss_mean = metrics.Mean(name="loss")
+        self.by_output, several = [], len(self.names) > 1
+        parts: list[metrics.Metric] = []
+        if several:
+            parts = [metrics.Mean(name=f"{name}_loss") for name in self.names]
+        taken = {"loss"} | {m.name for m in parts}
+        for i, name in enumerate(self.names):
+            chosen = []
+            for identifier, weighted in self.identifiers[i]:
+                metric = metrics.resolve(identifier, y[i].shape, p[i].shape, self.losses[i])
+                label = metric.name if not several else f"{name}_{metric.name}"
+                if label in taken:
+                    if several or isinstance(identifier, str):
+                        continue
+                    n = 1
+                    while f"{label}_{n}" in taken:
+                        n += 1
+                    label = f"{label}_{n}"
+                taken.add(label)
+                metric.name = label
+                chosen.append((metric, weighted))
+            self.by_output.append(chosen)
+        chosen_metrics = [m for output in self.by_output for m, _ in output]
+        self.trackers = Trackers([loss_mean, *parts, *chosen_metrics])
+
+    def value(self, y: list[Any], p: list[Any], w: list[Any]) -> tuple[Any, list[Any]]:
+        """Add up the outputs' losses: `(total, one an output)`."""
+        parts = [
+            None if loss is None or y[i] is None else loss(y[i], p[i], sample_weight=w[i])
+            for i, loss in enumerate(self.losses)
+        ]
+        terms = [
+            part if weight == 1.0 else part * weight
+            for part, weight in zip(parts, self.loss_weights, strict=True)
+            if part is not None
+        ]
+        if not terms:
+            raise UserError(
+                "no output has both targets and a loss",
+                "compile",
+                "give compile(loss=…), and targets beside the inputs",
+            )
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total, parts
+
+    def track(
+        self, tracked: list[Any], total: Any, parts: list[Any], y: Any, p: list[Any], w: Any
+    ) -> None:
+        """Let metrics (those of `trackers`, or twins of them) see a batch."""
+        rows = p[0].shape[0]
+        metric = iter(tracked)
+        next(metric).update_state(total, sample_weight=rows)
+        if len(self.names) > 1:
+            for part in parts:
+                mean = next(metric)
+                if part is not None:
+                    mean.update_state(part, sample_weight=rows)
+        for i, output in enumerate(self.by_output):
+            for _, weighted in output:
+                one = next(metric)
+                if y[i] is not None:
+                    one.update_state(y[i], p[i], sample_weight=w[i] if weighted else None)
+
+    def results(self, arrays: State) -> dict[str, float]:
+        """Work out what the trackers say."""
+        assert self.trackers is not None
+        twin = bind(self.trackers, backend.to_numpy(arrays))
+        logs: dict[str, Any] = {}
+        for metric in twin.tracked:
+            value = metric.result()
+            if isinstance(value, dict):
+                logs |= {k: float(v) for k, v in value.items()}
+            else:
+                logs[metric.name] = float(value) if np.ndim(value) == 0 else np.asarray(value)
+        return logs
+
+    def fresh(self) -> State:
+        """The trackers' arrays before anything was seen."""
+        assert self.trackers is not None
+        for metric in self.trackers.tracked:
+            metric.reset_state()
+        return read(self.trackers)
+
+
+def _waits_for_shapes(identifier: Any) -> bool:
+    """Tell whether only the shapes say which loss a name means."""
+    return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
+
+
+def _loss_weight(given: Any) -> float:
+    try:
+        return 1.0 if given is None else float(given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{given!r} is not the weight of a loss", "compile", "e.g. 0.5") from error
+
+
+def _listed(one: Any) -> list[Any]:
+    given = one if isinstance(one, (list, tuple)) else [one]
+    return [metric for metric in given if metric is not None]
+
+
+def _is_nested(given: Sequence[Any], n: int) -> bool:
+    return len(given) == n and all(g is None or isinstance(g, (list, tuple, str)) for g in given)
+
+
+def spread(tree: Any, names: Sequence[str], what: str) -> list[Any]:
+    """List one entry an output, from a value, a list or a dict by name."""
+    if tree is None:
+        return [None] * len(names)
+    if isinstance(tree, dict):
+        for name in tree:
+            if name not in names:
+                raise UserError(f"{what} names an output {name!r}", mend=f"outputs: {list(names)}")
+        return [tree.get(name) for name in names]
+    if isinstance(tree, (list, tuple)):
+        if len(tree) != len(names):
+            raise UserError(f"{what}: {len(tree)} were given for the outputs {list(names)}")
+        return list(tree)
+    return [tree] * len(names)
