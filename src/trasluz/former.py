@@ -22,7 +22,7 @@ MOVED = {
     "explain.html": "pages.html",
     "explain.latex": "pages.latex",
     "explain.markdown": "pages.markdown",
-    "explain.pages": "explain.document typeset.formula",
+    "explain.pages": "explain.document typeset.formula base.messages",
     "explain.plain": "pages.text",
     "explain.print": "pages.typst",
     "explain.tree": "explain.definitions typeset.symbols",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,35 @@ def explain(
         if update or depth != "layer" or names != "math":
             raise problem("explain-needs-entry")
         return derive(reading, wrt, digits, lang)
+
+
+def check_gradients(
+    model: Any,
+    x: Any,
+    y: Any,
+    training: bool = False,
+    print_fn: Callable[[str], Any] | None = None,
+) -> dict[str, float]:
+    """Compare the backward pass with central differences, in double precision.
+
+    Says which parameter is the worst.
+
+    Args:
+        model: a compiled model.
+        x: the inputs of a few rows.
+        y: their targets.
+        training: whether layers behave as in training.
+        print_fn: says it; `print` unless given.
+
+    Returns:
+        For each parameter, the greatest difference over its entries (at most 20 of them,
+        evenly spread), relative to the greatest derivative; the worst first.
+    """
+    apart = Reading(model, x, y, training).differences()
+    if apart:
+        path, worst = next(iter(apart.items()))
+        (print_fn or print)(f"{path} is the worst of {len(apart)}: apart by {worst:.1e}")
+    return apart
 
 
 def _indices(at: Any) -> Place:

@@ -13,19 +13,24 @@ from trasluz import optimizers
 from trasluz.autodiff import backend, random
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
-from trasluz.data.streams import Stream, is_stream
+from trasluz.data.streams import is_stream
 from trasluz.errors import UserError, unknown
 from trasluz.layers.base import Layer
-from trasluz.models.recording import recorded
+from trasluz.models import intake
+from trasluz.models.faces import Face
+from trasluz.models.recording import is_plain, predicted
+from trasluz.models.summary import summary
+from trasluz.saving.models import load_weights, save_model, save_weights
 from trasluz.state.binding import Walk
 from trasluz.state.context import Context
-from trasluz.state.holder import assign_paths, handles
+from trasluz.state.holder import assign_paths
+from trasluz.state.registry import serialize
 from trasluz.state.symbolic import SymbolicTensor, rows_of, shapes_of, symbol
 from trasluz.training.objective import Objective, State
+from trasluz.training.run import Run
 from trasluz.training.step import NO_KEY
 
 ENGINES = ("auto", *backend.ENGINES)
-_SHAPES_KNOWN = 64  # of batches to predict
 
 
 class Model(Layer):
@@ -301,28 +306,15 @@ class Model(Layer):
             NonFiniteError: if a loss or weight stops being finite; the last good weights are kept.
             LostProcess: if one of several processes that train together is gone.
         """
-        from trasluz.training.run import Run
-
-        _check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
-        _check_counts(1, validation_freq=validation_freq)
-        _check_steps(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        intake.check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
+        intake.check_counts(1, validation_freq=validation_freq)
+        intake.check_steps(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         run = Run(self, engine, devices)
-        if is_stream(x, y):
-            if sample_weight is not None or validation_split:
-                raise UserError(
-                    "sample_weight and validation_split are for arrays, not for an iterable",
-                    "fit",
-                    "yield (x, y, weights), and give validation_data",
-                )
-            data: Any = self._stream(x, steps_per_epoch, class_weight)
-        else:
-            self._check_given(x, y)
-            data = self._arrays(x, y, sample_weight)
-            if validation_split and validation_data is None:
-                data, validation_data = data.split(validation_split)
-            if class_weight is not None:
-                data.weigh(class_weight, self._dtype())
-        held_out = self._held_out(validation_data, validation_steps)
+        split = 0.0 if validation_data is not None and not is_stream(x, y) else validation_split
+        data, aside = intake.to_train_on(
+            self, x, y, sample_weight, class_weight, steps_per_epoch, split
+        )
+        held_out = intake.to_measure_on(self, aside or validation_data, validation_steps)
         if isinstance(held_out, Arrays):
             held_out = held_out.first(validation_steps, validation_batch_size or batch_size)
         with run, run.together():
@@ -340,69 +332,18 @@ class Model(Layer):
                 steps_per_epoch=steps_per_epoch,
             )
 
-    def _check_given(self, x: Any, y: Any) -> None:
-        if x is None:
-            raise UserError("fit was given no data", mend="fit(x, y, ...)")
-        if y is None:
-            raise UserError("fit was given inputs without targets", mend="fit(x, y, ...)")
-
     def _arrays(self, x: Any, y: Any, weights: Any = None) -> Arrays:
-        data = Arrays(x, y, weights, self._dtype(), self._input_dtypes())
-        self._require_built(data.x)
-        self._check_shape(data.x)
-        return data
-
-    def _stream(self, source: Any, steps: int | None, classes: Any = None) -> Stream:
-        return Stream(source, self._dtype(), steps, self._input_dtypes(), classes)
-
-    def _input_dtypes(self) -> list[Any] | None:
-        """The types that the inputs are declared to have."""
-        return [t.dtype for t in leaves(self._input_symbols)] if self.built else None
+        return intake.arrays(self, x, y, weights)
 
     def _held_out(self, given: Any, steps: int | None) -> Any:
-        if given is None or isinstance(given, Arrays):
-            return given
-        if isinstance(given, list) and all(hasattr(part, "__array__") for part in given):
-            given = tuple(given)
-        if isinstance(given, tuple) or hasattr(given, "__array__"):
-            if not isinstance(given, tuple) or not 2 <= len(given) <= 3:
-                raise UserError(
-                    "validation_data needs inputs and targets",
-                    mend="give (x, y) or (x, y, weights)",
-                )
-            return self._arrays(*given)
-        return self._stream(given, steps)
+        return intake.to_measure_on(self, given, steps)
 
     def _dtype(self) -> str:
-        """The floating type of the model's arrays."""
-        if self.built:
-            for v in handles(self):
-                if v.dtype.kind == "f":
-                    return str(v.dtype)
-        return self.compute_dtype
+        return intake.floating_type(self)
 
     def _check_shape(self, x: Any) -> None:
-        """Say both shapes when data does not fit."""
-        if self._input_symbols is None:
-            return
-        want, have = leaves(self._input_symbols), leaves(x)
-        if len(want) != len(have):
-            raise UserError(
-                f"the model has {len(want)} inputs, {len(have)} were given", self.name or "model"
-            )
-        for tensor, array in zip(want, have, strict=True):
-            shape = tensor.shape
-            fits = len(shape) == array.ndim and all(
-                n is None or i == 0 or n == m
-                for i, (n, m) in enumerate(zip(shape, array.shape, strict=True))
-            )
-            if not fits:
-                raise UserError(
-                    f"data of shape {array.shape} was given, the model takes {shape}",
-                    tensor.name or self.name or "input",
-                    "None stands for any number of rows; check columns, or add the batch axis "
-                    "with x[None]",
-                )
+        if self._input_symbols is not None:
+            intake.check_shape(self._input_symbols, x, self.name or "")
 
     def train_on_batch(
         self,
@@ -413,17 +354,12 @@ class Model(Layer):
         return_dict: bool = False,
     ) -> Any:
         """Make one training step on a batch: the loss and metrics of it."""
-        self._check_given(x, y)
-        data = self._arrays(x, y, sample_weight)
-        if class_weight is not None:
-            data.weigh(class_weight, self._dtype())
+        data, _ = intake.to_train_on(self, x, y, sample_weight, class_weight)
         logs = self._single_run().train_one(data)
         return logs if return_dict else _unpacked(logs)
 
     def _single_run(self) -> Any:
         """Give a run for single batches: the same one as long as the model's structure stays."""
-        from trasluz.training.run import Run
-
         walk = self._walked()
         if self._single is None or self._single[0] is not walk:
             self.__dict__["_single"] = (walk, Run(self, None))
@@ -447,11 +383,9 @@ class Model(Layer):
             A list of numbers in the order of `metrics_names` (the loss alone, if it is alone), or
             a dict with `return_dict`.
         """
-        from trasluz.training.run import Run
-
-        _check_steps(steps=steps)
+        intake.check_steps(steps=steps)
         data = (
-            self._stream(x, steps)
+            intake.stream(self, x, steps)
             if is_stream(x, y)
             else self._arrays(x, y, sample_weight).first(steps, batch_size)
         )
@@ -488,15 +422,10 @@ class Model(Layer):
         Raises:
             UserError: if the data's shape does not fit; both shapes are said.
         """
-        _check_steps(steps=steps)
-        if not (verbose or steps or callbacks or devices) and self._is_plain(x, batch_size):
-            if batch_size is None or len(x) <= batch_size:
-                return self._predicted(x)
-            begins = range(0, len(x), batch_size)
-            parts = [self._predicted(x[begin : begin + batch_size]) for begin in begins]
-            return tree_map(lambda *parts: np.concatenate(parts), *parts)
-        from trasluz.training.run import Run
-
+        intake.check_steps(steps=steps)
+        plain = not (verbose or steps or callbacks or devices) and is_plain(self, x, batch_size)
+        if plain:
+            return predicted(self, x, batch_size)
         if is_stream(x, None):
             if getattr(x, "shuffle", False) is True:
                 raise UserError(
@@ -504,40 +433,11 @@ class Model(Layer):
                     "predict",
                     "give a stream with shuffle=False",
                 )
-            data: Any = self._stream(x, steps)
+            data: Any = intake.stream(self, x, steps)
         else:
             data = self._arrays(x, None).first(steps, batch_size)
         with Run(self, None, devices) as run, run.together():
             return run.predict(data, batch_size, callbacks, verbose)
-
-    def _is_plain(self, x: Any, size: Any) -> bool:
-        """Tell whether `x` is as NumPy takes it: there is nothing to prepare then."""
-        return (
-            self._engine != "xla"
-            and self.built
-            and type(x) is np.ndarray
-            and x.ndim > 0
-            and isinstance(self._input_symbols, SymbolicTensor)
-            and (x.dtype == (own := self._input_symbols.dtype) or x.dtype.kind == own.kind == "f")
-            and (size is None or (type(size) is int and size > 0))
-            and len(x) > 0
-        )
-
-    def _predicted(self, x: Any) -> Any:
-        """Compute the outputs for a batch; a shape that comes again is taken down."""
-        known, x = self._walked().recordings, x.astype(self._input_symbols.dtype, copy=False)
-        compute = known.get(x.shape)
-        if compute is None:
-            self._check_shape(x)
-            compute = self._by_layers
-            if x.shape in known:
-                known[x.shape] = recorded(self._walked(), x) or compute
-            else:
-                if len(known) == _SHAPES_KNOWN:
-                    known.clear()
-                known[x.shape] = None
-        with np.errstate(all="ignore"):
-            return compute(x)
 
     def _by_layers(self, x: Any) -> Any:
         """Compute the outputs for a batch by twins of the layers: nothing of the model moves."""
@@ -560,113 +460,28 @@ class Model(Layer):
         expand_nested: bool = False,
     ) -> None:
         """Print layers, output shapes, parameters and memory."""
-        from trasluz.models.summary import summary
-
         (print_fn or print)(summary(self, line_length, expand_nested))
 
-    def explain(
-        self,
-        x: Any,
-        y: Any,
-        wrt: str,
-        at: Any = None,
-        digits: int = 5,
-        training: bool = False,
-        update: bool = False,
-        **how: Any,
-    ) -> Any:
-        """Derive the derivative of the loss in one entry of anything, step by step.
-
-        The steps are read off the rules that compute it, in double precision; the last lines
-        compare with the backward pass and with a central difference. Networks may be of any size:
-        long sums are left out in the middle.
-
-        Args:
-            x: the inputs of one or more rows.
-            y: their targets.
-            wrt: the path of a parameter, such as "dense/kernel"; of a layer, such as "dense", for
-                what it gives, or "dense/sum" for what goes into its activation; or "x".
-            at: which entry of it, such as `(0, 1)`; None for the matrix form.
-            digits: significant digits in print.
-            training: whether layers behave as in training (dropout, batch statistics).
-            update: whether to go on to the entry's new value, as the optimizer works it out.
-            how: `depth="op"` for every row's result, `names="course"` or `"keras"`, `lang="es"`;
-                see `trasluz.explain.explain`.
-
-        Returns:
-            A `Derivation`: shows itself, and gives `.text() .latex() .html() .markdown() .json()
-            .pdf()`.
-
-        Raises:
-            UserError: for a path or an entry that does not exist or has no derivative, or where a
-                number is not finite.
-        """
-        from trasluz.explain.asking import explain
-
-        return explain(self, x, y, wrt, at, digits, training, update, **how)
-
-    def check_gradients(
-        self, x: Any, y: Any, training: bool = False, print_fn: Callable[[str], Any] | None = None
-    ) -> dict[str, float]:
-        """Compare the backward pass with central differences, in double precision.
-
-        Says which parameter is the worst.
-
-        Args:
-            x: the inputs of a few rows.
-            y: their targets.
-            training: whether layers behave as in training.
-            print_fn: says it; `print` unless given.
-
-        Returns:
-            For each parameter, the greatest difference over its entries (at most 20 of them,
-            evenly spread), relative to the greatest derivative; the worst first.
-        """
-        from trasluz.explain.reading import Reading
-
-        found = Reading(self, x, y, training).differences()
-        if found:
-            path, apart = next(iter(found.items()))
-            (print_fn or print)(f"{path} is the worst of {len(found)}: apart by {apart:.1e}")
-        return found
+    explain = Face("trasluz.explain.asking:explain")
+    check_gradients = Face("trasluz.explain.asking:check_gradients")
 
     # ------------------------------------------------------------------------------------- files
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the model to one file: weights, config, how it was compiled, optimizer state."""
-        from trasluz.saving.models import save_model
-
         save_model(self, filepath, overwrite=overwrite)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights alone."""
-        from trasluz.saving.models import save_weights
-
         save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: Any) -> None:
         """Read weights that `save_weights` or `save` wrote."""
-        from trasluz.saving.models import load_weights
-
         load_weights(self, filepath)
 
     def to_json(self, **how: Any) -> str:
         """Write the architecture as JSON."""
-        from trasluz.state.registry import serialize
-
         return json.dumps(serialize(self), **how)
-
-
-def _check_counts(least: int, **counts: Any) -> None:
-    """Say which of some counts is not a whole number, or too low."""
-    for what, number in counts.items():
-        if not isinstance(number, (int, np.integer)) or number < least:
-            raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
-
-
-def _check_steps(**steps: Any) -> None:
-    """Say which of some numbers of batches cannot be one; `None` leaves it open."""
-    _check_counts(1, **{what: number for what, number in steps.items() if number is not None})
 
 
 def _names_in(loss: Any) -> list[str]:

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import functools
 import operator
+from typing import Any
 
 import numpy as np
 
 from trasluz.autodiff.tape import Box, Step, Tape
+from trasluz.base.tree import tree_map
 from trasluz.errors import UserError
 from trasluz.state.binding import Walk
 from trasluz.state.context import Context
 from trasluz.state.holder import Holder
+from trasluz.state.symbolic import SymbolicTensor
 from trasluz.training.step import NO_KEY
+
+_SHAPES_KNOWN = 64  # of batches to predict
 
 
 class Recording:
@@ -65,6 +70,45 @@ class Recording:
         for function, arguments in self.steps:
             lines.append(function(*arguments(lines)))
         return np.array(lines[self.out])
+
+
+def is_plain(model: Any, x: Any, size: Any) -> bool:
+    """Tell whether inputs are as NumPy takes them: there is nothing to prepare then."""
+    return (
+        model._engine != "xla"
+        and model.built
+        and type(x) is np.ndarray
+        and x.ndim > 0
+        and isinstance(model._input_symbols, SymbolicTensor)
+        and (x.dtype == (own := model._input_symbols.dtype) or x.dtype.kind == own.kind == "f")
+        and (size is None or (type(size) is int and size > 0))
+        and len(x) > 0
+    )
+
+
+def predicted(model: Any, x: np.ndarray, size: int | None) -> Any:
+    """Compute the outputs for plain inputs, batch by batch."""
+    if size is None or len(x) <= size:
+        return _of_batch(model, x)
+    parts = [_of_batch(model, x[begin : begin + size]) for begin in range(0, len(x), size)]
+    return tree_map(lambda *parts: np.concatenate(parts), *parts)
+
+
+def _of_batch(model: Any, x: np.ndarray) -> Any:
+    """Compute the outputs for a batch; a shape that comes again is taken down."""
+    known, x = model._walked().recordings, x.astype(model._input_symbols.dtype, copy=False)
+    compute = known.get(x.shape)
+    if compute is None:
+        model._check_shape(x)
+        compute = model._by_layers
+        if x.shape in known:
+            known[x.shape] = recorded(model._walked(), x) or compute
+        else:
+            if len(known) == _SHAPES_KNOWN:
+                known.clear()
+            known[x.shape] = None
+    with np.errstate(all="ignore"):
+        return compute(x)
 
 
 def recorded(walk: Walk, x: np.ndarray) -> Recording | None:

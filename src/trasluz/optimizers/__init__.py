@@ -9,7 +9,7 @@ What all rules share — clipping, weight decay, averages — is done once, in `
 """
 
 from trasluz.optimizers import schedules
-from trasluz.optimizers.base import Optimizer, registry
+from trasluz.optimizers.base import Arrays, Optimizer, State, like, registry, scalar, takes_step
 from trasluz.optimizers.rules import (
     SGD,
     Adadelta,
@@ -25,6 +25,7 @@ from trasluz.optimizers.rules import (
     RMSprop,
     deserialize,
     get,
+    rms,
 )
 from trasluz.state.registry import serialize
 
@@ -36,15 +37,21 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Arrays",
     "Ftrl",
     "Lamb",
     "Lion",
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "State",
     "deserialize",
     "get",
+    "like",
     "registry",
+    "rms",
+    "scalar",
     "schedules",
     "serialize",
+    "takes_step",
 ]

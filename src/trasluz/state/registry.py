@@ -177,7 +177,7 @@ def _activates(field: str) -> bool:
 # ---------------------------------------------------------------------------------- custom classes
 
 # The modules whose registries take things of one's own. By name: they stand above this one.
-_OPEN = (
+OPEN = (
     "trasluz.activations", "trasluz.initializers", "trasluz.layers.base", "trasluz.losses.base",
     "trasluz.metrics.base", "trasluz.regularizers",
 )  # fmt: skip
@@ -220,4 +220,4 @@ custom_object_scope = known
 
 
 def _open_registries() -> list[Registry]:
-    return [importlib.import_module(name).registry for name in _OPEN]
+    return [importlib.import_module(name).registry for name in OPEN]
