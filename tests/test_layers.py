@@ -26,6 +26,7 @@ SAMPLES = {
         (lambda: layers.Dense(2, use_bias=False), _x(2, 3, 5)),
         (lambda: layers.Dense(2, activation="softmax"), np.arange(6).reshape(2, 3)),
     ],
+    "SharedBias": [(lambda: layers.SharedBias(2, "sigmoid"), _x(4, 3))],
     "Activation": [(lambda: layers.Activation("gelu"), _x(3, 4))],
     "ReLU": [(lambda: layers.ReLU(max_value=1.5, negative_slope=0.1), _x(3, 4))],
     "LeakyReLU": [(lambda: layers.LeakyReLU(0.2), _x(3, 4))],

@@ -9,8 +9,7 @@ import pytest
 
 from trasluz import datasets
 from trasluz.errors import UserError
-from trasluz.tables import Preparation, Table, Task, fitted, prepare
-from trasluz.tables import preparation as preparation_module
+from trasluz.tables import Preparation, Table, Task, fitted, prepare, split
 from trasluz.tables.scores import scores
 
 ROWS = 60
@@ -264,7 +263,7 @@ def test_rows_are_split_as_scikit_learn_splits_them():
             if strata is not None and min(np.unique(strata, return_counts=True)[1]) < 2:
                 continue
             wanted = train_test_split(rows, test_size=count, random_state=seed, stratify=strata)
-            left, picked, mixed = preparation_module._draw(rows, count, given, seed)
+            left, picked, mixed = split._draw(rows, count, given, seed)
             assert mixed
             np.testing.assert_array_equal(left, wanted[0])
             np.testing.assert_array_equal(picked, wanted[1])

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from trasluz import ops, random, tape
+from trasluz import ops, tape
+from trasluz.autodiff import random
 from trasluz.autodiff.scan import scan
 from trasluz.errors import UserError
 

@@ -1,9 +1,4 @@
-"""What happens between steps: looking, saving, stopping.
-
-A callback hears when epochs and batches begin and end, and may look at and change the model
-through `self.model`. Every callback hears every epoch; hooks for batches cost something only
-where a callback has them, and their logs are worked out only for one that listens right now.
-"""
+"""The base of all callbacks: what they hear of, and when."""
 
 from __future__ import annotations
 
@@ -30,6 +25,7 @@ class Callback:
     >>> class Print(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
     ...         print(epoch, logs["loss"])
+    >>> from trasluz.callbacks import CallbackList
     >>> CallbackList([Print()]).on_epoch_end(0, {"loss": 0.5})
     0 0.5
     """

@@ -1,4 +1,4 @@
-"""What models are fed with: arrays, frames, arrays that stay on disk, or an iterable of batches."""
+"""Data as arrays: in memory or on disk, taken in from whatever holds rows, cut and split."""
 
 from __future__ import annotations
 

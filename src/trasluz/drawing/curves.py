@@ -1,4 +1,4 @@
-"""Pictures, drawn without a screen and given as the bytes of a PNG file."""
+"""Curves of training, drawn without a screen and given as the bytes of a PNG file."""
 
 from __future__ import annotations
 

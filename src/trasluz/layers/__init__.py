@@ -2,7 +2,7 @@
 
 from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from trasluz.layers.base import Layer, registry
-from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling
+from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling, SharedBias
 from trasluz.layers.merging import (
     Add,
     Average,
@@ -57,6 +57,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SharedBias",
     "SimpleRNN",
     "Softmax",
     "Subtract",

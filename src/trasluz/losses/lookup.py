@@ -1,9 +1,4 @@
-"""What training makes small: a function of targets and predictions, and an object that reduces it.
-
-A function gives one value a sample; an object of the class of the same name weighs and averages
-them. A sigmoid or softmax that made the predictions is seen through: its cross-entropy is computed
-from the logits, and nothing is lost far out. Elsewhere probabilities keep `EPSILON` from 0 and 1.
-"""
+"""Losses by name: which name means which, and what training makes of it."""
 
 from __future__ import annotations
 
@@ -79,6 +74,7 @@ def get(identifier: Any) -> Any:
 def deserialize(config: Any) -> Any:
     """Find again what `serialize` wrote down.
 
+    >>> from trasluz.losses import serialize
     >>> deserialize(serialize(Huber(delta=2.0))).delta
     2.0
     """

@@ -1,8 +1,4 @@
-"""What training reports: numbers gathered over batches.
-
-A metric keeps arrays as plain attributes; `update_state` adds a batch to them and `result` reads
-them. Both are pure in the arrays, so a twin of a metric works inside a compiled step.
-"""
+"""Metrics by name: which name means which, for targets and predictions of which shapes."""
 
 from __future__ import annotations
 
@@ -47,6 +43,7 @@ def get(identifier: Any) -> Any:
 def deserialize(config: Any) -> Any:
     """Find again what `serialize` wrote down.
 
+    >>> from trasluz.metrics import TopKCategoricalAccuracy, serialize
     >>> deserialize(serialize(TopKCategoricalAccuracy(k=2))).k
     2
     """

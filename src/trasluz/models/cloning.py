@@ -1,4 +1,4 @@
-"""Models under Keras's names."""
+"""Models made from models, or from their description."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""How weights move: one rule for one array, lifted over all arrays of a model.
-
-A rule is a dataclass of hyper-parameters with two methods: `slots(p)` gives the arrays that it
-remembers for a weight `p`, `step(g, s, t, lr, p)` the weight and the slots after an update with
-the derivative `g`. `t` counts updates from 1, as papers do. Rules use operators and rows only, so
-they run on NumPy, compile, and can be spelled.
-
-What all rules share — clipping, weight decay, averages — is done once, in `Optimizer.update`.
-"""
+"""The rules of optimizers: for ONE array each, the lines of its paper."""
 
 from __future__ import annotations
 
@@ -192,6 +184,7 @@ class Adam(Optimizer):
 
     Source: Kingma, Ba, Adam (ICLR 2015); Reddi et al., On the convergence of Adam (ICLR 2018).
 
+    >>> import numpy as np
     >>> adam = Adam(0.1)
     >>> p = {"w": np.array([1.0])}
     >>> adam.update({"w": np.array([20.0])}, adam.init(p), p, t=0)[0]["w"].round(6)

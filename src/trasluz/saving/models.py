@@ -1,9 +1,4 @@
-"""One file a model: weights, config, optimizer state and whatever goes with it, never half of it.
-
-A file is in the safetensors format, so any reader of that format sees the weights. Beside them it
-holds one JSON document (what the model is, how it was compiled) and a checksum over everything.
-No pickle: nothing in a file is ever run.
-"""
+"""Models as files: all of a model written down, and made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a table: CSV and TSV of any delimiter and encoding, and Parquet, checked row by row."""
+"""Tables: read, prepared for a network, and its predictions scored."""
 
 from trasluz.tables.columns import class_labels
 from trasluz.tables.fitted import KINDS, Booleans, Categories, Numbers, Scale, made_from, plain

@@ -1,8 +1,4 @@
-"""The pure step: the only code that trains.
-
-`step(state, batch, rate) -> (state, loss)` is called as it is on NumPy and compiled on XLA. The
-state is a flat dict of dicts of arrays: everything that a run is, and all that a checkpoint holds.
-"""
+"""Training: the pure step, what it minimises, and what drives it over data on an engine."""
 
 from trasluz.training.cost import Work, work
 from trasluz.training.finite import NonFiniteError, all_finite, checked, diagnose, finite_sums
