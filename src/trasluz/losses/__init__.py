@@ -72,6 +72,7 @@ from trasluz.losses.regression import (
     sum_of_squared_residuals,
     unit,
 )
+from trasluz.state.registry import serialize
 
 __all__ = [
     "EPSILON",
@@ -128,6 +129,7 @@ __all__ = [
     "reduced",
     "registry",
     "resolve",
+    "serialize",
     "signed",
     "smooth_labels",
     "sparse_categorical_crossentropy",

@@ -216,6 +216,7 @@ class LossFunctionWrapper(Loss):
         dtype: see `Loss`.
         kwargs: further arguments of the function.
 
+    >>> from trasluz.losses import squared_hinge
     >>> float(LossFunctionWrapper(squared_hinge)([[1.0]], [[0.5]]))
     0.25
     """

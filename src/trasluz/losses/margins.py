@@ -14,6 +14,7 @@ from trasluz.losses.base import Loss, pair
 def signed(y_true: Any) -> Any:
     """Turn labels 0 and 1 into −1 and 1; other labels stay as they are.
 
+    >>> import numpy as np
     >>> signed(np.array([0.0, 1.0])), signed(np.array([-1.0, 1.0]))
     (array([-1.,  1.]), array([-1.,  1.]))
     """

@@ -199,6 +199,7 @@ class LogCosh(Loss):
 def unit(x: Any, axis: int = -1) -> Any:
     """Divide by the Euclidean length, which counts as ε if it is smaller.
 
+    >>> import numpy as np
     >>> unit(np.array([3.0, 4.0]))
     array([0.6, 0.8])
     """

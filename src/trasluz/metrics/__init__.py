@@ -77,6 +77,7 @@ from trasluz.metrics.means import (
     SquaredHinge,
     cosine_similarity,
 )
+from trasluz.state.registry import serialize
 
 __all__ = [
     "AUC",
@@ -138,6 +139,7 @@ __all__ = [
     "registry",
     "resolve",
     "samplewise",
+    "serialize",
     "share",
     "sparse_categorical_accuracy",
     "sparse_top_k_categorical_accuracy",

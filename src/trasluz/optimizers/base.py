@@ -153,6 +153,7 @@ class Optimizer(Configurable):
         Returns:
             The new weights and the new state.
 
+        >>> from trasluz.optimizers import SGD
         >>> sgd = SGD(0.5)
         >>> sgd.update({"w": np.array([1.0])}, sgd.init({"w": np.ones(1)}), {"w": np.ones(1)}, 0)
         ({'w': array([0.5])}, {'w': {}})
@@ -281,6 +282,7 @@ class Optimizer(Configurable):
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> int:
         """Update variables from pairs of derivative and variable; gives the number of updates.
 
+        >>> from trasluz.optimizers import SGD
         >>> v = Variable([1.0, 2.0])
         >>> SGD(0.5).apply_gradients([(np.ones(2, np.float32), v)])
         1

@@ -192,6 +192,7 @@ class Adam(Optimizer):
 
     Source: Kingma, Ba, Adam (ICLR 2015); Reddi et al., On the convergence of Adam (ICLR 2018).
 
+    >>> import numpy as np
     >>> adam = Adam(0.1)
     >>> p = {"w": np.array([1.0])}
     >>> adam.update({"w": np.array([20.0])}, adam.init(p), p, t=0)[0]["w"].round(6)
