@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, dataclass_transform
 
 import numpy as np
 
@@ -62,8 +62,6 @@ class Layer(Holder, Configurable):
     _built_shape: Any = field(default=None, init=False)
     _drawn: Any = field(default=None, init=False)
 
-    supports_masking: ClassVar[bool] = False
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "build" in cls.__dict__:
             cls.build = _drawing(cls.build)  # type: ignore[method-assign]
@@ -76,7 +74,10 @@ class Layer(Holder, Configurable):
         """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
 
     def call(self, inputs: Any) -> Any:
-        """Compute the layer; `training` and `mask` are handed in if they are in the signature."""
+        """Compute the layer; `training` is handed in if it is in the signature.
+
+        Other arguments, a mask too, are those that whoever calls the layer gives.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no call method")
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
