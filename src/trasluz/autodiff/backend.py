@@ -154,6 +154,21 @@ def place_slice(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return zeros
 
 
+def sorted_places(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort whole numbers from 0 to 2³² − 1, and say at which place each stood; on NumPy alone.
+
+    Number and place share a word: NumPy sorts words far faster than it finds an order.
+
+    >>> sorted_places(np.array([7, 3, 5]))
+    (array([3, 5, 7]), array([1, 2, 0]))
+    """
+    words = numbers.astype(np.uint64) << np.uint64(32)
+    words |= np.arange(numbers.shape[-1], dtype=np.uint64)
+    words.sort()
+    places = words & np.uint64(0xFFFFFFFF)
+    return (words >> np.uint64(32)).astype(np.int64), places.astype(np.int64)
+
+
 def scan(
     body: Callable[[Any, Any, Any], tuple[Any, Any]],
     carry: Any,

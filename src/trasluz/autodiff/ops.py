@@ -26,7 +26,7 @@ Rule = Callable[..., Any] | None
 ROWS: dict[str, Row] = {}
 
 # How loosely a spelled row binds: arguments that bind more loosely get parentheses.
-ATOM, POWER, PRODUCT, SUM, RELATION = 0, 1, 2, 3, 4
+ATOM, POWER, PRODUCT, SUM = 0, 1, 2, 3
 
 
 def _row(name: str, reads: Any, rules: tuple[Rule, ...], kind: str, how: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.autodiff.backend import everywhere, namespace
+from trasluz.autodiff.backend import everywhere, namespace, sorted_places
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
@@ -112,12 +112,7 @@ def permutation(key: Any, n: int) -> Any:
     array([0, 1, 3, 2, 4])
     """
     xp, drawn = namespace(key), bits(key, (n,))
-    if xp is not np:
-        return xp.argsort(drawn, stable=True)
-    # Numbers and places in one word each: NumPy sorts those far faster than it finds an order.
-    words = (drawn.astype(np.uint64) << np.uint64(32)) | np.arange(n, dtype=np.uint64)
-    words.sort()
-    return (words & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return sorted_places(drawn)[1] if xp is np else xp.argsort(drawn, stable=True)
 
 
 # ------------------------------------------------------------------------------- the program's seed

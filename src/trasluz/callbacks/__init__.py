@@ -5,11 +5,12 @@ through `self.model`. Every callback hears every epoch; hooks for batches cost s
 where a callback has them, and their logs are worked out only for one that listens right now.
 """
 
+from trasluz.base.numbers import clock, duration, measure
 from trasluz.callbacks.base import BATCH_HOOKS, Callback, Logs, overrides
 from trasluz.callbacks.keeping import BackupAndRestore, ModelCheckpoint
 from trasluz.callbacks.listed import CallbackList
 from trasluz.callbacks.logs import CSVLogger, LambdaCallback, TensorBoard
-from trasluz.callbacks.progress import History, ProgbarLogger, clock, duration, measure
+from trasluz.callbacks.progress import History, ProgbarLogger
 from trasluz.callbacks.watching import (
     EarlyStopping,
     LearningRateScheduler,

@@ -6,8 +6,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-import numpy as np
-
+from trasluz.base.numbers import clock, duration, measure
 from trasluz.callbacks.base import Callback, Logs
 
 # ----------------------------------------------------------------------------- seeing what happens
@@ -182,37 +181,3 @@ class ProgbarLogger(Callback):
 
 def _measures(logs: Logs) -> list[str]:
     return [f"{name}: {measure(value)}" for name, value in logs.items()]
-
-
-def measure(value: Any) -> str:
-    """Write a measured number with four digits.
-
-    >>> measure(0.25), measure(0.00001234)
-    ('0.2500', '1.2340e-05')
-    """
-    value = float(np.mean(value))
-    return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
-
-
-def duration(seconds: float) -> str:
-    """Write how long a step takes.
-
-    >>> duration(2), duration(0.012), duration(0.000034)
-    ('2s', '12ms', '34us')
-    """
-    if seconds >= 1:
-        return f"{seconds:.0f}s"
-    return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
-
-
-def clock(seconds: float) -> str:
-    """Write a time to wait.
-
-    >>> clock(5), clock(75), clock(3700)
-    ('5s', '1:15', '1:01:40')
-    """
-    whole = int(seconds)
-    hours, minutes = whole // 3600, whole // 60
-    if hours:
-        return f"{hours}:{minutes % 60:02d}:{whole % 60:02d}"
-    return f"{minutes}:{whole % 60:02d}" if minutes else f"{whole}s"

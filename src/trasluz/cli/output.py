@@ -88,17 +88,6 @@ def show_error(error: UserError, json_too: bool) -> None:
         write_json({"error": about})
 
 
-def number(value: float | None) -> str:
-    """Spell a number for a table with four significant digits.
-
-    >>> number(0.123456), number(12345.6), number(None)
-    ('0.1235', '12346', '–')
-    """
-    if value is None or value != value:
-        return "–"
-    return f"{value:.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-
-
 def _plain(value: Any) -> Any:
     """Turn NumPy's scalars and arrays into JSON's terms."""
     if isinstance(value, Mapping):

@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from trasluz.base.messages import say
-from trasluz.cli.output import Face, number
+from trasluz.base.numbers import number
+from trasluz.cli.output import Face
 from trasluz.tables.preparation import Preparation
 from trasluz.tables.scores import confusion, residuals, scores
 from trasluz.tables.split import PARTS

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from trasluz.base.files import make_folder, write_atomically
 from trasluz.base.messages import say
+from trasluz.base.numbers import number
 from trasluz.cli.options import Span
-from trasluz.cli.output import Face, number
+from trasluz.cli.output import Face
 from trasluz.cli.report import show_measures
 from trasluz.cli.sweep import FIGURE, Plan, cell, csv_text, label, save, tell_best
 from trasluz.cli.train import command, introduce, say_what_next

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import decimal_sign, problem, say
+from trasluz.base.numbers import number
 from trasluz.cli.checkpoint import alone_in
 from trasluz.cli.options import Span
-from trasluz.cli.output import Face, json_text, number
+from trasluz.cli.output import Face, json_text
 from trasluz.cli.report import measure, show_measures
 from trasluz.cli.train import MODEL, REPORT, command, introduce, say_what_next
 from trasluz.families.tabular import Part, Settings, arrays, network, prepared

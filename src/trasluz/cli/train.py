@@ -19,8 +19,9 @@ import numpy as np
 from trasluz import distribution
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
+from trasluz.base.numbers import number
 from trasluz.cli.checkpoint import Checkpoint, alone_in
-from trasluz.cli.output import Face, json_text, number
+from trasluz.cli.output import Face, json_text
 from trasluz.cli.report import measure, show_measures
 from trasluz.families.tabular import (
     Part,

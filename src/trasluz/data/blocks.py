@@ -108,13 +108,8 @@ def of_arrays(
         chosen: Any = slice(low, high)
         places = None
         if order is not None:
-            # Numbers and places in one word each: NumPy sorts those far faster.
-            words = order[low:high].astype(np.uint64) << np.uint64(32)
-            words |= np.arange(high - low, dtype=np.uint64)
-            words.sort()
-            chosen = (words >> np.uint64(32)).astype(np.int64)
+            chosen, lying = backend.sorted_places(order[low:high])
             places = np.zeros(len(leaves(rows.x)[0]), np.int32)
-            lying = (words & np.uint64(0xFFFFFFFF)).astype(np.int64)
             places[first + lying] = np.arange(first, first + high - low, dtype=np.int32)
         everything = leaves((data.x, data.y, data.w))
         for source, room in zip(everything, leaves(tuple(rows)), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from trasluz.base.messages import decimal_sign
+from trasluz.base.numbers import in_language
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
@@ -60,7 +60,7 @@ def as_png(figure: Any, title: str) -> bytes:
 def number_text(value: float, digits: int) -> str:
     """Write a number as the language of messages does."""
     text = f"{value:.{digits}g}" if abs(value) > 1e-12 else "0"
-    return text.replace("-", "−").replace(".", decimal_sign())
+    return in_language(text)
 
 
 def label_text(name: str) -> str:

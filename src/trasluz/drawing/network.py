@@ -11,7 +11,8 @@ import numpy as np
 
 from trasluz.activations import get as activation_of
 from trasluz.activations import linear
-from trasluz.base.messages import decimal_sign, say, speaking
+from trasluz.base.messages import say, speaking
+from trasluz.base.numbers import in_language
 from trasluz.pages.text import plain
 from trasluz.state.registry import plain as plain_data
 from trasluz.typeset.symbols import number
@@ -243,7 +244,7 @@ def _boxes(model: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    return plain(number(float(value), 4)).replace("-", "−").replace(".", decimal_sign())
+    return in_language(plain(number(float(value), 4)))
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trasluz import datasets
+from trasluz.base.digest import digest
 from trasluz.base.messages import problem
 from trasluz.tables.preparation import Preparation, Prepared, prepare
 from trasluz.tables.reading import Table
@@ -154,7 +154,7 @@ def arrays(ready: Prepared, settings: Settings) -> dict[str, Part]:
 
 def fingerprint(table: Table) -> str:
     """Give a name to the rows of a table, which other rows do not have."""
-    return hashlib.sha256(table.frame.write_csv().encode()).hexdigest()
+    return digest(table.frame.write_csv())
 
 
 def early_stopping(settings: Settings, has_validation: bool) -> Any:

@@ -20,8 +20,7 @@ class Activation(Layer):
     activation: Any
 
     def call(self, inputs: Any) -> Any:
-        activation = activations.get(self.activation)
-        return inputs if activation is None else activation(inputs)
+        return activations.get(self.activation)(inputs)
 
 
 class ReLU(Layer):

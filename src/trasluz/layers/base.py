@@ -6,8 +6,8 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import field
-from typing import Any, ClassVar, dataclass_transform
+from dataclasses import dataclass, field
+from typing import Any, dataclass_transform
 
 import numpy as np
 
@@ -20,24 +20,15 @@ from trasluz.errors import UserError, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
 from trasluz.state.holder import Holder, Param, Variable, assign_paths, handles
-from trasluz.state.registry import Configurable, Registry, plain
+from trasluz.state.registry import Configurable, Registry, plain, take_fields
 from trasluz.state.symbolic import apply, example, is_symbolic, rows_of, shapes_of, symbol
 
 registry = Registry("layer", "trasluz.layers", "trasluz.models")
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
-class _Fields:
-    """Makes each subclass that writes no constructor of its own a dataclass."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        maker = next(c for c in cls.__mro__ if "__init__" in c.__dict__)
-        if maker is object or "__dataclass_fields__" in maker.__dict__:
-            dataclasses.dataclass(eq=False, repr=False)(cls)
-
-
-class Layer(Holder, Configurable, _Fields):
+@dataclass(eq=False, repr=False)
+class Layer(Holder, Configurable):
     """A piece of a network.
 
     A subclass lists its hyper-parameters as fields, declares arrays in `build(input_shape)` and
@@ -71,12 +62,11 @@ class Layer(Holder, Configurable, _Fields):
     _built_shape: Any = field(default=None, init=False)
     _drawn: Any = field(default=None, init=False)
 
-    supports_masking: ClassVar[bool] = False
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "build" in cls.__dict__:
             cls.build = _drawing(cls.build)  # type: ignore[method-assign]
         super().__init_subclass__(**kwargs)
+        take_fields(cls, Layer, spelled=False)
         if cls.__module__.startswith("trasluz."):
             registry.add(cls, *([cls.__name__] if cls.__name__[0] != "_" else []))
 
@@ -84,7 +74,10 @@ class Layer(Holder, Configurable, _Fields):
         """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
 
     def call(self, inputs: Any) -> Any:
-        """Compute the layer; `training` and `mask` are handed in if they are in the signature."""
+        """Compute the layer; `training` is handed in if it is in the signature.
+
+        Other arguments, a mask too, are those that whoever calls the layer gives.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no call method")
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:

@@ -78,8 +78,7 @@ class Dense(Layer):
         z = ops.dot_last(as_floats(inputs, self.kernel), self.kernel, self.precision)  # (…, units)
         if self.use_bias:
             z = z + self.bias
-        activation = activations.get(self.activation)
-        return z if activation is None else activation(z)
+        return activations.get(self.activation)(z)
 
 
 class Embedding(Layer):
@@ -178,5 +177,4 @@ class SharedBias(Layer):
 
     def call(self, x: Any) -> Any:
         z = ops.matmul(x, self.kernel) + self.bias
-        activation = activations.get(self.activation)
-        return z if activation is None else activation(z)
+        return activations.get(self.activation)(z)

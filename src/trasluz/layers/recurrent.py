@@ -108,8 +108,7 @@ class SimpleRNN(Layer):
     def _turn(self, h: Any, turn: dict[str, Any], constants: dict[str, Any]) -> tuple[Any, Any]:
         before = h * constants["kept"] if "kept" in constants else h
         z = turn["z"] + ops.matmul(before, constants["U"], self.precision)
-        activation = activations.get(self.activation)
-        new = z if activation is None else activation(z)
+        new = activations.get(self.activation)(z)
         if "valid" in turn:
             new = ops.where(turn["valid"], new, h)
         return new, new

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, dataclass_transform
 
@@ -14,7 +13,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Box, note
 from trasluz.base.naming import snake
 from trasluz.errors import UserError, unknown
-from trasluz.state.registry import Configurable, Registry, serialize
+from trasluz.state.registry import Configurable, Registry, serialize, take_fields
 
 EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -162,16 +161,12 @@ class Loss(Configurable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make a dataclass of a subclass: its own fields, then those that all losses have."""
         super().__init_subclass__(**kwargs)
-        maker = next(c for c in cls.__mro__ if "__init__" in c.__dict__)
-        if maker is not Loss and "__dataclass_fields__" not in maker.__dict__:
-            return  # it, or a base, writes its own constructor
-        common = {"reduction": "str | None", "name": "str", "dtype": "str | None"}
-        cls.__annotations__ = {**inspect.get_annotations(cls), **common}
-        defaults = {"reduction": "sum_over_batch_size", "name": snake(cls.__name__), "dtype": None}
-        for field, default in defaults.items():
-            if field not in cls.__dict__:
-                setattr(cls, field, default)
-        dataclasses.dataclass(eq=False)(cls)
+        last = {
+            "reduction": ("str | None", "sum_over_batch_size"),
+            "name": ("str", snake(cls.__name__)),
+            "dtype": ("str | None", None),
+        }
+        take_fields(cls, Loss, last)
 
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:

@@ -1,4 +1,4 @@
-"""Losses by name: which name means which, and what training makes of it."""
+"""Finding a loss: by name, and by shapes where the name leaves it open."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ from trasluz.losses.regression import (
     MeanSquaredLogarithmicError,
     SumOfSquaredResiduals,
 )
-
-# ------------------------------------------------------------------------------------ finding them
 
 # fmt: off
 _TABLE: tuple[tuple[type[Loss], tuple[str, ...]], ...] = (
@@ -74,7 +72,7 @@ def get(identifier: Any) -> Any:
 def deserialize(config: Any) -> Any:
     """Find again what `serialize` wrote down.
 
-    >>> from trasluz.losses import serialize
+    >>> from trasluz.state.registry import serialize
     >>> deserialize(serialize(Huber(delta=2.0))).delta
     2.0
     """
@@ -95,12 +93,21 @@ def resolve(identifier: Any, y_true_shape: Any = None, y_pred_shape: Any = None)
     >>> resolve("mse").name, resolve("ce", (8,), (8, 3)).name
     ('mean_squared_error', 'sparse_categorical_crossentropy')
     """
-    if str(identifier).lower() in ("crossentropy", "ce") and y_pred_shape is not None:
+    if awaits_shapes(identifier) and y_pred_shape is not None:
         identifier = f"{target_kind(y_true_shape, y_pred_shape)}_crossentropy"
     loss = get(identifier)
     if loss is None or isinstance(loss, Loss):
         return loss
     return _CLASS_OF[loss]() if loss in _CLASS_OF else LossFunctionWrapper(loss)
+
+
+def awaits_shapes(identifier: Any) -> bool:
+    """Tell whether only the shapes say which cross-entropy a name means.
+
+    >>> awaits_shapes("ce"), awaits_shapes("mse")
+    (True, False)
+    """
+    return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
 
 
 def target_kind(y_true_shape: Any, y_pred_shape: Any) -> str:

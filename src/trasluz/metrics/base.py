@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, dataclass_transform
 
@@ -14,7 +13,7 @@ from trasluz.autodiff import ops
 from trasluz.base.naming import snake
 from trasluz.losses.base import aligned, as_float, ratio
 from trasluz.state.holder import Buffer, Holder, Param, Variable
-from trasluz.state.registry import Configurable, Registry, serialize
+from trasluz.state.registry import Configurable, Registry, serialize, take_fields
 
 registry = Registry("metric")
 
@@ -40,22 +39,18 @@ class Metric(Holder, Configurable):
         self.name, self.dtype = name or snake(type(self).__name__), dtype
         self.__post_init__()
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make a dataclass of a subclass: its own fields, then name and dtype."""
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        """Make a dataclass of a subclass: its own fields, then name and dtype.
+
+        One that is abstract, or whose name begins with an underscore, leaves that to its own.
+        """
         super().__init_subclass__(**kwargs)
-        if cls.__name__.startswith("_"):
-            return  # abstract
+        if abstract or cls.__name__.startswith("_"):
+            return
         if cls.__module__.startswith("trasluz.metrics."):
             registry.add(cls)
-        maker = next(c for c in cls.__mro__ if "__init__" in c.__dict__)
-        if maker is not Metric and "__dataclass_fields__" not in maker.__dict__:
-            return  # it, or a base, writes its own constructor
-        common = {"name": "str", "dtype": "str | None"}
-        cls.__annotations__ = {**inspect.get_annotations(cls), **common}
-        for field, default in {"name": snake(cls.__name__), "dtype": None}.items():
-            if field not in cls.__dict__:
-                setattr(cls, field, default)
-        dataclasses.dataclass(eq=False)(cls)
+        last = {"name": ("str", snake(cls.__name__)), "dtype": ("str | None", None)}
+        take_fields(cls, Metric, last)
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
@@ -166,7 +161,7 @@ class Sum(Metric):
         return self.total
 
 
-class Averaged(Metric):
+class Averaged(Metric, abstract=True):
     """The mean of one value a sample, which the class's `function` gives from its own fields."""
 
     function: ClassVar[Callable[..., Any]]

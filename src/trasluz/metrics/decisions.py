@@ -16,6 +16,12 @@ from trasluz.metrics.base import Metric, share, spread_weights
 
 _UNSET: Any = None  # what a subclass may make a field
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+SHARES = {
+    "precision": ("true_positives", "false_positives"),
+    "recall": ("true_positives", "false_negatives"),
+    "sensitivity": ("true_positives", "false_negatives"),
+    "specificity": ("true_negatives", "false_positives"),
+}  # each the part that the first count has of both
 
 
 def confusion_counts(
@@ -80,6 +86,11 @@ class _Counting(Metric):
         for name, count in zip(self.counts, found, strict=True):
             setattr(self, name, getattr(self, name) + ops.squeeze(count, -1))
 
+    def share(self, name: str) -> Any:
+        """Give one of `SHARES` at every threshold."""
+        part, rest = SHARES[name]
+        return share(getattr(self, part), getattr(self, rest))
+
     def alone(self, values: Any) -> Any:
         """Give the number itself where there is one threshold only."""
         return values[0] if values.shape[0] == 1 else values
@@ -98,7 +109,15 @@ def among_greatest(x: Any, k: int) -> Any:
     return ops.argsort(order, axis=-1) < k
 
 
-class TruePositives(_Counting):
+class _Count(_Counting):
+    """One of the counts."""
+
+    def result(self) -> Any:
+        """Read the count."""
+        return self.alone(getattr(self, self.counts[0]))
+
+
+class TruePositives(_Count):
     """How many targets that are yes are called so.
 
     >>> float(TruePositives()([0, 1, 1, 1], [1, 0, 1, 1]))
@@ -109,12 +128,8 @@ class TruePositives(_Counting):
 
     counts = ("true_positives",)
 
-    def result(self) -> Any:
-        """Read the count."""
-        return self.alone(self.true_positives)
 
-
-class FalsePositives(_Counting):
+class FalsePositives(_Count):
     """How many targets that are no are called yes.
 
     >>> float(FalsePositives()([0, 1, 0, 0], [0, 0, 1, 1]))
@@ -125,12 +140,8 @@ class FalsePositives(_Counting):
 
     counts = ("false_positives",)
 
-    def result(self) -> Any:
-        """Read the count."""
-        return self.alone(self.false_positives)
 
-
-class TrueNegatives(_Counting):
+class TrueNegatives(_Count):
     """How many targets that are no are called so.
 
     >>> float(TrueNegatives()([0, 1, 0, 0], [1, 1, 0, 0]))
@@ -141,12 +152,8 @@ class TrueNegatives(_Counting):
 
     counts = ("true_negatives",)
 
-    def result(self) -> Any:
-        """Read the count."""
-        return self.alone(self.true_negatives)
 
-
-class FalseNegatives(_Counting):
+class FalseNegatives(_Count):
     """How many targets that are yes are called no.
 
     >>> float(FalseNegatives()([0, 1, 1, 1], [0, 1, 0, 0]))
@@ -156,10 +163,6 @@ class FalseNegatives(_Counting):
     thresholds: Any = None
 
     counts = ("false_negatives",)
-
-    def result(self) -> Any:
-        """Read the count."""
-        return self.alone(self.false_negatives)
 
 
 class Precision(_Counting):
@@ -180,11 +183,11 @@ class Precision(_Counting):
     top_k: int | None = None
     class_id: int | None = None
 
-    counts = ("true_positives", "false_positives")
+    counts = SHARES["precision"]
 
     def result(self) -> Any:
         """Read the share."""
-        return self.alone(share(self.true_positives, self.false_positives))
+        return self.alone(self.share("precision"))
 
 
 class Recall(_Counting):
@@ -205,17 +208,27 @@ class Recall(_Counting):
     top_k: int | None = None
     class_id: int | None = None
 
-    counts = ("true_positives", "false_negatives")
+    counts = SHARES["recall"]
 
     def result(self) -> Any:
         """Read the share."""
-        return self.alone(share(self.true_positives, self.false_negatives))
+        return self.alone(self.share("recall"))
 
 
 class _TradeOff(_Counting):
-    """The best of one share where another is at least so much, over evenly spread thresholds."""
+    """The best of one share where another is at least so much, over evenly spread thresholds.
 
+    A subclass says which, `wanted` and `held`; how much is its field of the name of the latter.
+    """
+
+    wanted: ClassVar[str]
+    held: ClassVar[str]
     num_thresholds = _UNSET
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= (least := getattr(self, self.held)) <= 1:
+            raise UserError(f"{self.held} is {least}", mend="give a number from 0 to 1")
 
     def levels(self) -> list[float]:
         """List the thresholds."""
@@ -225,14 +238,10 @@ class _TradeOff(_Counting):
             return [0.5]
         return [i / (self.num_thresholds - 1) for i in range(self.num_thresholds)]
 
-    def best(self, wanted: Any, held: Any, least: float) -> Any:
-        """Give the greatest of one share where another is at least so much; 0 if it never is."""
-        return ops.max(ops.where(held >= least, wanted, 0))
-
-    def check(self, name: str) -> None:
-        """Raise if an argument is not a share."""
-        if not 0 <= getattr(self, name) <= 1:
-            raise UserError(f"{name} is {getattr(self, name)}", mend="give a number from 0 to 1")
+    def result(self) -> Any:
+        """Read the greatest share; 0 if the other is never so much."""
+        enough = self.share(self.held) >= getattr(self, self.held)
+        return ops.max(ops.where(enough, self.share(self.wanted), 0))
 
 
 class SensitivityAtSpecificity(_TradeOff):
@@ -246,15 +255,7 @@ class SensitivityAtSpecificity(_TradeOff):
     num_thresholds: int = 200
     class_id: int | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check("specificity")
-
-    def result(self) -> Any:
-        """Read the share."""
-        wanted = share(self.true_positives, self.false_negatives)
-        held = share(self.true_negatives, self.false_positives)
-        return self.best(wanted, held, self.specificity)
+    wanted, held = "sensitivity", "specificity"
 
 
 class SpecificityAtSensitivity(_TradeOff):
@@ -268,15 +269,7 @@ class SpecificityAtSensitivity(_TradeOff):
     num_thresholds: int = 200
     class_id: int | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check("sensitivity")
-
-    def result(self) -> Any:
-        """Read the share."""
-        wanted = share(self.true_negatives, self.false_positives)
-        held = share(self.true_positives, self.false_negatives)
-        return self.best(wanted, held, self.sensitivity)
+    wanted, held = "specificity", "sensitivity"
 
 
 class PrecisionAtRecall(_TradeOff):
@@ -290,15 +283,7 @@ class PrecisionAtRecall(_TradeOff):
     num_thresholds: int = 200
     class_id: int | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check("recall")
-
-    def result(self) -> Any:
-        """Read the share."""
-        wanted = share(self.true_positives, self.false_positives)
-        held = share(self.true_positives, self.false_negatives)
-        return self.best(wanted, held, self.recall)
+    wanted, held = "precision", "recall"
 
 
 class RecallAtPrecision(_TradeOff):
@@ -312,15 +297,7 @@ class RecallAtPrecision(_TradeOff):
     num_thresholds: int = 200
     class_id: int | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check("precision")
-
-    def result(self) -> Any:
-        """Read the share."""
-        wanted = share(self.true_positives, self.false_negatives)
-        held = share(self.true_positives, self.false_positives)
-        return self.best(wanted, held, self.precision)
+    wanted, held = "recall", "precision"
 
 
 class AUC(Metric):

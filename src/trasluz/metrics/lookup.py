@@ -1,12 +1,12 @@
-"""Metrics by name: which name means which, for targets and predictions of which shapes."""
+"""Finding a metric: by name, and by shapes where the name leaves it open."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from trasluz import losses
 from trasluz.base.naming import snake
+from trasluz.losses.lookup import awaits_shapes, target_kind
 from trasluz.metrics.base import MeanMetricWrapper, Metric, registry
 from trasluz.metrics.means import (
     BinaryCrossentropy,
@@ -15,8 +15,6 @@ from trasluz.metrics.means import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
-
-# ------------------------------------------------------------------------------------ finding them
 
 for _kind, _names in (
     (MeanSquaredError, ("mse", "MSE")),
@@ -43,7 +41,8 @@ def get(identifier: Any) -> Any:
 def deserialize(config: Any) -> Any:
     """Find again what `serialize` wrote down.
 
-    >>> from trasluz.metrics import TopKCategoricalAccuracy, serialize
+    >>> from trasluz.metrics import TopKCategoricalAccuracy
+    >>> from trasluz.state.registry import serialize
     >>> deserialize(serialize(TopKCategoricalAccuracy(k=2))).k
     2
     """
@@ -69,11 +68,10 @@ def resolve(
     >>> type(resolve("accuracy", (8,), (8, 3))).__name__
     'SparseCategoricalAccuracy'
     """
-    kind = losses.target_kind(y_true_shape, y_pred_shape)
-    lower = identifier.lower() if isinstance(identifier, str) else ""
-    if lower in ("accuracy", "acc"):
+    kind = target_kind(y_true_shape, y_pred_shape)
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
         metric = get(f"{kind}_accuracy")
-    elif lower in ("crossentropy", "ce"):
+    elif awaits_shapes(identifier):
         metric = registry.find(f"{kind}_crossentropy")(
             from_logits=getattr(loss, "from_logits", False)
         )
@@ -87,8 +85,6 @@ def resolve(
         metric.build(tuple(y_true_shape), tuple(y_pred_shape))
     return metric
 
-
-# ------------------------------------------------------------------------------ watching a measure
 
 # Parts of the names of measures that are better when greater.
 GREATER_IS_BETTER = (

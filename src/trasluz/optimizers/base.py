@@ -283,7 +283,6 @@ class Optimizer(Configurable):
         """Update variables from pairs of derivative and variable; gives the number of updates.
 
         >>> from trasluz.optimizers import SGD
-        >>> from trasluz.state import Variable
         >>> v = Variable([1.0, 2.0])
         >>> SGD(0.5).apply_gradients([(np.ones(2, np.float32), v)])
         1

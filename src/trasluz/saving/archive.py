@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from trasluz.base.digest import digest
 from trasluz.errors import UserError
 
 FORMAT = 1
@@ -89,12 +89,7 @@ def _altered(path: Path) -> UserError:
 
 
 def _checksum(arrays: dict[str, np.ndarray], text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        a = arrays[name]
-        digest.update(f"{name} {a.dtype} {a.shape}".encode())
-        digest.update(a.tobytes())
-    return digest.hexdigest()
+    return digest(text, *(part for name in sorted(arrays) for part in (f"{name} ", arrays[name])))
 
 
 def flat(tree: Any, prefix: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
@@ -48,6 +48,28 @@ class Configurable:
                 if name not in parameters:
                     raise unknown(f"argument of {cls.__name__}", name, parameters)
         return cls(**config)
+
+
+def take_fields(
+    kind: type, base: type, last: Mapping[str, tuple[str, Any]] = {}, spelled: bool = True
+) -> None:
+    """Make a dataclass of a class of hyper-parameters, unless it or a base has its own constructor.
+
+    Args:
+        kind: the class; its annotations are the fields.
+        base: the class that all of the sort come from.
+        last: type and default of the fields that come behind its own.
+        spelled: whether the dataclass gives it a `repr`.
+    """
+    maker = next(c for c in kind.__mro__ if "__init__" in c.__dict__)
+    if maker is not base and "__dataclass_fields__" not in maker.__dict__:
+        return
+    types = {name: type_ for name, (type_, _) in last.items()}
+    kind.__annotations__ = {**inspect.get_annotations(kind), **types}
+    for name, (_, default) in last.items():
+        if name not in kind.__dict__:
+            setattr(kind, name, default)
+    dataclasses.dataclass(eq=False, repr=spelled)(kind)
 
 
 def plain(value: Any) -> Any:

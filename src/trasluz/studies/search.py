@@ -8,7 +8,6 @@ is gone is tried again in the same turn, with the same settings.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.base.digest import digest
 from trasluz.base.messages import problem
 from trasluz.base.tree import leaves
 from trasluz.callbacks.watching import EarlyStopping, PruneTrial
@@ -179,7 +179,8 @@ class Search:
             known = first.evaluate(few.x, few.y, verbose=0, return_dict=True)
         self.x, self.y, self.example = x, y, data.rows(slice(0, 1)).x
         parts = [data, first._held_out(self.held_out, None)]
-        self.digest = _digest([part and (part.x, part.y, part.w) for part in parts])
+        arrays = [leaves(part and (part.x, part.y, part.w)) for part in parts]
+        self.digest = digest(*(one for part in arrays for one in (*part, "|")))
         names = [*known, *(f"val_{name}" for name in known if self.held_out is not None)]
         if self.monitor not in names:
             raise unknown("measure", self.monitor, names)
@@ -476,17 +477,6 @@ class _Lowest:
         return low
 
     suggest_int = suggest_float
-
-
-def _digest(parts: Sequence[Any]) -> str:
-    """Give a name to arrays that other arrays do not have."""
-    found = hashlib.sha256()
-    for part in parts:
-        for array in map(np.ascontiguousarray, leaves(part)):
-            found.update(f"{array.dtype} {array.shape}".encode())
-            found.update(array.data)
-        found.update(b"|")
-    return found.hexdigest()
 
 
 def _shown(value: Any) -> str:

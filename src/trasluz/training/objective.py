@@ -10,6 +10,7 @@ import numpy as np
 from trasluz import losses, metrics
 from trasluz.autodiff import backend
 from trasluz.errors import UserError
+from trasluz.losses.lookup import awaits_shapes
 from trasluz.state.binding import bind, read
 from trasluz.state.holder import Holder, assign_paths
 
@@ -49,7 +50,7 @@ class Objective:
         several = len(self.names) > 1
         self.loss_identifiers = self._each(loss, "loss", several)
         self.losses = [
-            None if _waits_for_shapes(one) else losses.resolve(one) for one in self.loss_identifiers
+            None if awaits_shapes(one) else losses.resolve(one) for one in self.loss_identifiers
         ]
         weights = self._each(loss_weights, "loss_weights", several)
         self.loss_weights = [_loss_weight(w) for w in weights]
@@ -94,7 +95,7 @@ class Objective:
         if self.trackers is not None:
             return
         for i, identifier in enumerate(self.loss_identifiers):
-            if _waits_for_shapes(identifier):
+            if awaits_shapes(identifier):
                 self.losses[i] = losses.resolve(identifier, y[i].shape, p[i].shape)
         loss_mean = metrics.Mean(name="loss")
         self.by_output, several = [], len(self.names) > 1
@@ -180,11 +181,6 @@ class Objective:
         for metric in self.trackers.tracked:
             metric.reset_state()
         return read(self.trackers)
-
-
-def _waits_for_shapes(identifier: Any) -> bool:
-    """Tell whether only the shapes say which loss a name means."""
-    return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
 
 
 def _loss_weight(given: Any) -> float:
