@@ -210,7 +210,7 @@ class Model(Layer):
         self._programs = {}
         self._root = random.next_key() if self._root is None else self._root
         if self.built:
-            self._target()
+            self._require_objective()
         else:  # names are checked now, even if the outputs are not known yet
             Objective(_names_in(loss), loss, loss_weights, metrics, weighted_metrics)
 
@@ -219,7 +219,8 @@ class Model(Layer):
         """Whether compile was called."""
         return self.optimizer is not None
 
-    def _target(self) -> Objective:
+    def _require_objective(self) -> Objective:
+        """Give what it is compiled for, once its outputs are known."""
         if self.optimizer is None:
             raise UserError(
                 "the model has no optimizer and loss yet", mend="call model.compile(...) first"
@@ -301,7 +302,7 @@ class Model(Layer):
             NonFiniteError: if a loss or weight stops being finite; the last good weights are kept.
             LostProcess: if one of several processes that train together is gone.
         """
-        from trasluz.training.run import Run
+        from trasluz.training.run import Run  # here for a light start
 
         _check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
         _check_counts(1, validation_freq=validation_freq)
@@ -325,20 +326,19 @@ class Model(Layer):
         held_out = self._held_out(validation_data, validation_steps)
         if isinstance(held_out, Arrays):
             held_out = held_out.first(validation_steps, validation_batch_size or batch_size)
-        with run, run.together():
-            return run.fit(
-                data,
-                held_out,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                given_callbacks=callbacks,
-                shuffle=shuffle,
-                initial_epoch=initial_epoch,
-                validation_batch_size=validation_batch_size,
-                validation_freq=validation_freq,
-                steps_per_epoch=steps_per_epoch,
-            )
+        return run.fit(
+            data,
+            held_out,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            steps_per_epoch=steps_per_epoch,
+        )
 
     def _check_given(self, x: Any, y: Any) -> None:
         if x is None:
@@ -417,16 +417,16 @@ class Model(Layer):
         data = self._arrays(x, y, sample_weight)
         if class_weight is not None:
             data.weigh(class_weight, self._dtype())
-        logs = self._single_run().train_one(data)
+        logs = self._single_steps().train(data)
         return logs if return_dict else _unpacked(logs)
 
-    def _single_run(self) -> Any:
-        """Give a run for single batches: the same one as long as the model's structure stays."""
-        from trasluz.training.run import Run
+    def _single_steps(self) -> Any:
+        """Give what takes steps on single batches: the same one as long as the structure stays."""
+        from trasluz.training.single import SingleSteps  # here for a light start
 
         walk = self._walked()
         if self._single is None or self._single[0] is not walk:
-            self.__dict__["_single"] = (walk, Run(self, None))
+            self.__dict__["_single"] = (walk, SingleSteps(self))
         return self._single[1]
 
     def evaluate(
@@ -447,7 +447,7 @@ class Model(Layer):
             A list of numbers in the order of `metrics_names` (the loss alone, if it is alone), or
             a dict with `return_dict`.
         """
-        from trasluz.training.run import Run
+        from trasluz.training.measure import evaluate  # here for a light start
 
         _check_steps(steps=steps)
         data = (
@@ -455,15 +455,14 @@ class Model(Layer):
             if is_stream(x, y)
             else self._arrays(x, y, sample_weight).first(steps, batch_size)
         )
-        with Run(self, None, devices) as run, run.together():
-            logs = run.evaluate(data, batch_size, callbacks, verbose)
+        logs = evaluate(self, data, batch_size, callbacks, verbose, devices)
         return logs if return_dict else _unpacked(logs)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Measure loss and metrics on one batch."""
-        logs = self._single_run().measure_one(self._arrays(x, y, sample_weight))
+        logs = self._single_steps().measure(self._arrays(x, y, sample_weight))
         return logs if return_dict else _unpacked(logs)
 
     def predict(
@@ -495,7 +494,7 @@ class Model(Layer):
             begins = range(0, len(x), batch_size)
             parts = [self._predicted(x[begin : begin + batch_size]) for begin in begins]
             return tree_map(lambda *parts: np.concatenate(parts), *parts)
-        from trasluz.training.run import Run
+        from trasluz.training.measure import predict  # here for a light start
 
         if is_stream(x, None):
             if getattr(x, "shuffle", False) is True:
@@ -507,8 +506,7 @@ class Model(Layer):
             data: Any = self._stream(x, steps)
         else:
             data = self._arrays(x, None).first(steps, batch_size)
-        with Run(self, None, devices) as run, run.together():
-            return run.predict(data, batch_size, callbacks, verbose)
+        return predict(self, data, batch_size, callbacks, verbose, devices)
 
     def _is_plain(self, x: Any, size: Any) -> bool:
         """Tell whether `x` is as NumPy takes it: there is nothing to prepare then."""

@@ -26,6 +26,7 @@ from trasluz.errors import UserError, unknown
 from trasluz.layers.base import registry
 from trasluz.models.model import Model
 from trasluz.state.binding import read, write
+from trasluz.state.context import current
 from trasluz.state.holder import Weight, handles, holders
 from trasluz.state.registry import custom_object_scope, serialize
 from trasluz.training.objective import State
@@ -276,23 +277,20 @@ def _parts(tree: Any) -> Iterator[Any]:
             yield from _parts(branch)
 
 
-# ------------------------------------------------------------------------------- penalties, weights
-
-
 class Penalty:
-    """A penalty whose factors, by "l1" or "l2", are arguments of the step.
+    """A penalty whose factors, by "l1" or "l2", are given to the step, for all kernels alike.
 
     Args:
-        own: the factors of the kernel that are no arguments.
-        given: those that are, shared by all kernels.
+        own: the factors of a kernel of its own, for what the step is not given.
     """
 
-    def __init__(self, own: Mapping[str, float], given: dict[str, Any]) -> None:
-        self.own, self.given = {k: v for k, v in own.items() if v and k not in given}, given
+    def __init__(self, own: Mapping[str, float]) -> None:
+        self.own = {name: factor for name, factor in own.items() if factor}
 
     def __call__(self, x: Any) -> Any:
-        sums = {"l1": ops.absolute, "l2": ops.square}
-        terms = [ops.sum(sums[k](x)) * factor for k, factor in (self.own | self.given).items()]
+        sums, context = {"l1": ops.absolute, "l2": ops.square}, current()
+        factors = self.own | dict(context.factors if context else {})
+        terms = [ops.sum(sums[name](x)) * factor for name, factor in factors.items()]
         return terms[0] if len(terms) == 1 else terms[0] + terms[1]
 
 
