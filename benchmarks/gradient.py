@@ -25,21 +25,22 @@ def functions(sizes, size):
     from trasluz import training
     from trasluz.autodiff import backend
     from trasluz.data import Batch
-    from trasluz.training.run import Run
+    from trasluz.state import Context
+    from trasluz.training.engine import Engine
+    from trasluz.training.state import TrainingState
 
     model, batch = peers.our_model(sizes), Batch(*peers.data(sizes, size))
-    run = Run(model, "xla")
-    run._prepare(batch)
-    run._start()
-    bound = training.Bound(model, run.target)
+    ready = training.Ready(model, batch)
+    state = TrainingState(ready, Engine(model, "xla")).arrays
+    problem = training.Problem(model, ready.objective)
     y = batch.y.astype("float32" if sizes[-1] == 1 else "int32")
     x, y = backend.to_engine((batch.x, y), "xla")
 
     def loss(params, x, y):
-        context = training.Context(True, run.state["root"], run.state["step"])
-        return bound.objective(params, run.state["fixed"], Batch(x, y), context)[0]
+        context = Context(True, state["root"], state["step"])
+        return problem.loss(params, state["buffers"], Batch(x, y), context)[0]
 
-    return loss, (run.state["params"], x, y)
+    return loss, (state["params"], x, y)
 
 
 def equations(program):

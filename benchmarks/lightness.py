@@ -32,16 +32,16 @@ def our_step():
     """Give a function that takes an eager training step."""
     from trasluz import training
     from trasluz.data import Batch
-    from trasluz.training.run import Run
+    from trasluz.training.engine import Engine
+    from trasluz.training.state import TrainingState
 
     model, batch = peers.our_model(SIZES), Batch(*peers.data(SIZES, SIZE))
-    run = Run(model, "numpy")
-    run._prepare(batch)
-    run._start()
-    step = training.train_step(model, run.target, model.optimizer)
+    ready = training.Ready(model, batch)
+    state = TrainingState(ready, Engine(model, "numpy"))
+    step = ready.train_step()
 
     def once():
-        run.state, _ = step(run.state, batch, 0.001)
+        state.arrays, _ = step(state.arrays, batch, 0.001)
 
     return once
 

@@ -3,10 +3,12 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -330,6 +332,17 @@ def test_resuming_nothing_is_refused(trasluz, tmp_path):
     assert code == 2
     assert "no interrupted training" in err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_run_of_the_first_version_is_resumed(trasluz, tmp_path):
+    folder = shutil.copytree(Path(__file__).parent / "fixtures" / "run-0.1", tmp_path / "run")
+    before = (folder / "history.csv").read_text()
+    words = ["--target", "species", "--epochs", "4", "--hidden", "4", "--out", folder, "--resume"]
+    code, _, err = trasluz("train", "penguins", *words)
+    assert (code, err) == (0, "")
+    after = (folder / "history.csv").read_text()
+    assert after.startswith(before) and len(after.splitlines()) == 5
+    assert json.loads((folder / "report.json").read_text())["epochs"] == 4
 
 
 LONG = ["--epochs", "1000000", "--patience", "0", "--engine", "numpy", "--hidden", "8"]

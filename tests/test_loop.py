@@ -17,7 +17,8 @@ from trasluz.data import blocks
 from trasluz.errors import UserError
 from trasluz.layers import Input
 from trasluz.models.recording import Recording
-from trasluz.training import run as loop
+from trasluz.training.engine import CompiledSteps
+from trasluz.training.finite import NonFiniteError
 
 ENGINES = ["numpy", "xla"]
 
@@ -57,13 +58,13 @@ def same(a, b):
 def lengths(monkeypatch):
     """Note how many steps each compiled call takes."""
     taken = []
-    take = loop.Calls.take
+    take = CompiledSteps.take
 
     def noting(self, kind, make, state, begin, end, *rest):
         taken.append((kind, begin, end))
         return take(self, kind, make, state, begin, end, *rest)
 
-    monkeypatch.setattr(loop.Calls, "take", noting)
+    monkeypatch.setattr(CompiledSteps, "take", noting)
     return taken
 
 
@@ -74,7 +75,7 @@ def test_however_an_epoch_is_cut_the_numbers_are_the_same(monkeypatch, lengths):
     x, y = table()
     found = []
     for seconds in (1e-9, 100.0):
-        monkeypatch.setattr(loop, "_CALL_SECONDS", seconds)
+        monkeypatch.setattr("trasluz.training.engine._CALL_SECONDS", seconds)
         model = network()
         history = model.fit(x, y, batch_size=8, epochs=6, validation_split=0.2, verbose=0)
         found.append((model, history.history, len(lengths)))
@@ -99,7 +100,7 @@ def test_listening_to_batches_changes_nothing(lengths):
 
 
 def test_stopping_at_what_is_no_number_needs_no_call_a_batch(lengths, monkeypatch):
-    monkeypatch.setattr(loop, "_CALL_SECONDS", 100.0)
+    monkeypatch.setattr("trasluz.training.engine._CALL_SECONDS", 100.0)
     x, y = table()
     model = network()
     model.fit(x, y, batch_size=8, epochs=3, verbose=0, callbacks=callbacks.TerminateOnNaN())
@@ -134,7 +135,7 @@ def test_data_too_large_to_be_kept_go_block_by_block(monkeypatch, shuffle, lengt
     x, y = table()
     a, b = network(), network()
     a.fit(x, y, batch_size=8, epochs=3, verbose=0, shuffle=shuffle)
-    monkeypatch.setattr(loop, "_KEPT_BYTES", 0)
+    monkeypatch.setattr("trasluz.training.feed._KEPT_BYTES", 0)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 8 * 5 * 4 * 3)  # three batches
     del lengths[:]
     b.fit(x, y, batch_size=8, epochs=3, verbose=0, shuffle=shuffle)
@@ -213,8 +214,8 @@ def test_an_interrupt_between_calls_loses_nothing(monkeypatch, tmp_path):
     x, y = table()
     whole = network()
     whole.fit(x, y, batch_size=8, epochs=4, verbose=0)
-    monkeypatch.setattr(loop, "_CALL_SECONDS", 1e-9)
-    calls, take = [0], loop.Calls.take
+    monkeypatch.setattr("trasluz.training.engine._CALL_SECONDS", 1e-9)
+    calls, take = [0], CompiledSteps.take
 
     def until(self, *args):
         calls[0] += 1
@@ -225,7 +226,7 @@ def test_an_interrupt_between_calls_loses_nothing(monkeypatch, tmp_path):
     backup = callbacks.BackupAndRestore(tmp_path / "c")
     broken = network()
     with monkeypatch.context() as patched:
-        patched.setattr(loop.Calls, "take", until)
+        patched.setattr(CompiledSteps, "take", until)
         with pytest.raises(KeyboardInterrupt):
             broken.fit(x, y, batch_size=8, epochs=4, verbose=0, callbacks=[backup])
     assert broken.optimizer.iterations == 16
@@ -235,7 +236,7 @@ def test_an_interrupt_between_calls_loses_nothing(monkeypatch, tmp_path):
 
 
 def test_checkpoints_within_an_epoch_are_where_they_were_asked_for(tmp_path, monkeypatch, lengths):
-    monkeypatch.setattr(loop, "_CALL_SECONDS", 100.0)
+    monkeypatch.setattr("trasluz.training.engine._CALL_SECONDS", 100.0)
     x, y = table()
     backup = callbacks.BackupAndRestore(tmp_path / "c", save_freq=4)
     kept, keep = [], backup.keep
@@ -250,14 +251,14 @@ def test_checkpoints_within_an_epoch_are_where_they_were_asked_for(tmp_path, mon
 
 @pytest.mark.parametrize("seconds", [1e-9, 100.0])
 def test_numbers_that_break_in_the_middle_of_a_call(monkeypatch, seconds):
-    monkeypatch.setattr(loop, "_CALL_SECONDS", seconds)
+    monkeypatch.setattr("trasluz.training.engine._CALL_SECONDS", seconds)
     x, y = table(400)
     said = []
     for engine in ENGINES:
         utils.set_random_seed(0)
         model = Sequential([Input((4,)), layers.Dense(8, "relu"), layers.Dense(1)])
         model.compile(optimizers.SGD(30.0), "mse", engine=engine)
-        with pytest.raises(loop.NonFiniteError) as error:
+        with pytest.raises(NonFiniteError) as error:
             model.fit(x, y, batch_size=4, epochs=20, verbose=0)
         said.append((str(error.value), model.optimizer.iterations))
         assert all(np.isfinite(w).all() for w in model.get_weights())
@@ -277,7 +278,7 @@ def test_a_weight_that_breaks_without_its_loss_is_noticed():
         utils.set_random_seed(0)
         model = Sequential([Input((4,)), Spare(1)])
         model.compile(optimizers.SGD(0.0), "mse", engine=engine)
-        with pytest.raises(loop.NonFiniteError, match="training step 2"):
+        with pytest.raises(NonFiniteError, match="training step 2"):
             model.fit(x, y, batch_size=4, epochs=2, verbose=0)
         assert model.optimizer.iterations == 1
 

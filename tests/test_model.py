@@ -798,14 +798,14 @@ def test_broken_numbers_stop_at_the_same_step_on_both_engines():
 
 def test_auto_takes_numpy_for_small_work():
     from trasluz.data import Batch
-    from trasluz.training.run import Run
+    from trasluz.training.engine import Engine
 
     model = classifier()
     x, y = blobs(2)
-    assert not Run(model, "auto")._worth_compiling(Batch(x, y), 25, 40)
-    run = Run(model, "auto")
-    assert run._worth_compiling(Batch(x, y), 32, 3_125_000)
-    assert 1000 < run.moves < 10_000
+    assert not Engine(model, "auto").worth_compiling(Batch(x, y), 25, 40)
+    engine = Engine(model, "auto")
+    assert engine.worth_compiling(Batch(x, y), 32, 3_125_000)
+    assert 1000 < engine.moves < 10_000
 
 
 def test_history_of_losses_is_the_mean_over_rows():

@@ -13,7 +13,8 @@ import pytest
 from test_loop import network, same, table
 from trasluz import Sequential, callbacks, layers, utils
 from trasluz.autodiff import backend
-from trasluz.training import run as loop
+from trasluz.training.engine import Engine
+from trasluz.training.epoch import Epoch
 
 AT = 7  # an epoch has six steps: within the second
 HOW = {"batch_size": 16, "epochs": 4, "verbose": 0}
@@ -22,7 +23,7 @@ HOW = {"batch_size": 16, "epochs": 4, "verbose": 0}
 @pytest.fixture
 def moves(monkeypatch):
     """Let runs move over before their seventh step; note when they do."""
-    moved, move, worth = [], loop.Run._move, loop.Run._worth_compiling
+    moved, move, worth = [], Epoch._move, Engine.worth_compiling
 
     def chosen(self, *given):
         if worth(self, *given):
@@ -31,11 +32,11 @@ def moves(monkeypatch):
 
     def noting(self):
         move(self)
-        moved.append((self.epoch, self.batch, int(self.state["step"])))
+        moved.append((self.number, self.batch, int(self.state.arrays["step"])))
 
-    monkeypatch.setattr(loop, "_WORTH_COMPILING", 0.0)
-    monkeypatch.setattr(loop.Run, "_worth_compiling", chosen)
-    monkeypatch.setattr(loop.Run, "_move", noting)
+    monkeypatch.setattr("trasluz.training.engine._WORTH_COMPILING", 0.0)
+    monkeypatch.setattr(Engine, "worth_compiling", chosen)
+    monkeypatch.setattr(Epoch, "_move", noting)
     return moved
 
 

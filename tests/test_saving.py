@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +33,8 @@ from trasluz import (
 from trasluz.errors import UserError
 from trasluz.models import load_model, save_model
 from trasluz.state import read
+
+FIXTURES = Path(__file__).parent / "fixtures"  # written by version 0.1, of `network()` and `data()`
 
 
 def data(n=96):
@@ -410,6 +414,24 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     other.compile("adam", "sparse_categorical_crossentropy")
     with pytest.raises(UserError, match="do not fit"):
         other.fit(*data(), verbose=0, callbacks=[callbacks.BackupAndRestore(path)])
+
+
+def test_a_model_of_the_first_version_loads():
+    expected = np.load(FIXTURES / "expected-0.1.npz")["predictions"]
+    model = load_model(FIXTURES / "model-0.1.trasluz")
+    np.testing.assert_allclose(model.predict(data()[0]), expected, atol=1e-6)
+
+
+def test_a_checkpoint_of_the_first_version_goes_on(tmp_path):
+    path, model = tmp_path / "c", network()
+    shutil.copy(FIXTURES / "checkpoint-0.1.trasluz", path)
+    backup = callbacks.BackupAndRestore(path)
+    history = model.fit(*data(), epochs=4, verbose=0, callbacks=[backup])
+    assert history.epoch == [0, 1, 2, 3]
+    assert model.optimizer.iterations == 12
+    expected = np.load(FIXTURES / "expected-0.1.npz")
+    for number, weight in enumerate(model.get_weights()):
+        np.testing.assert_allclose(weight, expected[f"weight{number}"], rtol=1e-5, atol=1e-5)
 
 
 def test_kill_in_the_middle_of_checkpoints(tmp_path):

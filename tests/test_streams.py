@@ -20,7 +20,7 @@ from trasluz import ParquetStream, Sequential, callbacks, data, layers, losses, 
 from trasluz.data import blocks
 from trasluz.errors import UserError
 from trasluz.layers import Input
-from trasluz.training import run as loop
+from trasluz.training.engine import Engine
 
 ENGINES = ["numpy", "xla"]
 N, D, CLASSES = 203, 4, 3
@@ -416,7 +416,7 @@ def test_xla_takes_over_within_a_block(on_disk, monkeypatch):
         self.moves = 25  # the fifth step of the second epoch
         return True
 
-    monkeypatch.setattr(loop.Run, "_worth_compiling", soon)
+    monkeypatch.setattr(Engine, "worth_compiling", soon)
     x, y = table()
     how = {"epochs": 3, "verbose": 0, "shuffle": False}
     a, b, c = (network("auto") for _ in range(3))

@@ -30,7 +30,10 @@ MOVED = {
     "fitted": "tables.fitted",
     "functional": "models.functional",
     "layer": "layers.base state.holder state.symbolic",
-    "loop": "training.run",
+    "loop": (
+        "training.run training.engine training.feed training.epoch training.measure "
+        "training.single training.ready training.state"
+    ),
     "many": "studies.many studies.runs studies.member",
     "member": "studies.member",
     "model": "models.model models.sequential",

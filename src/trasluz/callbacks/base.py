@@ -21,6 +21,8 @@ class Callback:
         model: the model being trained; `model.stop_training = True` ends training.
         params: a dict with `verbose`, `epochs` and `steps`.
         writes: whether its hooks write files; of several processes only the first calls them.
+        every_batch: whether its hooks for batches have to hear of each; else a few of them do.
+        forgives: whether numbers that are not finite end training without an error.
 
     >>> class Print(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -34,6 +36,13 @@ class Callback:
     params: Any = None
     remembers: tuple[str, ...] = ()  # attributes that a checkpoint has to keep
     writes = False
+    every_batch = True
+    forgives = False
+
+    @property
+    def pause_every(self) -> int | None:
+        """After how many batches `keep` is to be called; `None` for whenever a run comes to it."""
+        return None
 
     def set_model(self, model: Any) -> None:
         """Say which model the callback belongs to."""
@@ -76,6 +85,21 @@ class Callback:
             lists.setdefault(attribute, {})[int(number)] = array
         for attribute, parts in lists.items():
             setattr(self, attribute, [parts[i] for i in sorted(parts)])
+
+    def resume(self, run: Any) -> Any:
+        """Training has begun: the callback may put it where an earlier one was.
+
+        Args:
+            run: what trains: it has `model` and `go_to(position, arrays)`.
+        """
+
+    def keep(self, run: Any, when: str) -> None:
+        """All callbacks have heard of what happened: a checkpoint may be written.
+
+        Args:
+            run: what trains: it has `model`, `batch`, `first`, `store()` and `position()`.
+            when: before an "epoch", after a "batch", at an "interrupt", at the "end".
+        """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Training begins."""

@@ -10,6 +10,7 @@ from typing import Any
 from trasluz.callbacks.base import Callback, Logs
 from trasluz.callbacks.watching import Monitor
 from trasluz.errors import UserError
+from trasluz.saving.checkpoints import load_checkpoint, save_checkpoint
 
 
 @dataclass(eq=False)
@@ -124,6 +125,11 @@ class BackupAndRestore(Callback):
     delete_checkpoint: bool = True
 
     @property
+    def pause_every(self) -> int | None:
+        """After how many batches a checkpoint is written too."""
+        return None if self.save_freq == "epoch" else int(self.save_freq)
+
+    @property
     def file(self) -> Path:
         """The file of the checkpoint; in a folder that exists it is given a name."""
         path = Path(self.backup_dir)
@@ -131,23 +137,19 @@ class BackupAndRestore(Callback):
 
     def resume(self, run: Any) -> bool:
         """Put a run where the checkpoint was, if there is one."""
-        from trasluz import saving
-
         if not self.file.exists():
             return False
-        run.go_to(*saving.load_checkpoint(run.model, self.file))
+        run.go_to(*load_checkpoint(run.model, self.file))
         return True
 
     def keep(self, run: Any, when: str) -> None:
         """Write a checkpoint if it is time: at an "epoch", a "batch", an "interrupt", the "end"."""
-        from trasluz import saving
-
         if not run.first:
             return
-        if when == "batch" and (self.save_freq == "epoch" or run.batch % int(self.save_freq)):
+        if when == "batch" and (self.pause_every is None or run.batch % self.pause_every):
             return
         if when == "end" and self.delete_checkpoint:
             self.file.unlink(missing_ok=True)
             return
         run.store()
-        saving.save_checkpoint(run.model, self.file, *run.position())
+        save_checkpoint(run.model, self.file, *run.position())

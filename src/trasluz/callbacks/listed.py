@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
+from trasluz.base.naming import unique
 from trasluz.callbacks.base import BATCH_HOOKS, Callback, Logs
 from trasluz.callbacks.progress import History, ProgbarLogger
-from trasluz.callbacks.watching import TerminateOnNaN
 from trasluz.errors import UserError
 
 
@@ -39,6 +40,7 @@ class CallbackList(Callback):
         for cls, wanted in ((History, add_history), (ProgbarLogger, add_progbar)):
             if wanted and not any(isinstance(c, cls) for c in self.callbacks):
                 self.callbacks.append(cls())
+        self.forgives = any(c.forgives for c in self.callbacks)
         self.set_params(params)
         if model is not None:
             self.set_model(model)
@@ -47,8 +49,6 @@ class CallbackList(Callback):
         """Say which model the callbacks belong to."""
         self.model = model
         for c in self.callbacks:
-            if isinstance(c, History):
-                model.history = c
             c.set_model(model)
 
     def set_params(self, params: Logs) -> None:
@@ -60,12 +60,43 @@ class CallbackList(Callback):
 
     @property
     def wants_every_batch(self) -> bool:
-        """Whether any has a hook for batches that cannot do with hearing a few of them.
+        """Whether any has a hook for batches that cannot do with hearing a few of them."""
+        return any(c.every_batch for cs in self._hearers.values() for c in cs)
 
-        The progress line can, and `TerminateOnNaN`, since a run itself stops at such a batch.
-        """
-        modest = (ProgbarLogger, TerminateOnNaN)
-        return any(not isinstance(c, modest) for cs in self._hearers.values() for c in cs)
+    def next_stop(self, batch: int) -> int:
+        """Say before which batch a compiled call that begins with some batch has to end."""
+        if self.wants_every_batch:
+            return batch + 1
+        often = [c.pause_every for c in self.callbacks]
+        return min([(batch // n + 1) * n for n in often if n], default=sys.maxsize)
+
+    @property
+    def _by_name(self) -> dict[str, Callback]:
+        """Name callbacks by class and turn: a run that goes on need not have all of them."""
+        taken: set[str] = set()
+        return {unique(type(c).__name__, taken): c for c in self.callbacks}
+
+    def remembered(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give what a checkpoint has to keep of each, by name: plain data, and arrays."""
+        plain, arrays = {}, {}
+        for name, c in self._by_name.items():
+            plain[name], arrays[name] = c.remembered()
+        return plain, arrays
+
+    def remember(self, plain: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        for name, c in self._by_name.items():
+            c.remember(plain.get(name, {}), arrays.get(name, {}))
+
+    def resume(self, run: Any) -> None:
+        """Training has begun: any may put it where an earlier one was."""
+        for c in self.callbacks:
+            c.resume(run)
+
+    def keep(self, run: Any, when: str) -> None:
+        """All have heard of what happened: each may write a checkpoint."""
+        for c in self.callbacks:
+            c.keep(run, when)
 
     def _batch(self, hook: str, batch: int, logs: Any) -> None:
         """Speak to those who listen; `logs` may be a function that works them out."""
@@ -150,6 +181,7 @@ class _Idle(Callback):
 
     def __init__(self, other: Callback) -> None:
         self.hears, self.listens = other.hears, other.listens  # type: ignore[method-assign]
+        self.every_batch, self.forgives = other.every_batch, other.forgives
 
 
 def _flat(callbacks: Any) -> Iterable[Any]:

@@ -9,8 +9,6 @@ from typing import Any, TextIO
 from trasluz.base.numbers import clock, duration, measure
 from trasluz.callbacks.base import Callback, Logs
 
-# ----------------------------------------------------------------------------- seeing what happens
-
 
 class History(Callback):
     """Records the logs of every epoch; `fit` returns one.
@@ -25,6 +23,11 @@ class History(Callback):
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.history: dict[str, list[Any]] = {}
+
+    def set_model(self, model: Any) -> None:
+        """Say which model the callback belongs to; the model knows its history."""
+        self.model = model
+        model.history = self
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget the numbers of epochs of an earlier training."""
@@ -49,6 +52,8 @@ class ProgbarLogger(Callback):
 
     WIDTH = 20
     INTERVAL = 0.1
+
+    every_batch = False
 
     def __init__(self, file: TextIO | None = None) -> None:
         self.file = file

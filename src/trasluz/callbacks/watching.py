@@ -286,6 +286,9 @@ class TerminateOnNaN(Callback):
 
     raise_error: bool = False
 
+    every_batch = False  # a run itself stops at such a batch
+    forgives = True
+
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Look at the loss."""
         loss = (logs or {}).get("loss")

@@ -27,7 +27,7 @@ from trasluz.tables.task import Task
 
 if TYPE_CHECKING:
     from trasluz.studies.member import Member
-    from trasluz.studies.runs import Runs
+    from trasluz.studies.runs import Trainings
 
 RESULTS, CURVES, FIGURE = "results.csv", "curves.csv", "sweep.png"
 DATA_LOSS = "data_loss"
@@ -235,7 +235,7 @@ def train_all(plan: Plan, seeds: int, out: str | None, face: Face) -> None:
         raise KeyboardInterrupt(say("sweep-interrupted", folder=str(folder)))
 
 
-def _best(plan: Plan, runs: Runs) -> Member | None:
+def _best(plan: Plan, runs: Trainings) -> Member | None:
     """Give the best training with the settings that are best in the mean over the seeds.
 
     The best of all would often be one of settings that do well once and badly otherwise.
@@ -298,7 +298,7 @@ def _plain_names(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _write_runs(plan: Plan, runs: Runs, folder: Path) -> None:
+def _write_runs(plan: Plan, runs: Trainings, folder: Path) -> None:
     """Write the results, the curves and the figure."""
     results = _plain_names(runs.ranked(plan.monitor))
     write_atomically(
@@ -315,7 +315,7 @@ def _write_runs(plan: Plan, runs: Runs, folder: Path) -> None:
     write_atomically(folder / FIGURE, _figure(plan, runs))
 
 
-def _figure(plan: Plan, runs: Runs) -> bytes:
+def _figure(plan: Plan, runs: Trainings) -> bytes:
     """Draw the curves: a column for each learning rate, a row for each of the rest."""
     from trasluz.drawing.curves import Curves, side_by_side
 
@@ -372,7 +372,7 @@ def _drawn(name: str, value: Any) -> str:
     return text if isinstance(value, str) else text.replace(".", decimal_sign())
 
 
-def _show(plan: Plan, runs: Runs, face: Face) -> None:
+def _show(plan: Plan, runs: Trainings, face: Face) -> None:
     """Print the results, the best first."""
     ranked = runs.ranked(plan.monitor)
     axes = [name for name, values in plan.axes.items() if len(values) > 1] or [*plan.axes]

@@ -29,28 +29,37 @@ class Reader:
     """A thread that does what it is asked, one thing after the other.
 
     What a run reads is read by one thread from first to last, so that an iterable may hold things
-    that belong to a thread, such as a connection to SQLite.
+    that belong to a thread, such as a connection to SQLite. It starts when it is first asked.
+
+    Attributes:
+        streams: iterables to close in the end, after what was begun of them.
     """
 
     def __init__(self) -> None:
         self.asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.awaited = self.ending = False
-        with np.errstate(all="ignore"):  # as all of a run is
-            self.context = contextvars.copy_context()
-        threading.Thread(target=self._work, name="trasluz-reader", daemon=True).start()
+        self.awaited = self.ending = self.started = False
+        self.streams: list[Stream] = []
 
-    def _work(self) -> None:
+    def _start(self) -> None:
+        self.started = True
+        with np.errstate(all="ignore"):  # as all of a run is
+            work = partial(self._work, contextvars.copy_context())
+        threading.Thread(target=work, name="trasluz-reader", daemon=True).start()
+
+    def _work(self, context: contextvars.Context) -> None:
         while (job := self.asked.get()) is not None:
             future, act = job
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(self.context.run(act))
+                    future.set_result(context.run(act))
                 except BaseException as error:  # whoever waits for it gets it
                     future.set_exception(error)
             del job, future, act
 
     def ask(self, act: Callable[[], Any]) -> Future[Any]:
         """Have something done."""
+        if not self.started:
+            self._start()
         future: Future[Any] = Future()
         self.asked.put((future, act))
         return future
@@ -85,8 +94,9 @@ class Reader:
             wait([self.ask(blocks.close)], _GOODBYE)
             self.ending = False
 
-    def close(self, streams: list[Stream]) -> None:
-        """End the thread, after closing what was begun of some iterables."""
-        self.ending = True
-        wait([self.ask(stream.close) for stream in streams], _GOODBYE)
-        self.asked.put(None)
+    def close(self) -> None:
+        """End the thread, if there is one, after closing what was begun of the iterables."""
+        if self.started:
+            self.ending = True
+            wait([self.ask(stream.close) for stream in self.streams], _GOODBYE)
+            self.asked.put(None)

@@ -121,7 +121,7 @@ class Network:
     def objective(self, params: Params) -> Any:
         """The loss as a function of the parameters."""
         batch = Batch(self.x, self.y)
-        return self.reading.bound.objective(params, {}, batch, Context(False, self.reading.root))[0]
+        return self.reading.problem.loss(params, {}, batch, Context(False, self.reading.root))[0]
 
     def pick(self, params: Params, name: str) -> float:
         """Give the entry of that name."""

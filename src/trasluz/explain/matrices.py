@@ -111,10 +111,10 @@ class Blocks(Tape):
         self.slopes: dict[int, tuple[Block, Symbol]] = {}
         numbers = {m.where: m.number for m in reversed(list(reading.marks.values())) if m.number}
         params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
-        fixed = {p: _parameter(p, a, numbers) for p, a in reading.fixed.items()}
+        buffers = {p: _parameter(p, a, numbers) for p, a in reading.buffers.items()}
         batch = reading.batch
         given = Batch(_series("X", batch.x), _series("T", batch.y))
-        _, self.inputs = reading.record(self, params, fixed, given)
+        _, self.inputs = reading.record(self, params, buffers, given)
 
     def write(self, step: Step) -> Any:
         """Write a step; name its value if it is a landmark."""

@@ -25,8 +25,8 @@ from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import landmarks, layer_paths
 from trasluz.explain.names import Landmark, scheme
 from trasluz.state.context import Context
-from trasluz.training.run import Run
-from trasluz.training.step import Bound
+from trasluz.training.ready import Ready
+from trasluz.training.step import Problem
 from trasluz.typeset.symbols import Symbol
 
 Place = tuple[int, ...]
@@ -53,35 +53,34 @@ class Reading:
     """One training step of a model on some rows, in double precision."""
 
     def __init__(self, model: Any, x: Any, y: Any, training: bool = False) -> None:
-        run = Run(model, "numpy")
         data = model._arrays(x, y)
-        run._prepare(data.rows(slice(None)))
-        self.model, self.target, self.training = model, run.target, training
+        objective = Ready(model, data.rows(slice(None))).objective
+        self.model, self.training = model, training
         given = _as_given(data.y, y)
-        if not any(getattr(loss, "numbered", False) for loss in run.target.losses):
+        if not any(getattr(loss, "numbered", False) for loss in objective.losses):
             given = tree_map(lambda a: np.asarray(a, "float64"), given)  # no labels of classes
         self.batch = Batch(_as_given(data.x, x), given)
-        self.bound = Bound(model, run.target)
+        self.problem = Problem(model, objective)
         arrays = {v.path: _wide(v.numpy()) for v in model.weights}
         moved = {v.path for v in model.trainable_weights}
         self.params = {p: a for p, a in arrays.items() if p in moved}
-        self.fixed = {p: a for p, a in arrays.items() if p not in moved}
+        self.buffers = {p: a for p, a in arrays.items() if p not in moved}
         self.root = random.key(0) if model._root is None else model._root
         self.series = _series(self.batch.x)
         self.one = all(len(a) == 1 for a in self.series.values())
         self.tape, self.lines = Tape(), Tape()
         self.total, self.inputs = self.record(
-            self.tape, self.params, self.fixed, self.batch, turns=False
+            self.tape, self.params, self.buffers, self.batch, turns=False
         )
         self.last = self.total
         if any(step and step.row.kind == "joint" for step in self.tape.steps):
-            self.last, _ = self.record(self.lines, self.params, self.fixed, self.batch)
+            self.last, _ = self.record(self.lines, self.params, self.buffers, self.batch)
         else:
             self.lines = self.tape
         self._check_finite()
 
     def record(
-        self, tape: Tape, params: Any, fixed: Any, batch: Batch, turns: bool = True
+        self, tape: Tape, params: Any, buffers: Any, batch: Batch, turns: bool = True
     ) -> tuple[Any, dict[str, Box]]:
         """Run the step on a tape: the loss, and the parameters and inputs as they went in."""
         step = self.model.optimizer.iterations
@@ -91,7 +90,7 @@ class Reading:
         boxes = [tape.input(a) if a.dtype.kind == "f" else a for a in given]
         x = _filled(batch.x, boxes)
         with unrolled() if turns else nullcontext():
-            total, _ = self.bound.objective(inputs, fixed, Batch(x, batch.y), context)
+            total, _ = self.problem.loss(inputs, buffers, Batch(x, batch.y), context)
         named = zip(self.series, boxes, strict=True)
         return total, inputs | {name: box for name, box in named if isinstance(box, Box)}
 
@@ -138,7 +137,7 @@ class Reading:
     def loss(self, params: dict[str, Any], x: Any = None) -> float:
         """The loss at some parameters, and inputs."""
         batch = self.batch if x is None else self.batch._replace(x=_filled(self.batch.x, x))
-        return float(self.record(Tape(), params, self.fixed, batch, turns=False)[0].value)
+        return float(self.record(Tape(), params, self.buffers, batch, turns=False)[0].value)
 
     def difference(self, path: str, at: Place, step: float = 1e-6) -> float:
         """The central difference of the loss in one entry of a parameter or input."""
@@ -159,7 +158,7 @@ class Reading:
     def difference_at_line(self, line: int, at: Place, step: float = 1e-6) -> float:
         """The central difference of the loss in one entry of a line of the tape."""
         sides = [
-            self.record(Nudged(line, at, s * step), self.params, self.fixed, self.batch)[0]
+            self.record(Nudged(line, at, s * step), self.params, self.buffers, self.batch)[0]
             for s in (1, -1)
         ]
         return (float(sides[0].value) - float(sides[1].value)) / (2 * step)
@@ -196,7 +195,7 @@ class Reading:
             for line, mark in reversed(self.marks.items()):
                 if mark.where == path and mark.role in roles:
                     return wrt, line
-        if wrt in self.fixed:
+        if wrt in self.buffers:
             raise problem("explain-not-trained", name=wrt, nearest=suggest(wrt, self.params))
         given = {m.where for m in self.marks.values() if m.role in outputs}
         known = [*self.params, *self.series, *sorted(given)]

@@ -68,7 +68,7 @@ class Script(Tape):
         self.book = Book(HALF if self.size > MOST_ENTRIES else MOST_TERMS)
         self.lines: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
-        fixed = {p: self._parameter(p, a) for p, a in reading.fixed.items()}
+        buffers = {p: self._parameter(p, a) for p, a in reading.buffers.items()}
         x = self._series("x", reading.batch.x, self.cells)
         self.series = dict(zip(reading.series, leaves(x), strict=True))
         given = Batch(x, self._series("t", reading.batch.y))
@@ -77,7 +77,7 @@ class Script(Tape):
         for path, entries in (self.params | self.series).items():
             if path == wrt:
                 entries.focus = place
-        total, inputs = reading.record(self, self.params, fixed, given)
+        total, inputs = reading.record(self, self.params, buffers, given)
         self.lines[total.index] = total.value
         seeds = {total.index: Entries(1.0, lambda _: constant(1), self.book)}
         self.slope_of: dict[int, Entries] = {}
@@ -290,7 +290,7 @@ class Script(Tape):
             eta = Entries(rate, lambda _: Symbol(r"\eta", rate), self.book)
         self.book.notes.clear()
         new, after = optimizer.update(known, state, self.params, step, learning_rate=eta)
-        for constrained, constraint in reading.bound.constrained:
+        for constrained, constraint in reading.problem.constrained:
             new = {**new, constrained: constraint(new[constrained])}
         for sign, entries in self._worth_a_name(after[self.wrt], optimizer.scheduled):
             if id(entries) not in {id(e) for e in known.values()}:

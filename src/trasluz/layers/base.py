@@ -327,7 +327,7 @@ def _drawing(build: Callable[..., None]) -> Callable[..., None]:
         root = random.next_key() if context.root is None else context.root
         context.root = root
         assign_paths(self, self._path)
-        self._draw(random.fold(root, "weights"), self.compute_dtype)
+        self._draw(root, self.compute_dtype)
         self.built = True
         return None
 

@@ -27,7 +27,6 @@ from trasluz.state.holder import assign_paths
 from trasluz.state.registry import serialize
 from trasluz.state.symbolic import SymbolicTensor, rows_of, shapes_of, symbol
 from trasluz.training.objective import Objective, State
-from trasluz.training.run import Run
 from trasluz.training.step import NO_KEY
 
 ENGINES = ("auto", *backend.ENGINES)
@@ -215,7 +214,7 @@ class Model(Layer):
         self._programs = {}
         self._root = random.next_key() if self._root is None else self._root
         if self.built:
-            self._target()
+            self._require_objective()
         else:  # names are checked now, even if the outputs are not known yet
             Objective(_names_in(loss), loss, loss_weights, metrics, weighted_metrics)
 
@@ -224,7 +223,8 @@ class Model(Layer):
         """Whether compile was called."""
         return self.optimizer is not None
 
-    def _target(self) -> Objective:
+    def _require_objective(self) -> Objective:
+        """Give what it is compiled for, once its outputs are known."""
         if self.optimizer is None:
             raise UserError(
                 "the model has no optimizer and loss yet", mend="call model.compile(...) first"
@@ -306,6 +306,8 @@ class Model(Layer):
             NonFiniteError: if a loss or weight stops being finite; the last good weights are kept.
             LostProcess: if one of several processes that train together is gone.
         """
+        from trasluz.training.run import Run  # here for a light start
+
         intake.check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
         intake.check_counts(1, validation_freq=validation_freq)
         intake.check_steps(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
@@ -317,20 +319,19 @@ class Model(Layer):
         held_out = intake.to_measure_on(self, aside or validation_data, validation_steps)
         if isinstance(held_out, Arrays):
             held_out = held_out.first(validation_steps, validation_batch_size or batch_size)
-        with run, run.together():
-            return run.fit(
-                data,
-                held_out,
-                batch_size=batch_size,
-                epochs=epochs,
-                verbose=verbose,
-                given_callbacks=callbacks,
-                shuffle=shuffle,
-                initial_epoch=initial_epoch,
-                validation_batch_size=validation_batch_size,
-                validation_freq=validation_freq,
-                steps_per_epoch=steps_per_epoch,
-            )
+        return run.fit(
+            data,
+            held_out,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            steps_per_epoch=steps_per_epoch,
+        )
 
     def _arrays(self, x: Any, y: Any, weights: Any = None) -> Arrays:
         return intake.arrays(self, x, y, weights)
@@ -355,14 +356,16 @@ class Model(Layer):
     ) -> Any:
         """Make one training step on a batch: the loss and metrics of it."""
         data, _ = intake.to_train_on(self, x, y, sample_weight, class_weight)
-        logs = self._single_run().train_one(data)
+        logs = self._single_steps().train(data)
         return logs if return_dict else _unpacked(logs)
 
-    def _single_run(self) -> Any:
-        """Give a run for single batches: the same one as long as the model's structure stays."""
+    def _single_steps(self) -> Any:
+        """Give what takes steps on single batches: the same one as long as the structure stays."""
+        from trasluz.training.single import SingleSteps  # here for a light start
+
         walk = self._walked()
         if self._single is None or self._single[0] is not walk:
-            self.__dict__["_single"] = (walk, Run(self, None))
+            self.__dict__["_single"] = (walk, SingleSteps(self))
         return self._single[1]
 
     def evaluate(
@@ -383,21 +386,22 @@ class Model(Layer):
             A list of numbers in the order of `metrics_names` (the loss alone, if it is alone), or
             a dict with `return_dict`.
         """
+        from trasluz.training.measure import evaluate  # here for a light start
+
         intake.check_steps(steps=steps)
         data = (
             intake.stream(self, x, steps)
             if is_stream(x, y)
             else self._arrays(x, y, sample_weight).first(steps, batch_size)
         )
-        with Run(self, None, devices) as run, run.together():
-            logs = run.evaluate(data, batch_size, callbacks, verbose)
+        logs = evaluate(self, data, batch_size, callbacks, verbose, devices)
         return logs if return_dict else _unpacked(logs)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Measure loss and metrics on one batch."""
-        logs = self._single_run().measure_one(self._arrays(x, y, sample_weight))
+        logs = self._single_steps().measure(self._arrays(x, y, sample_weight))
         return logs if return_dict else _unpacked(logs)
 
     def predict(
@@ -426,6 +430,8 @@ class Model(Layer):
         plain = not (verbose or steps or callbacks or devices) and is_plain(self, x, batch_size)
         if plain:
             return predicted(self, x, batch_size)
+        from trasluz.training.measure import predict  # here for a light start
+
         if is_stream(x, None):
             if getattr(x, "shuffle", False) is True:
                 raise UserError(
@@ -436,8 +442,7 @@ class Model(Layer):
             data: Any = intake.stream(self, x, steps)
         else:
             data = self._arrays(x, None).first(steps, batch_size)
-        with Run(self, None, devices) as run, run.together():
-            return run.predict(data, batch_size, callbacks, verbose)
+        return predict(self, data, batch_size, callbacks, verbose, devices)
 
     def _by_layers(self, x: Any) -> Any:
         """Compute the outputs for a batch by twins of the layers: nothing of the model moves."""

@@ -14,9 +14,6 @@ from trasluz.errors import UserError
 FORMAT = 1
 
 
-# ------------------------------------------------------------------------------- bytes of a file
-
-
 def pack(arrays: dict[str, np.ndarray], document: dict[str, Any]) -> bytes:
     """Put arrays and a JSON document into the bytes of one file, with a checksum.
 

@@ -10,8 +10,6 @@ from trasluz.saving.archive import flat, nested, pack, unpack
 from trasluz.saving.models import describe, write_weights
 from trasluz.state.registry import plain
 
-# ------------------------------------------------------------------------------------- checkpoints
-
 
 def save_checkpoint(model: Any, filepath: Any, position: dict[str, Any], more: Any = None) -> None:
     """Write all that a run needs to go on bit for bit.

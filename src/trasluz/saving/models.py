@@ -21,8 +21,6 @@ from trasluz.state.holder import assign_paths, handles, holders, weights_up_to
 from trasluz.state.registry import known, named, plain, serialize
 from trasluz.state.symbolic import shapes_of, symbol
 
-# ------------------------------------------------------------------------------------------ models
-
 
 def save_model(
     model: Any, filepath: Any, overwrite: bool = True, extras: dict[str, bytes] | None = None
@@ -188,7 +186,7 @@ def _restored(
             [v for v in weights if v.path in spared["paths"]], spared["names"]
         )
         model.optimizer.iterations = int(document["iterations"])
-        model._target()
+        model._require_objective()
         model._slots = nested(arrays, "slots") or None
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,12 +16,20 @@ class Context:
         training: whether layers behave as in training (dropout, batch statistics).
         root: the key that all randomness of the run comes from; a fresh one if it is not given.
         step: the number of the training step.
+        factors: numbers that the step is given for penalties to take, by name.
     """
 
-    __slots__ = ("_tokens", "calls", "losses", "root", "step", "training")
+    __slots__ = ("_tokens", "calls", "factors", "losses", "root", "step", "training")
 
-    def __init__(self, training: bool = False, root: Any = None, step: Any = 0) -> None:
+    def __init__(
+        self,
+        training: bool = False,
+        root: Any = None,
+        step: Any = 0,
+        factors: Mapping[str, Any] | None = None,
+    ) -> None:
         self.training, self.root, self.step = training, root, step
+        self.factors: Mapping[str, Any] = factors or {}
         self.losses: list[Any] = []
         self.calls: dict[str, int] = {}
         self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
@@ -40,7 +49,7 @@ class Context:
 
     def again(self, training: bool) -> Context:
         """The same step with another training flag."""
-        other = Context(training, self.root, self.step)
+        other = Context(training, self.root, self.step, self.factors)
         other.losses, other.calls = self.losses, self.calls
         return other
 

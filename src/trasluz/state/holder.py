@@ -40,6 +40,10 @@ class Param:
         regularizer: adds `regularizer(array)` to the loss.
         constraint: replaces the array by `constraint(array)` after each update.
         dtype: the floating type, if not the holder's own.
+
+    Attributes:
+        origin: once it is drawn, `(root, path)`: the key that its own follows from, and where it
+            was then; without a path, the root is its own key.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Param:
             )
         self.init, self.trainable, self.dtype = init, trainable, dtype
         self.regularizer, self.constraint = regularizer, constraint
+        self.origin: Any = None
 
     def draw(self, dtype: Any, key: Any) -> Any:
         """Make the array that was declared."""
@@ -118,12 +123,14 @@ class Holder:
         """The names from the model down to here, joined by slashes; the model's own is left out."""
         return self._path
 
-    def _draw(self, key: Any, dtype: Any) -> None:
+    def _draw(self, root: Any, dtype: Any) -> None:
         """Turn what was declared since the last call into arrays, each from a key of its own."""
+        key = random.fold(root, "weights")
         for attribute, value in list(self.__dict__.items()):
             if isinstance(value, Param):
                 self._specs[attribute] = value
                 path = join_path(self.path, attribute)
+                value.origin = root, path
                 self.__dict__[attribute] = value.draw(dtype, random.fold(key, path))
 
     # ------------------------------------------------------------------------ Keras's view of it
@@ -323,9 +330,12 @@ class Variable(Weight, Holder):
         spec = Param(shape, initializer, trainable, regularizer, constraint, dtype)
         self.name = name
         self._specs[""] = spec
-        self.__dict__[""] = (
-            spec.draw(dtype, random.next_key()) if drawn else np.array(initializer, dtype)
-        )
+        if drawn:
+            key = random.next_key()
+            spec.origin = key, None
+            self.__dict__[""] = spec.draw(dtype, key)
+        else:
+            self.__dict__[""] = np.array(initializer, dtype)
 
     @property
     def holder(self) -> Holder:  # type: ignore[override]

@@ -19,7 +19,7 @@ from trasluz import metrics
 from trasluz.autodiff import backend, random
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays, Batch
-from trasluz.data.blocks import Block, whole
+from trasluz.data.reader import Reader
 from trasluz.data.streams import is_stream
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
@@ -37,12 +37,14 @@ from trasluz.studies.member import (
     own_random_numbers,
     penalised,
 )
-from trasluz.studies.runs import Runs
+from trasluz.studies.runs import Trainings
+from trasluz.training.engine import CompiledSteps, Engine
+from trasluz.training.feed import Feed
 from trasluz.training.finite import NonFiniteError, checked
 from trasluz.training.fold import folded, test_fold
 from trasluz.training.objective import State
-from trasluz.training.run import Calls, Run, _batch_size
-from trasluz.training.step import initial, test_step, train_step
+from trasluz.training.ready import Ready
+from trasluz.training.step import initial
 
 _GROUP_BYTES = 2**30  # members whose training takes more, as far as is known before, go in parts
 
@@ -63,7 +65,7 @@ def fit_many(
     verbose: Any = "auto",
     engine: str | None = None,
     progress: Callable[[float], Any] | None = None,
-) -> Runs:
+) -> Trainings:
     """Train a model with every combination of settings, each from every seed.
 
     The member with seed s is what these lines give, up to the rounding of the floating type:
@@ -101,7 +103,7 @@ def fit_many(
             together are done.
 
     Returns:
-        The `Runs`: curves, tables, trained models. A member whose numbers stop being finite is
+        The `Trainings`: curves, tables, trained models. A member whose numbers stop being finite is
         marked with the step and keeps its last good weights; the others go on. Ctrl-C ends
         training early, and what was reached is given.
 
@@ -126,7 +128,7 @@ def fit_many(
         )
     sources = named(model)
     choices = choices_of(sources, seeds, learning_rates, grid or {})
-    runs = Runs(combined(sources, choices), epochs)
+    runs = Trainings(combined(sources, choices), epochs)
     job = {
         "x": x, "y": y, "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle,
         "validation_data": validation_data, "validation_split": validation_split,
@@ -147,9 +149,6 @@ def fit_many(
     return runs
 
 
-# --------------------------------------------------------------------------------------- training
-
-
 class _Group:
     """Members that can train in one program.
 
@@ -166,33 +165,42 @@ class _Group:
         size = members[0].settings.get("batch_size", job["batch_size"])
         self.members, self.job, self.progress = members, {**job, "batch_size": size}, progress
         self.state: State = {}
-        self.factors: State = {}  # of penalties, as a step is given them
         self.lead = lead = members[0].made()
-        self.data = lead._arrays(job["x"], job["y"], job["sample_weight"])
-        self.held_out = job["validation_data"]
-        if job["validation_split"] and self.held_out is None:
-            self.data, self.held_out = self.data.split(job["validation_split"])
-        self.held_out = lead._held_out(self.held_out, None)
-        if not isinstance(self.held_out, Arrays | None):
+        data, held_out = self._data()
+        self.rows, self.epochs = len(data), job["epochs"]
+        self.engine, reader = Engine(lead, engine), Reader()
+        self.feed = Feed(data, size, self.engine, reader)
+        self.size, self.steps = self.feed.size, self.feed.steps or 0
+        self.measuring = held_out and Feed(held_out, self.size, self.engine, reader)
+        self.example = data.rows(slice(0, 1)).x
+        self.ready = Ready(lead, data.sample())
+        steps = self.steps * len(members) * self.epochs
+        if self.engine.worth_compiling(data.rows(slice(0, 2)), self.size, steps):
+            self.engine.where = "xla"
+
+    def _data(self) -> tuple[Arrays, Arrays | None]:
+        """Take in the rows to train on, and those to measure on."""
+        job = self.job
+        data = self.lead._arrays(job["x"], job["y"], job["sample_weight"])
+        held_out = job["validation_data"]
+        if job["validation_split"] and held_out is None:
+            data, held_out = data.split(job["validation_split"])
+        held_out = self.lead._held_out(held_out, None)
+        if not isinstance(held_out, Arrays | None):
             raise UserError("validation_data is not in memory", "fit_many", "give (x, y)")
-        self.size, self.epochs = _batch_size(size, self.data), job["epochs"]
-        self.example = self.data.rows(slice(0, 1)).x
-        self.run = Run(lead, engine)
-        self.run._prepare(self.data.sample())
-        steps = math.ceil(len(self.data) / self.size) * len(members)
-        if self.run._worth_compiling(self.data.rows(slice(0, 2)), self.size, steps * self.epochs):
-            self.run.engine = "xla"
+        return data, held_out
 
     def train(self) -> None:
         """Train all members."""
-        if not all(self.run._folds(rows) for rows in (self.data, self.held_out) if rows):
+        feeds = [feed for feed in (self.feed, self.measuring) if feed]
+        if not (self.engine.compiles and all(feed.stays for feed in feeds)):
             for member in self.members:
                 self._alone(member)
                 self.progress.say(self.epochs)
             return
         if self.members[0].factors:
             for weight in penalised(self.lead):
-                weight.spec.regularizer = Penalty(own_factors(weight), self.factors)
+                weight.spec.regularizer = Penalty(own_factors(weight))
         members = self.members
         parts = math.ceil(len(members) * self._bytes() / _GROUP_BYTES)
         for places in np.array_split(np.arange(len(members)), min(parts, len(members))):
@@ -202,20 +210,20 @@ class _Group:
     def _bytes(self) -> int:
         """Estimate how much memory the training of a member takes."""
         one = initial(self.lead, self.lead.optimizer, self.lead._root)
-        state = sum(array.nbytes for array in leaves([one["params"], one["fixed"], one["slots"]]))
+        state = sum(array.nbytes for array in leaves([one["params"], one["buffers"], one["slots"]]))
         layers = [part for part in holders(self.lead) if isinstance(part, Layer)]
         outputs = sum(_entries(layer.output_shape) for layer in layers)
         inputs = sum(array.nbytes for array in leaves(self.example))
         width = np.dtype(self.lead._dtype()).itemsize
         # A state is drawn, taken up, changed, handed back and kept; an output has its sum, its
         # value and the derivatives of both; rows have two orders, and words to sort them by.
-        return 5 * state + self.size * (4 * width * outputs + 2 * inputs) + 32 * len(self.data)
+        return 5 * state + self.size * (4 * width * outputs + 2 * inputs) + 32 * self.rows
 
     def _alone(self, member: Member) -> None:
         """Train a member by itself."""
         model = member.built(self.example)
         try:
-            model.fit(**self.job, verbose=0, engine=self.run.engine)
+            model.fit(**self.job, verbose=0, engine=self.engine.where)
         except NonFiniteError:
             member.diverged = model.optimizer.iterations + 1
         finally:
@@ -227,18 +235,16 @@ class _Group:
                 "step": model.optimizer.iterations, "example": self.example,
             }  # fmt: skip
 
-    # ------------------------------------------------------------------------- in one program
-
     def _together(self) -> None:
         """Train all members in one program."""
-        steps, going = math.ceil(len(self.data) / self.size), True
+        steps, going = self.steps, True
         self._start()
         order = self._order(0)
         following: list[Any] = []
         try:
             for epoch in range(self.epochs):
                 self.state["metrics"], batch = self.fresh, 0
-                calls = Calls(self.run, self._block(self.data, order))
+                calls = CompiledSteps(self.engine, self.feed.whole(order))
                 ahead = partial(lambda n: following.append(self._order(n * steps)), epoch + 1)
                 while batch < steps and going:
                     end = calls.end(self.kind, batch, steps)
@@ -277,7 +283,7 @@ class _Group:
         stack = lambda a: np.broadcast_to(a, (many, *np.shape(a)))  # noqa: E731
         state = {
             "params": {path: arrays[path] for path in one["params"]},
-            "fixed": {path: arrays[path] for path in one["fixed"]},
+            "buffers": {path: arrays[path] for path in one["buffers"]},
             "slots": tree_map(stack, one["slots"]),
             "step": np.zeros(many, np.int32),
             "root": roots,
@@ -292,33 +298,26 @@ class _Group:
         if not lead.optimizer.scheduled:
             own = lead.optimizer.learning_rate
             rates = np.array([own if m.rate is None else m.rate for m in members], dtype)
-        engine = self.run.engine
-        self.given = backend.to_engine({"rate": rates, "factors": factors}, engine)
-        self.state = backend.to_engine(state, engine)
-        self.fresh: State = backend.to_engine(tree_map(stack, self.run.target.fresh()), engine)
+        put = self.engine.put
+        self.given = put({"rate": rates, "factors": factors})
+        self.state = put(state)
+        self.fresh: State = put(tree_map(stack, self.ready.objective.fresh()))
         self.kind = f"many {[*factors]} {self.job['shuffle']}"
-
-    def _block(self, data: Arrays, order: Any) -> Block:
-        """Give data as one block, where XLA computes."""
-        last = math.ceil(len(data) / self.size)
-        return self.run._placed(whole(data, self.size, order, 0, last), data)
 
     def _order(self, begun: int) -> Any:
         """Shuffle the rows for every member, for the epoch that begins at a step: a column each."""
         if not self.job["shuffle"]:
             return None
         keys = random.fold(self.roots, "order", begun)
-        return random.permutation(keys, len(self.data)).T
+        return random.permutation(keys, self.rows).T
 
     def _fold(self) -> Callable[..., Any]:
         """Make the program: steps of all members, each until its numbers are not finite."""
-        lead, shared = self.lead, self.factors
-        step = checked(train_step(lead, self.run.target, lead.optimizer))
+        step = checked(self.ready.train_step())
 
         def one(state: State, batch: Batch, given: State) -> State:
-            shared.update(given["factors"])
             before = {k: v for k, v in state.items() if k != "going"}
-            after, fine = step(before, batch, given["rate"])
+            after, fine = step(before, batch, given["rate"], given["factors"])
             going = state["going"] & fine
             where = backend.namespace(going).where
             return {
@@ -336,22 +335,21 @@ class _Group:
 
     def _test_fold(self) -> Callable[..., Any]:
         """Make the program that measures all members."""
-        shared, step = self.factors, test_step(self.lead, self.run.target)
+        step = self.ready.test_step()
 
         def one(tracked: State, batch: Batch, given: State) -> tuple[State, Any]:
-            shared.update(given["factors"])
-            return step(tracked, batch, given["arrays"])
+            return step(tracked, batch, given["arrays"], given["factors"])
 
         return test_fold(backend.vmapped(one, (0, None, 0)), self.size)
 
     def _log(self) -> None:
         """Write down what an epoch gave."""
         logs = self._results(self.state["metrics"])
-        if self.held_out is not None:
-            last = math.ceil(len(self.held_out) / self.size)
-            calls = Calls(self.run, self._block(self.held_out, None))
+        if self.measuring:
+            last = self.measuring.steps or 0
+            calls = CompiledSteps(self.engine, self.measuring.whole())
             kind, tracked, number = f"test {self.kind}", self.fresh, 0
-            arrays = {**self.state["params"], **self.state["fixed"]}
+            arrays = {**self.state["params"], **self.state["buffers"]}
             given = {"arrays": arrays, "factors": self.given["factors"]}
             while number < last:
                 end = calls.end(kind, number, last)
@@ -365,25 +363,25 @@ class _Group:
 
     def _results(self, tracked: State) -> dict[str, Any]:
         """Work out what the trackers say: a number a member."""
-        tracked, target = backend.to_numpy(tracked), self.run.target
-        twins = bind(target.trackers, tracked).tracked
+        tracked, objective = backend.to_numpy(tracked), self.ready.objective
+        twins = bind(objective.trackers, tracked).tracked
         if all(type(metric).result is metrics.Mean.result for metric in twins):
             return {metric.name: metric.result() for metric in twins}
         each = [
-            target.results({path: a[i] for path, a in tracked.items()})
+            objective.results({path: a[i] for path, a in tracked.items()})
             for i in range(len(self.members))
         ]
         return {k: [logs[k] for logs in each] for k, v in each[0].items() if np.ndim(v) == 0}
 
     def _keep(self) -> None:
         """Hand members what they reached."""
-        kept = ("params", "fixed", "slots", "step", "going")
+        kept = ("params", "buffers", "slots", "step", "going")
         state = backend.to_numpy({name: self.state[name] for name in kept})
         for i, member in enumerate(self.members):
             own = tree_map(lambda a, i=i: a[i], state)
             member.diverged = None if own["going"] else int(own["step"]) + 1
             member.reached = {
-                "arrays": {**own["params"], **own["fixed"]}, "slots": own["slots"],
+                "arrays": {**own["params"], **own["buffers"]}, "slots": own["slots"],
                 "root": self.roots[i], "step": own["step"], "example": self.example,
             }  # fmt: skip
 

@@ -13,7 +13,6 @@ import itertools
 import math
 import random as python_random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from trasluz.errors import UserError, unknown
 from trasluz.layers.base import registry
 from trasluz.models.model import Model
 from trasluz.state.binding import read, write
+from trasluz.state.context import current
 from trasluz.state.holder import Weight, handles, holders
 from trasluz.state.registry import custom_object_scope, serialize
 from trasluz.training.objective import State
@@ -276,23 +276,20 @@ def _parts(tree: Any) -> Iterator[Any]:
             yield from _parts(branch)
 
 
-# ------------------------------------------------------------------------------- penalties, weights
-
-
 class Penalty:
-    """A penalty whose factors, by "l1" or "l2", are arguments of the step.
+    """A penalty whose factors, by "l1" or "l2", are given to the step, for all kernels alike.
 
     Args:
-        own: the factors of the kernel that are no arguments.
-        given: those that are, shared by all kernels.
+        own: the factors of a kernel of its own, for what the step is not given.
     """
 
-    def __init__(self, own: Mapping[str, float], given: dict[str, Any]) -> None:
-        self.own, self.given = {k: v for k, v in own.items() if v and k not in given}, given
+    def __init__(self, own: Mapping[str, float]) -> None:
+        self.own = {name: factor for name, factor in own.items() if factor}
 
     def __call__(self, x: Any) -> Any:
-        sums = {"l1": ops.absolute, "l2": ops.square}
-        terms = [ops.sum(sums[k](x)) * factor for k, factor in (self.own | self.given).items()]
+        sums, context = {"l1": ops.absolute, "l2": ops.square}, current()
+        factors = self.own | dict(context.factors if context else {})
+        terms = [ops.sum(sums[name](x)) * factor for name, factor in factors.items()]
         return terms[0] if len(terms) == 1 else terms[0] + terms[1]
 
 
@@ -333,44 +330,40 @@ def own_factors(weight: Weight) -> dict[str, float]:
 def initial_arrays(members: list[Member], first: Any, example: Any) -> tuple[State, Any]:
     """Draw the initial arrays of members that differ in the seed: stacked by path, and keys.
 
-    Each array is drawn from a key that follows from the seed. How, is found out by drawing those
-    of the first member's model again; then all are drawn at once. Where that fails, for models
-    that come by their arrays in other ways, every model is made.
+    Each array was drawn from a key that follows from the seed, so those of all members are drawn
+    at once. Where the first member's model came by one in another way, every model is made.
     """
     seed = random.key(members[0].settings["seed"])
     seeds = np.stack([random.key(member.settings["seed"]) for member in members])
-    asked = range(1, random.times_asked() + 1)
-    root = next((n for n in asked if np.array_equal(random.fold(seed, n), first._root)), None)
+    turns = {random.fold(seed, n).tobytes(): n for n in range(1, random.times_asked() + 1)}
+    weights, turn = handles(first), turns.get(first._root.tobytes())
+    if turn is None or not all(_follows(weight, turns) for weight in weights):
+        models = [first, *(member.made() for member in members[1:])]
+        for model in models:
+            model._require_built(example)
+        stacked = tree_map(lambda *parts: np.stack(parts), *map(read, models))
+        return stacked, np.stack([model._root for model in models])
     arrays: State = {}
-    for weight in handles(first):
-        draws = _draws(weight, asked)
-        draw = next((d for d in draws if np.array_equal(d(seed), weight.value)), None)
-        if draw is None or root is None:
-            models = [first, *(member.made() for member in members[1:])]
-            for model in models:
-                model._require_built(example)
-            stacked = tree_map(lambda *parts: np.stack(parts), *map(read, models))
-            return stacked, np.stack([model._root for model in models])
+    for weight in weights:
+        keys = random.fold(seeds, turns[weight.spec.origin[0].tobytes()])
         if type(weight.spec.init) in _DRAWS_ALL:
-            arrays[weight.path] = np.broadcast_to(draw(seeds), (len(seeds), *weight.shape))
+            drawn = _drawn(weight, keys)
+            arrays[weight.path] = np.broadcast_to(drawn, (len(seeds), *weight.shape))
         else:
-            arrays[weight.path] = np.stack([draw(key) for key in seeds])
-    assert root is not None
-    return arrays, random.fold(seeds, root)
+            arrays[weight.path] = np.stack([_drawn(weight, key) for key in keys])
+    return arrays, random.fold(seeds, turn)
 
 
-def _draws(weight: Weight, asked: Sequence[int]) -> Iterator[Callable[[Any], Any]]:
-    """List the ways an array may be drawn from a seed: as part of a model, a layer, by itself."""
-    parts = weight.path.split("/")
-    for n in asked:
-        for i in range(len(parts)):
-            yield partial(_draw, weight, n, "/".join(parts[i:]))
-        yield partial(_draw, weight, n, None)
+def _follows(weight: Weight, turns: Mapping[bytes, int]) -> bool:
+    """Tell whether an array is what it was drawn as, from one of the seed's keys."""
+    origin = weight.spec.origin
+    if origin is None or origin[0].tobytes() not in turns:
+        return False
+    return np.array_equal(_drawn(weight, origin[0]), weight.value)
 
 
-def _draw(weight: Weight, n: int, path: str | None, key: Any) -> Any:
-    """Draw an array from the n-th key of a seed, or from those of several seeds."""
-    key = random.fold(key, n)
-    if path is not None:
-        key = random.fold(random.fold(key, "weights"), path)
+def _drawn(weight: Weight, root: Any) -> Any:
+    """Draw an array as it was drawn, from another root, or from several at once."""
+    path = weight.spec.origin[1]
+    key = root if path is None else random.fold(random.fold(root, "weights"), path)
     return weight.spec.draw(weight.dtype, key)

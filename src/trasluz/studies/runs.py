@@ -15,10 +15,7 @@ from trasluz.studies.member import Member, Settings
 _SHOWN = 20  # lines of a printed table
 
 
-# ---------------------------------------------------------------------------------- what came out
-
-
-class Runs(Sequence[Member]):
+class Trainings(Sequence[Member]):
     """What `fit_many` reached: its members in order, curves, tables, trained models.
 
     Args:
@@ -107,7 +104,7 @@ class Runs(Sequence[Member]):
         if not np.isfinite(values).any():
             raise UserError(
                 "no member came to an end with finite numbers",
-                "Runs.best",
+                "Trainings.best",
                 "lower the learning rates, or scale the inputs",
             )
         more = EarlyStopping(name, mode=mode).greater_is_better()
@@ -120,7 +117,7 @@ class Runs(Sequence[Member]):
             UserError: if the member had not begun when Ctrl-C came.
         """
         if self.members[k].reached is None:
-            raise UserError(f"member {k} has not begun", "Runs.model", "train it again")
+            raise UserError(f"member {k} has not begun", "Trainings.model", "train it again")
         return self.members[k].trained()
 
     def _monitor(self, name: str | None) -> str:
@@ -148,7 +145,7 @@ class Runs(Sequence[Member]):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<Runs: {len(self)} trainings of {self.epochs} epochs>"
+        return f"<Trainings: {len(self)} of {self.epochs} epochs>"
 
 
 def _in_order(value: float) -> tuple[bool, float]:

@@ -18,7 +18,7 @@ _SECONDS_A_STEP, _SECONDS_A_LINE = 1e-4, 15e-6
 _SECONDS_A_NUMBER, _SECONDS_A_PRODUCT = 4e-9, 4e-11
 
 
-class Work(NamedTuple):
+class Cost(NamedTuple):
     """What a forward pass does.
 
     Attributes:
@@ -42,7 +42,7 @@ class Work(NamedTuple):
         return _SECONDS_A_STEP + whole + size * a_row
 
 
-def work(model: Any, x: Any) -> Work:
+def cost_of(model: Any, x: Any) -> Cost:
     """Count what a forward pass of a built model does, on a few rows."""
     book = tape.Tape()
     boxes = {path: book.input(value) for path, value in read(model).items()}
@@ -53,4 +53,4 @@ def work(model: Any, x: Any) -> Work:
     products = [s.value.size * s.args[0].shape[-1] for s in lines if s.row.name == "matmul"]
     weights = sum(box.value.size for box in boxes.values())
     largest = max(products, default=0)
-    return Work(len(lines), numbers / rows, sum(products) / rows, largest / rows, weights)
+    return Cost(len(lines), numbers / rows, sum(products) / rows, largest / rows, weights)

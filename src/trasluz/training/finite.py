@@ -13,9 +13,9 @@ from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.context import Context
 from trasluz.training.objective import Objective, State
-from trasluz.training.step import Bound
+from trasluz.training.step import Problem
 
-# --------------------------------------------------------------------------- when numbers break
+_CALMER = "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs"
 
 
 class NonFiniteError(UserError):
@@ -33,21 +33,43 @@ def finite_sums(params: State) -> Any:
 def checked(step: Callable[..., Any]) -> Callable[..., Any]:
     """Make a training step that tells whether its numbers are finite, instead of the loss."""
 
-    def look(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
-        after, loss = step(state, batch, rate)
+    def look(state: State, batch: Batch, *others: Any) -> tuple[State, Any]:
+        after, loss = step(state, batch, *others)
         fine = backend.namespace(loss).isfinite(loss)
         return after, fine & finite_sums(after["params"])
 
     return look
 
 
-def diagnose(model: Any, target: Objective, state: State, batch: Batch) -> str:
+def non_finite(model: Any, objective: Objective, state: State, batch: Batch) -> NonFiniteError:
+    """Make the error that says where numbers break: at which step, in which layer, and why.
+
+    Args:
+        model: a compiled model.
+        objective: what it is compiled for.
+        state: that before the step.
+        batch: the rows at which they break.
+    """
+    place, mend = diagnose(model, objective, state, batch), _CALMER
+    for what, part in (("inputs", batch.x), ("targets", batch.y), ("weights", batch.w)):
+        if not all_finite(part):
+            place = f"because the {what} of its batch hold NaN or infinity ({place})"
+            mend = "fill in or leave out the rows with missing or infinite values"
+    return NonFiniteError(
+        f"the loss or a weight is not finite any more at training step {int(state['step']) + 1}, "
+        f"{place}; the weights from before that step are kept",
+        model.name or "fit",
+        mend,
+    )
+
+
+def diagnose(model: Any, objective: Objective, state: State, batch: Batch) -> str:
     """Say where in a step the first number appears that is not finite."""
     context = Context(True, state["root"], state["step"])
     book = tape.Tape()
     boxes = {path: book.input(value) for path, value in state["params"].items()}
     with np.errstate(all="ignore"):
-        total, _ = Bound(model, target).objective(boxes, state["fixed"], batch, context)
+        total, _ = Problem(model, objective).loss(boxes, state["buffers"], batch, context)
         for step in book.steps:
             if step is not None and not all_finite(step.value):
                 return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"

@@ -13,8 +13,6 @@ from trasluz.data.arrays import Batch
 from trasluz.training.finite import checked, finite_sums
 from trasluz.training.objective import State
 
-# ---------------------------------------------------------------------------- many steps in a call
-
 
 def folded(step: Callable[..., Any], size: int) -> Callable[..., Any]:
     """Make many steps one call, fit to be compiled.
@@ -85,8 +83,8 @@ def train_fold(step: Callable[..., Any], size: int) -> Callable[..., Any]:
 def test_fold(step: Callable[..., Any], size: int) -> Callable[..., Any]:
     """Fold evaluation steps, to the end whatever they give."""
 
-    def always(tracked: State, batch: Batch, arrays: State) -> tuple[State, Any]:
-        return step(tracked, batch, arrays)[0], np.True_
+    def always(tracked: State, batch: Batch, given: Any) -> tuple[State, Any]:
+        return step(tracked, batch, given)[0], np.True_
 
     return folded(always, size)
 

@@ -47,48 +47,41 @@ class Objective:
         weighted_metrics: Any = None,
     ) -> None:
         self.names = list(names)
-        several = len(self.names) > 1
-        self.loss_identifiers = self._each(loss, "loss", several)
+        self.loss_identifiers = self._each(loss, "loss")
         self.losses = [
             None if awaits_shapes(one) else losses.resolve(one) for one in self.loss_identifiers
         ]
-        weights = self._each(loss_weights, "loss_weights", several)
+        weights = self._each(loss_weights, "loss_weights")
         self.loss_weights = [_loss_weight(w) for w in weights]
         self.identifiers = [
             [(m, weighted) for m in _listed(one)]
             for weighted, given in ((False, given_metrics), (True, weighted_metrics))
-            for one in self._each(given, "metrics", several, nested=True)
+            for one in self._each(given, "metrics", nested=True)
         ]
         n = len(self.names)
         self.identifiers = [self.identifiers[i] + self.identifiers[n + i] for i in range(n)]
         self.trackers: Trackers | None = None
         self.by_output: list[list[tuple[metrics.Metric, bool]]] = []
 
-    def _each(self, given: Any, what: str, several: bool, nested: bool = False) -> list[Any]:
-        """Spread what was given over the outputs."""
-        if isinstance(given, dict) and "class_name" not in given:
-            for name in given:
-                if name not in self.names:
-                    raise UserError(
-                        f"{what} names an output {name!r}", mend=f"the outputs are {self.names}"
-                    )
-            return [given.get(name) for name in self.names]
-        if not several:
-            single = isinstance(given, (list, tuple)) and not nested
-            return [given[0] if single and len(given) == 1 else given]
-        if nested and isinstance(given, (list, tuple)) and not _is_nested(given, len(self.names)):
+    def _each(self, value: Any, what: str, nested: bool = False) -> list[Any]:
+        """List what compile was given for each output; `nested`: lists for one output are usual."""
+        names = self.names
+        sequence, named = isinstance(value, (list, tuple)), _is_named(value)
+        if len(names) < 2 and not named:
+            return [value[0] if sequence and not nested and len(value) == 1 else value]
+        if nested and sequence and not _is_nested(value, len(names)):
             raise UserError(
-                f"{what} for {len(self.names)} outputs have to say which belong to which",
-                mend=f"give a dict by name ({', '.join(self.names)}) or a list of lists",
+                f"{what} for {len(names)} outputs have to say which belong to which",
+                mend=f"give a dict by name ({', '.join(names)}) or a list of lists",
             )
-        if isinstance(given, (list, tuple)):
-            if len(given) != len(self.names):
-                raise UserError(
-                    f"{what}: {len(given)} were given for {len(self.names)} outputs",
-                    mend="give one an output, None for an output without",
-                )
-            return list(given)
-        return [given] * len(self.names)
+        return per_output(
+            value if named or sequence else [value] * len(names),
+            names,
+            what,
+            outputs=f"{len(names)} outputs",
+            mend="give one an output, None for an output without",
+            known=f"the outputs are {names}",
+        )
 
     def prepare(self, y: list[Any], p: list[Any]) -> None:
         """Choose the metrics that names like "accuracy" mean for targets of these shapes."""
@@ -199,17 +192,44 @@ def _is_nested(given: Sequence[Any], n: int) -> bool:
     return len(given) == n and all(g is None or isinstance(g, (list, tuple, str)) for g in given)
 
 
-def spread(tree: Any, names: Sequence[str], what: str) -> list[Any]:
-    """List one entry an output, from a value, a list or a dict by name."""
-    if tree is None:
+def _is_named(value: Any) -> bool:
+    """Tell a dict by output from a loss or metric that is written down as one."""
+    return isinstance(value, dict) and "class_name" not in value
+
+
+def per_output(
+    value: Any,
+    names: Sequence[str],
+    what: str,
+    outputs: str = "",
+    mend: str = "",
+    known: str = "",
+) -> list[Any]:
+    """List one entry an output, from a value, a list or a dict by name.
+
+    Args:
+        value: what there is.
+        names: those of the outputs.
+        what: what errors call it.
+        outputs: what they call the outputs.
+        mend: what they say about a list of another length.
+        known: what they say about a name that is not known.
+
+    Raises:
+        UserError: if it does not fit the outputs.
+    """
+    if value is None:
         return [None] * len(names)
-    if isinstance(tree, dict):
-        for name in tree:
+    if isinstance(value, dict):
+        for name in value:
             if name not in names:
-                raise UserError(f"{what} names an output {name!r}", mend=f"outputs: {list(names)}")
-        return [tree.get(name) for name in names]
-    if isinstance(tree, (list, tuple)):
-        if len(tree) != len(names):
-            raise UserError(f"{what}: {len(tree)} were given for the outputs {list(names)}")
-        return list(tree)
-    return [tree] * len(names)
+                raise UserError(
+                    f"{what} names an output {name!r}", mend=known or f"outputs: {list(names)}"
+                )
+        return [value.get(name) for name in names]
+    if isinstance(value, (list, tuple)):
+        if len(value) != len(names):
+            outputs = outputs or f"the outputs {list(names)}"
+            raise UserError(f"{what}: {len(value)} were given for {outputs}", mend=mend)
+        return list(value)
+    return [value] * len(names)

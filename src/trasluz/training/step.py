@@ -17,12 +17,9 @@ from trasluz.data.arrays import Batch
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
 from trasluz.state.holder import handles
-from trasluz.training.objective import Objective, State, spread
+from trasluz.training.objective import Objective, State, per_output
 
 NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers that insist on it
-
-
-# ------------------------------------------------------------------------------------- the steps
 
 
 def initial(model: Any, optimizer: Any, root: Any) -> State:
@@ -31,24 +28,24 @@ def initial(model: Any, optimizer: Any, root: Any) -> State:
     trainable = {v.path: v.value for v in variables if v.trainable}
     return {
         "params": trainable,
-        "fixed": {v.path: v.value for v in variables if not v.trainable},
+        "buffers": {v.path: v.value for v in variables if not v.trainable},
         "slots": optimizer.init(trainable),
         "step": np.asarray(0, np.int32),
         "root": root,
     }
 
 
-class Bound:
-    """A model and its goal, with what does not change between steps looked up once.
+class Problem:
+    """A model and its objective, with what does not change between steps looked up once.
 
     Args:
         model: a built model.
-        target: what it is compiled for; `None` for prediction.
+        objective: what it is compiled for; `None` for prediction.
     """
 
-    def __init__(self, model: Any, target: Objective | None = None) -> None:
+    def __init__(self, model: Any, objective: Objective | None = None) -> None:
         self.binding = Binding(model)
-        self.target: Any = target
+        self.objective: Any = objective
         variables = handles(model)
         self.penalised = [
             (v.path, v.regularizer) for v in variables if v.regularizer is not None and v.trainable
@@ -56,7 +53,9 @@ class Bound:
         self.constrained = [
             (v.path, v.constraint) for v in variables if v.constraint is not None and v.trainable
         ]
-        self.trackers: Any = Binding(target.trackers) if target and target.trackers else None
+        self.trackers: Any = (
+            Binding(objective.trackers) if objective and objective.trackers else None
+        )
 
     def forward(self, arrays: State, x: Any, context: Context) -> tuple[Any, State]:
         """Run a twin of the model: its outputs, and its arrays as it left them."""
@@ -65,78 +64,87 @@ class Bound:
             outputs = twins[0](x)
         return outputs, self.binding.read(twins)
 
-    def objective(
-        self, params: State, fixed: State, batch: Batch, context: Context
+    def loss(
+        self, params: State, buffers: State, batch: Batch, context: Context
     ) -> tuple[Any, tuple[Any, ...]]:
         """The loss of a batch as a function of the parameters, and what is worth keeping of it."""
-        arrays = {**fixed, **params}
+        arrays = {**buffers, **params}
         outputs, after = self.forward(arrays, batch.x, context)
-        names = self.target.names
+        names = self.objective.names
         p = leaves(outputs)
-        y, w = spread(batch.y, names, "y"), spread(batch.w, names, "sample_weight")
-        total, parts = self.target.value(y, p, w)
-        for path, regularizer in self.penalised:
-            total = tape.note(total, "data") + tape.note(regularizer(arrays[path]), "penalty")
+        y, w = per_output(batch.y, names, "y"), per_output(batch.w, names, "sample_weight")
+        total, parts = self.objective.value(y, p, w)
+        with context:
+            for path, regularizer in self.penalised:
+                total = tape.note(total, "data") + tape.note(regularizer(arrays[path]), "penalty")
         for penalty in context.losses:
             total = tape.note(total, "data") + tape.note(penalty, "penalty")
-        moved = {path: after[path] for path in fixed}
+        moved = {path: after[path] for path in buffers}
         return total, (total, parts, p, y, w, moved)
 
     def track(self, arrays: State, kept: tuple[Any, ...]) -> State:
         """Let the metrics see a batch: new arrays of the trackers."""
         total, parts, p, y, w, _ = kept
         twins = self.trackers.twins(arrays)
-        self.target.track(twins[0].tracked, total, parts, y, p, w)
+        self.objective.track(twins[0].tracked, total, parts, y, p, w)
         return self.trackers.read(twins)
 
 
-def train_step(model: Any, target: Objective, optimizer: Any) -> Callable[..., Any]:
+def train_step(model: Any, objective: Objective, optimizer: Any) -> Callable[..., Any]:
     """Make the pure training step of a compiled model.
 
     Returns:
-        `step(state, batch, rate) -> (state, total loss)`; `rate` is the learning rate, or `None`
-        where a schedule gives it.
+        `step(state, batch, rate, factors) -> (state, total loss)`; `rate` is the learning rate, or
+        `None` where a schedule gives it; `factors` are those of `Context`, and may be left out.
     """
-    bound = Bound(model, target)
+    problem = Problem(model, objective)
 
-    def step(state: State, batch: Batch, rate: Any) -> tuple[State, Any]:
-        context = Context(True, state["root"], state["step"])
-        slope = tape.value_and_grad(bound.objective, has_aux=True)
-        (loss, kept), grads = slope(state["params"], state["fixed"], batch, context)
+    def step(
+        state: State, batch: Batch, rate: Any, factors: State | None = None
+    ) -> tuple[State, Any]:
+        context = Context(True, state["root"], state["step"], factors)
+        slope = tape.value_and_grad(problem.loss, has_aux=True)
+        (loss, kept), grads = slope(state["params"], state["buffers"], batch, context)
         params, slots = optimizer.update(
             grads, state["slots"], state["params"], state["step"], learning_rate=rate
         )
-        for path, constraint in bound.constrained:
+        for path, constraint in problem.constrained:
             params = {**params, path: constraint(params[path])}
         return {
             "params": params,
-            "fixed": kept[-1],
+            "buffers": kept[-1],
             "slots": slots,
             "step": state["step"] + np.int32(1),
             "root": state["root"],
-            "metrics": bound.track(state["metrics"], kept),
+            "metrics": problem.track(state["metrics"], kept),
         }, loss
 
     return step
 
 
-def test_step(model: Any, target: Objective) -> Callable[..., Any]:
-    """Make the pure evaluation step: `step(metrics, batch, arrays) -> (metrics, total loss)`.
+def test_step(model: Any, objective: Objective) -> Callable[..., Any]:
+    """Make the pure evaluation step of a compiled model.
 
     It runs on a tape too, so that losses see the logits under a softmax as they do in training.
-    """
-    bound = Bound(model, target)
 
-    def step(tracked: State, batch: Batch, arrays: State) -> tuple[State, Any]:
-        context = Context(False, NO_KEY)
-        f = lambda arrays: bound.objective(arrays, {}, batch, context)  # noqa: E731
+    Returns:
+        `step(metrics, batch, arrays, factors) -> (metrics, total loss)`; `factors` are those of
+        `Context`, and may be left out.
+    """
+    problem = Problem(model, objective)
+
+    def step(
+        tracked: State, batch: Batch, arrays: State, factors: State | None = None
+    ) -> tuple[State, Any]:
+        context = Context(False, NO_KEY, factors=factors)
+        f = lambda arrays: problem.loss(arrays, {}, batch, context)  # noqa: E731
         loss, _, kept = tape.vjp(f, arrays, has_aux=True)
-        return bound.track(tracked, kept), loss
+        return problem.track(tracked, kept), loss
 
     return step
 
 
 def predict_step(model: Any) -> Callable[..., Any]:
     """Make the pure prediction step: `step(arrays, x) -> outputs`."""
-    bound = Bound(model)
-    return lambda arrays, x: bound.forward(arrays, x, Context(False, NO_KEY))[0]
+    problem = Problem(model)
+    return lambda arrays, x: problem.forward(arrays, x, Context(False, NO_KEY))[0]

@@ -1,0 +1,309 @@
+"""Where the steps of a run are computed, and the programs that are compiled for it."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import copy
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from trasluz import distribution
+from trasluz.autodiff import backend
+from trasluz.base.tree import leaves, tree_map
+from trasluz.data.arrays import Batch
+from trasluz.data.blocks import Block
+from trasluz.errors import UserError, unknown
+from trasluz.state.holder import handles, holders
+from trasluz.state.registry import Configurable
+from trasluz.training.cost import Cost, cost_of
+from trasluz.training.fold import find_fold, test_fold, train_fold
+from trasluz.training.objective import Objective, State
+from trasluz.training.ready import Ready
+
+# "auto" takes XLA when NumPy would need more than so many seconds for what is ahead. It trains on
+# NumPy for so many of them first, while XLA compiles. They are worked out, not measured: when a
+# run moves over must not depend on the clock, or it could not be repeated bit for bit.
+_WORTH_COMPILING = 2.0
+_HEAD_START = 0.5
+# A compiled call takes as many steps as fit into so many seconds: between calls a run listens.
+_CALL_SECONDS = 0.2
+# Attributes of a model that a compiled step does not depend on.
+_MOVING = ("optimizer", "history", "stop_training", "built")
+
+
+class Engine:
+    """What computes the steps of one run of a model.
+
+    Args:
+        model: what runs.
+        asked: "numpy", "xla", "auto"; `None` is what compile said.
+        devices: those to split batches among, as in `fit`; `None` computes on one.
+
+    Attributes:
+        where: "numpy", "xla", or several devices.
+        moves: before which step of the model a run goes over to XLA; `None` for never.
+        joint: whether several processes compute together.
+        first: whether this process is the first of them, or the only one.
+        counts: how many steps a compiled call takes, by their kind.
+
+    Raises:
+        UserError: if there is no such engine, or it does not know of devices.
+    """
+
+    def __init__(self, model: Any, asked: str | None, devices: Any = None) -> None:
+        self.model = model
+        self.asked = model._engine if asked is None else asked
+        if self.asked not in ("auto", *backend.ENGINES):
+            raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
+        if devices is not None:
+            if self.asked == "numpy":
+                raise UserError(
+                    "the engine 'numpy' computes on one device, and devices were given",
+                    mend="leave devices out, or use engine='xla'",
+                )
+            self.asked = backend.spread(devices)
+        self.where: Any = "numpy" if self.asked == "auto" else self.asked
+        self.moves: int | None = None
+        self.joint = devices is not None and distribution.process_count() > 1
+        self.first = not self.joint or distribution.process_index() == 0
+        self.counts: dict[str, int] = {}
+        self._programs: dict[str, Any] = {}
+        self._ahead: Any = None  # what XLA gets ready before a run goes over to it
+        self._cost: Cost | None = None
+        self._dtype: str | None = None  # the floating type of the weights
+        self._fresh: State | None = None
+
+    @property
+    def compiles(self) -> bool:
+        """Whether steps are compiled, or run as they are."""
+        return self.where != "numpy"
+
+    def together(self, epoch: Callable[[], int] = lambda: 0) -> Any:
+        """Run with the other processes, if there are any; see `distribution.together`."""
+        return distribution.together(epoch) if self.joint else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def computing(self, batch: Batch, size: int) -> Iterator[None]:
+        """Compute: numbers that break are told by the run, NumPy's threads suit the work.
+
+        Args:
+            batch: rows to look at.
+            size: how many rows a step takes.
+        """
+        largest = math.inf if self.compiles else self._cost_of(batch).largest * size
+        with np.errstate(all="ignore"), backend.blas_threads(largest):
+            yield
+
+    def put(self, tree: Any, lent: bool = False) -> Any:
+        """Put arrays where steps are computed; see `backend.to_engine`."""
+        return backend.to_engine(tree, self.where, lent)
+
+    def worth_compiling(self, batch: Batch, size: int, steps: int) -> bool:
+        """Settle "auto": whether XLA is worth it, and before which step to go over to it.
+
+        Args:
+            batch: rows to look at.
+            size: how many rows a step takes.
+            steps: how many steps there are.
+        """
+        if self.asked == "auto" and backend.has_xla():
+            seconds = self._cost_of(batch).seconds(size)
+            if seconds * steps > _WORTH_COMPILING:
+                self.moves = math.ceil(_HEAD_START / seconds)
+        return self.moves is not None
+
+    def _cost_of(self, batch: Batch) -> Cost:
+        """Count what a forward pass does, once."""
+        if self._cost is None:
+            self._cost = cost_of(self.model, tree_map(lambda a: a[:2], batch.x))
+        return self._cost
+
+    def is_due(self, step: Any) -> bool:
+        """Tell whether it is time to go over to XLA, before some step."""
+        return not self.compiles and self.moves is not None and int(step) >= self.moves
+
+    def compile_ahead(self, act: Callable[[Engine], None]) -> None:
+        """Let XLA compile in the background what a run will need.
+
+        Args:
+            act: calls it, on an engine like this one that is on XLA.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        twin = copy.copy(self)
+        twin.where, twin.counts, twin._programs, twin._fresh = "xla", {}, {}, None
+        pool = ThreadPoolExecutor(1, "compile")
+        self._ahead = pool.submit(contextvars.copy_context().run, act, twin)
+        pool.shutdown(wait=False)
+
+    def move(self) -> bool:
+        """Go over to XLA, once it is ready; stay, and say `False`, where it cannot compile this."""
+        try:
+            self._ahead.result()
+        except Exception as error:
+            said = str(error).strip().split("\n")[0]
+            warnings.warn(
+                f"XLA cannot take over, NumPy goes on ({type(error).__name__}: {said}); "
+                'engine="numpy" says so from the start, engine="xla" shows the whole error',
+                stacklevel=2,
+            )
+            self.moves = None
+            return False
+        self.where, self._programs, self._fresh = "xla", {}, None
+        return True
+
+    def rate(self) -> Any:
+        """The learning rate to hand to a step; `None` where a schedule works it out inside."""
+        optimizer = self.model.optimizer
+        if optimizer.scheduled:
+            return None
+        number = optimizer.learning_rate
+        if not self.compiles:
+            return number
+        self._dtype = self._dtype or self.model._dtype()
+        return np.asarray(number, self._dtype)
+
+    def fresh(self, objective: Objective) -> State:
+        """The arrays of an objective's trackers before anything was seen."""
+        if not self.compiles:
+            return objective.fresh()
+        if self._fresh is None:
+            self._fresh = self.put(objective.fresh())
+        return self._fresh
+
+    def program(self, kind: str, make: Callable[[], Any]) -> Any:
+        """Give a compiled step, kept as long as nothing that it was made from changes."""
+        if kind not in self._programs:
+            self._programs[kind] = self._kept(kind, make) if self.compiles else make()
+        return self._programs[kind]
+
+    def _kept(self, kind: str, make: Callable[[], Any]) -> Any:
+        """Give a compiled step of the model's, which serves later runs too."""
+        programs = self.model._programs
+        made_from, functions = fingerprint(self.model, kind)
+        key = kind, self.where, made_from
+        if key not in programs:
+            programs[key] = backend.compiled(make(), self.where), functions
+        return programs[key][0]
+
+    def look_again(self) -> None:
+        """Look at the model anew before the next step: hyper-parameters may have changed."""
+        if self.compiles:
+            self._programs.clear()
+
+
+def fingerprint(model: Any, kind: str) -> tuple[str, list[Any]]:
+    """Everything a compiled step depends on beside arrays, and the functions among it.
+
+    Functions are told apart by their identity, so they have to be kept alive.
+    """
+    functions: list[Any] = []
+
+    def mark(value: Any) -> str:
+        if isinstance(value, Configurable):
+            own = {k: v for k, v in vars(value).items() if k[:1] != "_"}
+            plain = {k: mark(v) for k, v in own.items() if not hasattr(v, "shape")}
+            return f"{type(value).__name__} {plain}"
+        if callable(value):
+            functions.append(value)
+            return f"{value!r} {id(value)}"
+        return repr(value)
+
+    parts = [
+        [
+            type(h).__qualname__,
+            {
+                name: [mark(v) for v in leaves(value)]
+                for name, value in dict(vars(h)).items()  # a copy: training goes on meanwhile
+                if name[:1] != "_" and not hasattr(value, "shape") and name not in _MOVING
+            },
+        ]
+        for h in holders(model)
+    ]
+    frozen = [(v.path, v.trainable) for v in handles(model)]
+    how = {k: v for k, v in model._compiled_with.items() if k != "optimizer"}
+    goal = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
+    optimizer, rule = model.optimizer, None
+    if kind != "predict" and not kind.startswith("test"):
+        rule = {k: v for k, v in vars(optimizer).items() if k[:1] != "_"}
+        rule.pop("iterations", None)
+        rule["schedule"] = mark(optimizer._learning_rate) if optimizer.scheduled else ""
+    return repr([parts, frozen, goal, type(optimizer).__name__, rule]), functions
+
+
+class CompiledSteps:
+    """The steps on a block's batches, many a compiled call.
+
+    Args:
+        engine: what computes them.
+        block: the block, where XLA computes.
+    """
+
+    def __init__(self, engine: Engine, block: Block) -> None:
+        self.engine, self.block = engine, block
+
+    def end(self, kind: str, begin: int, most: int) -> int:
+        """Say before which step a call of some kind ends."""
+        return min(begin + self.engine.counts.setdefault(kind, 1), most)
+
+    def take(
+        self,
+        kind: str,
+        make: Callable[[], Any],
+        state: State,
+        begin: int,
+        end: int,
+        given: Any,
+        meanwhile: Callable[[], Any] | None = None,
+    ) -> tuple[State, bool]:
+        """Make a call: see `folded`.
+
+        Args:
+            kind: what kind of steps they are.
+            make: makes their program.
+            state: what they start from.
+            begin: the first step.
+            end: the step before which to end.
+            given: what all steps are given.
+            meanwhile: what to do while XLA computes.
+        """
+        block, counts = self.block, self.engine.counts
+        program = self.engine.program(f"{kind} {block.size}", make)
+        span = np.int32(begin - block.offset), np.int32(end - block.offset)
+        began = time.perf_counter()
+        state, fine = program(state, block.placed, block.order, *span, given)
+        if meanwhile:
+            meanwhile()
+        fine = bool(fine)  # waits for XLA
+        took = time.perf_counter() - began
+        if self.engine.joint:
+            took = distribution.longest(took)  # as many steps follow in each process
+        if took > _CALL_SECONDS or end - begin == counts.get(kind):
+            fit = int(_CALL_SECONDS / took * (end - begin))
+            counts[kind] = max(1, min(fit, 8 * counts.get(kind, 1)))
+        return state, fine
+
+    def train(
+        self, ready: Ready, state: State, begin: int, end: int, meanwhile: Any = None
+    ) -> tuple[State, bool]:
+        """Take training steps."""
+        fold = lambda: train_fold(ready.train_step(), self.block.size)  # noqa: E731
+        return self.take("fold", fold, state, begin, end, self.engine.rate(), meanwhile)
+
+    def find(self, ready: Ready, state: State, begin: int, end: int) -> tuple[State, bool]:
+        """Take training steps up to before the first whose numbers break."""
+        fold = lambda: find_fold(ready.train_step(), self.block.size)  # noqa: E731
+        return self.take("find", fold, state, begin, end, self.engine.rate())
+
+    def test(
+        self, ready: Ready, tracked: State, begin: int, end: int, arrays: State
+    ) -> tuple[State, bool]:
+        """Take evaluation steps."""
+        fold = lambda: test_fold(ready.test_step(), self.block.size)  # noqa: E731
+        return self.take("test", fold, tracked, begin, end, arrays)

@@ -1,0 +1,137 @@
+"""Passes that learn nothing: measuring, and predicting."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from trasluz.autodiff import backend
+from trasluz.base.tree import leaves, tree_map
+from trasluz.callbacks.listed import CallbackList
+from trasluz.data.arrays import Arrays
+from trasluz.data.reader import Reader
+from trasluz.data.streams import Stream
+from trasluz.errors import UserError
+from trasluz.state.binding import read
+from trasluz.training.engine import CompiledSteps, Engine
+from trasluz.training.feed import Feed
+from trasluz.training.objective import State
+from trasluz.training.ready import Ready
+from trasluz.training.step import predict_step
+
+
+def evaluate(
+    model: Any,
+    data: Arrays | Stream,
+    batch_size: int | None,
+    callbacks: Any,
+    verbose: Any,
+    devices: Any = None,
+) -> dict[str, Any]:
+    """Measure; see `Model.evaluate`."""
+    engine = Engine(model, None, devices)
+    with contextlib.closing(Reader()) as reader, engine.together():
+        feed = Feed(data, batch_size, engine, reader)
+        first = feed.first()
+        ready = Ready(model, first)
+        size = feed.size or len(leaves(first.x)[0])
+        if isinstance(data, Arrays) and engine.worth_compiling(first, size, (feed.steps or 0) // 3):
+            engine.where = "xla"
+        listed = _listed(model, feed, callbacks, verbose)
+        with engine.computing(first, size):
+            return measured(ready, feed, engine.put(read(model)), listed)
+
+
+def measured(
+    ready: Ready, feed: Feed, arrays: State, listed: CallbackList, epoch: int = 0
+) -> dict[str, Any]:
+    """Take one pass over data with a model: what its trackers say.
+
+    Args:
+        ready: the model, ready for the data.
+        feed: the data.
+        arrays: those of the model, where steps are computed.
+        listed: the callbacks.
+        epoch: that of training, where one is on.
+    """
+    engine, objective = feed.engine, ready.objective
+    listed.on_test_begin()
+    tracked, number = engine.fresh(objective), 0
+    say = lambda: objective.results(tracked)  # noqa: E731
+    every = listed.wants_every_batch
+    coming = feed.blocks(epoch, every=every, check=ready.check_targets)
+    with contextlib.closing(coming):
+        for block in coming:
+            steps = CompiledSteps(engine, feed.place(block))
+            while number < block.end:
+                listed.on_test_batch_begin(number)
+                if engine.compiles:
+                    end = steps.end("test", number, number + 1 if every else block.end)
+                    tracked, _ = steps.test(ready, tracked, number, end, arrays)
+                    number = end
+                else:
+                    step = engine.program("test", ready.test_step)
+                    tracked, _ = step(tracked, block.batch(number), arrays)
+                    number += 1
+                listed.on_test_batch_end(number - 1, say)
+    if number == 0:
+        raise UserError(
+            "the iterable to measure on gave no batch",
+            mend="give one that can start anew, or steps",
+        )
+    logs = objective.results(tracked)
+    listed.on_test_end(logs)
+    return logs
+
+
+def predict(
+    model: Any,
+    data: Arrays | Stream,
+    batch_size: int | None,
+    callbacks: Any,
+    verbose: Any,
+    devices: Any = None,
+) -> Any:
+    """Compute outputs; see `Model.predict`."""
+    engine = Engine(model, None, devices)
+    with contextlib.closing(Reader()) as reader, engine.together():
+        feed = Feed(data, batch_size, engine, reader)
+        if isinstance(data, Stream):
+            model._require_built(feed.first().x)
+        model._walked()  # gives paths anew: a layer may lie in another model since
+        listed = _listed(model, feed, callbacks, verbose)
+        arrays = engine.put(read(model))
+        program = engine.program("predict", lambda: predict_step(model))
+        pieces = []
+        listed.on_predict_begin()
+        coming = feed.blocks(every=listed.wants_every_batch, placed=False)
+        with np.errstate(all="ignore"), contextlib.closing(coming):
+            for block in coming:
+                for number in range(block.begin, block.end):
+                    listed.on_predict_batch_begin(number)
+                    rows = backend.split(block.batch(number).x, engine.where)
+                    outputs = backend.to_numpy(program(arrays, rows))
+                    pieces.append(outputs)
+                    listed.on_predict_batch_end(number, {"outputs": outputs})
+        listed.on_predict_end()
+        return tree_map(lambda *parts: np.concatenate(parts), pieces[0], *pieces[1:])
+
+
+def verbosity(verbose: Any) -> int:
+    """Give a number for how much to print: 1 where it is left open."""
+    return 1 if verbose == "auto" else int(verbose)
+
+
+def _listed(model: Any, feed: Feed, callbacks: Any, verbose: Any) -> CallbackList:
+    """Gather callbacks and progress for one pass."""
+    level = verbosity(verbose)
+    return CallbackList(
+        callbacks,
+        add_progbar=level != 0,
+        model=model,
+        verbose=level,
+        steps=feed.steps,
+        epochs=1,
+    )

@@ -1,0 +1,108 @@
+"""A model made ready for data: what follows from shapes and targets, before any step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trasluz import losses
+from trasluz.base.tree import leaves, tree_map
+from trasluz.data.arrays import Batch
+from trasluz.errors import UserError
+from trasluz.state.binding import read
+from trasluz.training.objective import per_output
+from trasluz.training.step import predict_step, test_step, train_step
+
+
+class Ready:
+    """A compiled model that is ready for data like some rows.
+
+    It is built, its objective knows which losses and metrics are meant, and the targets fit.
+
+    Args:
+        model: a compiled model.
+        batch: the rows.
+
+    Attributes:
+        objective: what the model is compiled for.
+        outputs: the shapes of a row's outputs.
+
+    Raises:
+        UserError: if inputs or targets do not fit the model.
+    """
+
+    def __init__(self, model: Any, batch: Batch) -> None:
+        model._require_built(batch.x)
+        model._check_shape(batch.x)
+        model._walked()  # gives paths anew: a layer may lie in another model since
+        self.model, self.objective = model, model._require_objective()
+        few = tree_map(lambda a: a[:2], batch.x)
+        with np.errstate(all="ignore"):
+            p = leaves(predict_step(model)(read(model), few))
+        self.outputs: list[tuple[int, ...]] = [output.shape[1:] for output in p]
+        self.check_targets(batch)
+        none = np.zeros((0,))
+        y = per_output(batch.y, self.objective.names, "y")
+        self.objective.prepare([none if t is None else t for t in y], p)
+
+    def check_targets(self, batch: Batch) -> None:
+        """Make sure that the targets of some rows fit the outputs.
+
+        Raises:
+            UserError: if they do not; it names the output.
+        """
+        rows, names = len(leaves(batch.x)[0]), self.objective.names
+        y = per_output(batch.y, names, "y")
+        for name, target, output, loss in zip(
+            names, y, self.outputs, self.objective.losses, strict=True
+        ):
+            if target is None or loss is None:
+                continue
+            if isinstance(loss, losses.SparseCategoricalCrossentropy):
+                _check_classes(name, np.asarray(target), output[-1], loss.ignore_class)
+            elif isinstance(loss, losses.Loss):
+                _check_shape(name, target.shape, (rows, *output))
+
+    def train_step(self) -> Callable[..., Any]:
+        """Make the training step."""
+        return train_step(self.model, self.objective, self.model.optimizer)
+
+    def test_step(self) -> Callable[..., Any]:
+        """Make the evaluation step."""
+        return test_step(self.model, self.objective)
+
+
+def _check_classes(name: str, numbers: Any, classes: int, skip: int | None) -> None:
+    """Make sure that targets are numbers of classes, but for the one that is left out."""
+    numbers = numbers if skip is None else numbers[numbers != skip]
+    if numbers.dtype.kind == "f" and not np.all(numbers == np.floor(numbers)):
+        raise UserError(
+            "some class numbers are missing or have decimals",
+            name,
+            "leave rows without a class out, and number classes 0, 1, 2, …",
+        )
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= classes):
+        raise UserError(
+            f"class numbers go from {numbers.min()} to {numbers.max()}, "
+            f"the output has {classes} units",
+            name,
+            "number classes from 0, and give the last layer one unit a class",
+        )
+
+
+def _check_shape(name: str, target: tuple[int, ...], output: tuple[int, ...]) -> None:
+    """Make sure that targets have the shape of an output, a last axis of one aside."""
+    shape = target
+    if len(shape) < len(output) and output[-1] == 1:
+        shape = (*shape, 1)
+    if len(shape) > len(output) and shape[-1] == 1:
+        shape = shape[:-1]
+    if shape != output:
+        raise UserError(
+            f"targets of shape {target} were given, the output has {output}",
+            name,
+            "give the last layer as many units as the targets have columns, or use "
+            "'sparse_categorical_crossentropy' for class numbers",
+        )

@@ -1,0 +1,109 @@
+"""The state of a training: taken out of the model, moved by steps, put back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trasluz.autodiff import backend, random
+from trasluz.training.engine import Engine
+from trasluz.training.objective import State
+from trasluz.training.ready import Ready
+from trasluz.training.step import initial
+
+
+class TrainingState:
+    """The arrays that steps take and give, and the model that they came from.
+
+    Args:
+        ready: the model, ready for the data.
+        engine: what computes the steps.
+
+    Attributes:
+        arrays: the state of the steps; see `training.step.initial`.
+    """
+
+    def __init__(self, ready: Ready, engine: Engine) -> None:
+        self.ready, self.engine, self.model = ready, engine, ready.model
+        self.arrays: State = {}
+        self._start()
+
+    def _start(self) -> None:
+        """Gather what to start from: the model's arrays, the optimizer's, the trackers'."""
+        model = self.model
+        if model._root is None:
+            model._root = random.next_key()
+        state = initial(model, model.optimizer, model._root)
+        slots = model._slots
+        if slots is not None and _shapes(slots) == _shapes(state["slots"]):
+            state["slots"] = slots
+        state["step"] = np.asarray(model.optimizer.iterations, np.int32)
+        state["metrics"] = self.ready.objective.fresh()
+        self.arrays = self.engine.put(state)
+        self._walk = model._walked()
+        self._left = self._held()
+
+    def weights(self) -> State:
+        """The arrays of the model, by path."""
+        return {**self.arrays["params"], **self.arrays["buffers"]}
+
+    def results(self) -> dict[str, Any]:
+        """Work out what the trackers say."""
+        return self.ready.objective.results(self.arrays["metrics"])
+
+    def forget_metrics(self) -> None:
+        """Let the trackers begin anew."""
+        self.arrays["metrics"] = self.engine.fresh(self.ready.objective)
+
+    def store(self) -> None:
+        """Put what was reached back into the model."""
+        kept = ("params", "buffers", "slots", "step")
+        state = backend.to_numpy({name: self.arrays[name] for name in kept})
+        arrays = {**state["params"], **state["buffers"]}
+        for weight in self._walk.weights:
+            weight.holder.__dict__[weight.attribute] = arrays[weight.path]
+        self.model._slots = state["slots"]
+        self.model.optimizer.iterations = int(state["step"])
+        self._left = self._held()
+
+    def load(self) -> None:
+        """Take up what callbacks changed in the model (restored weights, resumed state)."""
+        if self._changed():
+            metrics = self.arrays["metrics"]
+            self._start()
+            self.arrays["metrics"] = metrics
+
+    def move(self) -> None:
+        """Go where the engine has gone."""
+        self.store()
+        self.arrays = self.engine.put(self.arrays)
+
+    def average(self) -> None:
+        """Give the model the averages of its weights, where the optimizer keeps them."""
+        arrays = self.arrays
+        arrays["params"] = self.model.optimizer.finalize(arrays["params"], arrays["slots"])
+        self.store()
+
+    def _held(self) -> list[Any]:
+        """List what the model holds: arrays, and what says which of them move."""
+        model, walk = self.model, self._walk
+        arrays = [weight.value for weight in walk.weights]
+        moving = [part.trainable for part in walk.parts] + [w.spec.trainable for w in walk.weights]
+        return [*arrays, model._slots, model._root, model.optimizer.iterations, *moving]
+
+    def _changed(self) -> bool:
+        """Tell whether the model is no longer as it was left."""
+        held = self._held()
+        if len(held) != len(self._left) or any(
+            a is not b for a, b in zip(held, self._left, strict=True)
+        ):
+            return True
+        if not self.engine.compiles:  # the arrays are the model's own
+            return False
+        ours = self.weights()
+        return not all(np.array_equal(w.value, ours[w.path]) for w in self._walk.weights)
+
+
+def _shapes(tree: Any) -> Any:
+    return {k: _shapes(v) for k, v in tree.items()} if isinstance(tree, dict) else np.shape(tree)
