@@ -22,6 +22,7 @@ import numpy as np
 from trasluz.base.digest import digest
 from trasluz.base.messages import problem
 from trasluz.base.tree import leaves
+from trasluz.callbacks.progress import Line
 from trasluz.callbacks.watching import EarlyStopping, PruneTrial
 from trasluz.errors import unknown
 from trasluz.studies.member import Member, Settings, check_names, named, own_random_numbers
@@ -115,13 +116,19 @@ def search(
         epochs=epochs, batch_size=batch_size, validation_data=validation_data,
         sample_weight=sample_weight, shuffle=shuffle,
     )  # fmt: skip
+    line = Line()
+
+    def show(found: Search) -> None:
+        if verbose:
+            line.show(_standing(found))
+
     try:
         found.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
-        found.run(progress or (_printed if verbose else lambda _: None))
+        found.run(progress or show)
     finally:
         found.release()
     if verbose and not progress:
-        print()
+        line.end()
     return found
 
 
@@ -484,8 +491,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _printed(found: Search) -> None:
-    """Say on one line how far it is."""
+def _standing(found: Search) -> str:
+    """Say how far it is."""
     best = found.leading
     news = f", best {found.monitor} {best.value:.4g} (trial {best.number})" if best else ""
-    print(f"\r{found.done} of {found.trials} trials{news}   ", end="", flush=True)
+    return f"{found.done} of {found.trials} trials{news}"
