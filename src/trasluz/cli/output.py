@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Face:
+class Output:
     """What a command shows: `json` keeps standard output for one document, `quiet` says little.
 
     With `aside`, standard output is for what the command makes (rows, formulas), too.

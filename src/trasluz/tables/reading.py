@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trasluz.base.digest import digest
 from trasluz.base.messages import problem, say
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class Table:
     source: str
     targets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """Give a name to the rows, which other rows do not have."""
+        return digest(self.frame.write_csv())
 
 
 def read_table(
