@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +24,13 @@ from trasluz.tables.columns import (
     check_finite,
     check_near,
     check_readable,
+    check_there,
     class_labels,
     kind_of,
     refuse_words,
 )
 from trasluz.tables.reading import Table
-from trasluz.tables.split import check_shares, replace_frame, split_rows
+from trasluz.tables.split import check_shares, split_rows
 from trasluz.tables.task import Task, check_targets, classes_of, find_task
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Preparation:
         booleans: the feature columns read as true or false.
         texts: the feature columns read as categories.
         classes: the class names in the order of their indices; empty for regression.
-        steps: what was fitted (see `trasluz.fitted`), by the group of columns that it serves.
+        steps: what was fitted (see `trasluz.tables.fitted`), by the group of columns it serves.
     """
 
     targets: tuple[str, ...]
@@ -96,7 +97,7 @@ class Preparation:
         Raises:
             UserError: a column is missing, or a number is infinite or too large.
         """
-        self._check_columns(table)
+        check_there(table, self.columns, "table-lacks-column")
         groups: dict[str, list[NDArray[Any]]] = {
             "numbers": [as_numbers(table.frame[name]) for name in self.numbers],
             "booleans": [as_booleans(table.frame[name]) for name in self.booleans],
@@ -123,7 +124,7 @@ class Preparation:
         Raises:
             UserError: a column is missing, or nothing that stands in it can be read.
         """
-        self._check_columns(table)
+        check_there(table, self.columns, "table-lacks-column")
         notes = []
         for name in self.numbers:
             column = table.frame[name]
@@ -163,15 +164,7 @@ class Preparation:
             UserError: a target is not a column, is missing in every row, is not a number, or is
                 not a class of the training; the message says the row of the table as given.
         """
-        have = table.frame.columns
-        for name in self.targets:
-            if name not in have:
-                raise problem(
-                    "table-lacks-target",
-                    table.source,
-                    column=name,
-                    nearest=suggest(name, have, columns=True),
-                )
+        check_there(table, self.targets, "table-lacks-target")
         self._check_truths(table, rows)
         return with_targets(table, self.targets)
 
@@ -276,17 +269,6 @@ class Preparation:
                     nearest=suggest(label, self.classes),
                 )
 
-    def _check_columns(self, table: Table) -> None:
-        have = table.frame.columns
-        for name in self.columns:
-            if name not in have:
-                raise problem(
-                    "table-lacks-column",
-                    table.source,
-                    column=name,
-                    nearest=suggest(name, have, columns=True),
-                )
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -340,7 +322,7 @@ def prepare(
     check_targets(table, targets, found)
     _check_infinite(table)
     unused = _useless_columns(complete, targets)
-    table = replace_frame(table, complete.frame.drop(unused))
+    table = replace(table, frame=complete.frame.drop(unused))
     parts, split_notes = split_rows(table, targets, found, validation, test, seed)
     constant = _constant_columns(parts["train"], targets)
     left_out = [say("column-unused", column=name, reason=why) for name, why in unused.items()]
@@ -367,22 +349,16 @@ def with_targets(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]
         raise problem("target-all-missing", table.source, column=names)
     missing = table.frame.height - kept.height
     notes = [say("target-rows-missing", column=names, rows=missing)] if missing else []
-    return replace_frame(table, kept), notes
+    return replace(table, frame=kept), notes
 
 
 def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
     targets = tuple(targets) or table.targets
-    columns = table.frame.columns
     if not targets:
-        raise problem("target-not-given", table.source, columns=enumerated(columns))
+        columns = enumerated(table.frame.columns)
+        raise problem("target-not-given", table.source, columns=columns)
     for place, name in enumerate(targets):
-        if name not in columns:
-            raise problem(
-                "target-unknown",
-                table.source,
-                column=name,
-                nearest=suggest(name, columns, columns=True),
-            )
+        check_there(table, [name], "target-unknown")
         if name in targets[:place]:
             raise problem("target-twice", table.source, column=name)
     return targets
