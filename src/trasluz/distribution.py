@@ -154,9 +154,6 @@ def _port(job: int) -> int:
     return 61440 + job % 4096
 
 
-# ------------------------------------------------------------------------------- those who met
-
-
 class _Company:
     """The processes that have met, and the connections between the first and each other.
 
@@ -358,9 +355,6 @@ def _connected(place: Place, end: float, timeout: float) -> socket.socket:
                     "start process 0 on that host, and check the address",
                 ) from error
             time.sleep(0.1)
-
-
-# -------------------------------------------------------------------------------- while they train
 
 
 @contextlib.contextmanager

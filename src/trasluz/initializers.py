@@ -68,9 +68,6 @@ class Random(Initializer):
         raise NotImplementedError
 
 
-# --------------------------------------------------------------------------------- without chance
-
-
 @registry.register("zeros", "zero")
 @dataclass
 class Zeros(Initializer):
@@ -151,9 +148,6 @@ class Identity(Initializer):
                 "use it for kernels with two axes",
             )
         return self.gain * np.eye(*shape, dtype=np.dtype(dtype or floatx()))
-
-
-# ---------------------------------------------------------------------------------------- drawn
 
 
 @registry.register("random_normal", "normal")
@@ -433,9 +427,6 @@ class LecunNormal(Fans):
     """
 
     setting: ClassVar = (1.0, "fan_in", "truncated_normal")
-
-
-# ------------------------------------------------------------------------------------- by any name
 
 
 @dataclass

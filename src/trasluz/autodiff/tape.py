@@ -362,9 +362,6 @@ def made_by(x: Any, function: Any) -> Any:
     return Box(value, x.tape, parent) if parent >= 0 else value
 
 
-# ------------------------------------------------------------------------------------ derivatives
-
-
 def unbox(tree: Any, tape: Tape) -> Any:
     """Take the values out of the boxes of one tape."""
     if type(tree) is Box:

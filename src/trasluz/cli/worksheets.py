@@ -160,9 +160,6 @@ def stages(text: str) -> tuple[str, ...]:
     return names
 
 
-# ----------------------------------------------------------------------------------------- marks
-
-
 def grade_answers(sheet: str, answers: str, tolerance: float, output: Output) -> None:
     """Grade a student's answers, or those of a class.
 

@@ -203,8 +203,6 @@ class ParquetStream:
             return self.kinds[given][1] or ((1,) if given == self.features else ())
         return (len(names),)
 
-    # -------------------------------------------------------------------------------- the files
-
     def _kinds(self, file: str) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         """Look at the columns of a file: NumPy's type of each, and the shape of a cell."""
         import polars as pl
@@ -307,9 +305,6 @@ def _together(pieces: list[Piece], size: int) -> Generator[list[Piece]]:
             buffer = []
         buffer.append(piece)
     yield buffer
-
-
-# ------------------------------------------------------------------------------- the end of a file
 
 
 def first_group(file: str) -> int | None:

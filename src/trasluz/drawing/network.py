@@ -102,9 +102,6 @@ def _row(values: Any) -> np.ndarray | None:
     return None if values is None else np.atleast_1d(np.asarray(values)).reshape(-1)
 
 
-# ----------------------------------------------------------------------------------------- units
-
-
 def _units(
     dense: list[tuple[Any, list[str]]],
     x: np.ndarray | None,
@@ -222,9 +219,6 @@ def _circles(n: int, column: Column, place: Any) -> list[str]:
     return drawn
 
 
-# ----------------------------------------------------------------------------------------- boxes
-
-
 def _boxes(model: Any) -> str:
     """Draw any other model: a box a layer, with its name, class and output's shape."""
     drawn, y = [], 14
@@ -238,9 +232,6 @@ def _boxes(model: Any) -> str:
         drawn.append(_text(150, y + 36, about, "soft"))
         y += 62
     return _svg(300, y, say("diagram-layers", count=len(model.layers)), drawn)
-
-
-# ------------------------------------------------------------------------------------------ SVG
 
 
 def _number(value: Any) -> str:

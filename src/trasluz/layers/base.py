@@ -152,8 +152,6 @@ class Layer(Holder, Configurable):
         for y in leaves(outputs):
             context.losses.append(penalty(y) / y.shape[0])
 
-    # ------------------------------------------------------------------------ for those who write
-
     @property
     def compute_dtype(self) -> str:
         """The floating type the layer's arrays are made in.
@@ -233,8 +231,6 @@ class Layer(Holder, Configurable):
         several = isinstance(input_shape, list)
         inputs = [symbol(tuple(s)) for s in input_shape] if several else symbol(tuple(input_shape))
         return shapes_of(twin(inputs))
-
-    # -------------------------------------------------------------------------- for those who look
 
     @property
     def losses(self) -> list[Any]:

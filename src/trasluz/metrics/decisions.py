@@ -12,8 +12,6 @@ from trasluz.errors import UserError, unknown
 from trasluz.losses.base import EPSILON, as_float, pair, ratio
 from trasluz.metrics.base import Metric, share, spread_weights
 
-# ---------------------------------------------------------------------- right and wrong, yes and no
-
 _UNSET: Any = None  # what a subclass may make a field
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 SHARES = {

@@ -103,8 +103,6 @@ class Optimizer(Configurable):
     def _wrong(self, what: str, mend: str) -> UserError:
         return UserError(what, type(self).__name__, mend)
 
-    # ------------------------------------------------------------------------------------ the rule
-
     def slots(self, p: Any) -> Arrays:
         """Make the arrays that the rule remembers for a weight, as they are before any update."""
         return {}
@@ -123,8 +121,6 @@ class Optimizer(Configurable):
             The new weight and the new slots.
         """
         raise NotImplementedError
-
-    # ------------------------------------------------------------------------- lifted, as functions
 
     def init(self, params: Arrays) -> State:
         """Make the state of all weights: `{path: {slot: array}}`."""
@@ -260,8 +256,6 @@ class Optimizer(Configurable):
         names = "|".join(var_names or ())
         self._decays_not_pattern = re.compile(names) if names else None
 
-    # ------------------------------------------------------------------------ outside of a model
-
     def build(self, variables: Sequence[Variable]) -> None:
         """Make the state of standing-alone variables."""
         taken: set[str] = set()
@@ -337,8 +331,6 @@ class Optimizer(Configurable):
             every["learning_rate"] = np.asarray(self._learning_rate, np.float32)
         every |= slots
         return [Variable(a, trainable=False, dtype=a.dtype, name=n) for n, a in every.items()]
-
-    # ------------------------------------------------------------------------------- written down
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data, with the learning rate as it is now."""

@@ -18,8 +18,6 @@ from trasluz.autodiff.tape import note
 from trasluz.errors import UserError
 from trasluz.optimizers.base import Arrays, Optimizer, like, registry
 
-# -------------------------------------------------------------------------------------- the rules
-
 
 @registry.register("sgd")
 @dataclass(eq=False)

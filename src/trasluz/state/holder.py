@@ -126,8 +126,6 @@ class Holder:
                 path = join_path(self.path, attribute)
                 self.__dict__[attribute] = value.draw(dtype, random.fold(key, path))
 
-    # ------------------------------------------------------------------------ Keras's view of it
-
     @property
     def weights(self) -> list[Weight]:
         """Handles on all arrays, holder by holder, in each those that training moves first."""
@@ -331,9 +329,6 @@ class Variable(Weight, Holder):
     def holder(self) -> Holder:  # type: ignore[override]
         """Itself: a variable keeps its own array."""
         return self
-
-
-# ---------------------------------------------------------------------------------- the bridge
 
 
 def join_path(path: str, name: str) -> str:

@@ -196,8 +196,6 @@ def _activates(field: str) -> bool:
     return field.endswith("activation")
 
 
-# ---------------------------------------------------------------------------------- custom classes
-
 # The modules whose registries take things of one's own. By name: they stand above this one.
 _OPEN = (
     "trasluz.activations", "trasluz.initializers", "trasluz.layers.base", "trasluz.losses.base",

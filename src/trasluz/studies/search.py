@@ -200,8 +200,6 @@ class Search:
             raise problem("search-space", name, given=repr(given))
         return self.optuna.distributions.CategoricalDistribution(list(given))
 
-    # ------------------------------------------------------------------------------ the study
-
     def open(
         self, storage: Any, name: str, sampler: Any, pruner: Any, heartbeat: int, about: Settings
     ) -> None:
@@ -306,8 +304,6 @@ class Search:
             found = self.optuna.importance.get_param_importances(self.study)
         return {name: float(share) for name, share in found.items()}
 
-    # ------------------------------------------------------------------------------ taking trials
-
     def _take(self, progress: Callable[[Search], Any]) -> tuple[int, int] | None:
         """Take a trial: its id, and its turn. There is none when all are done."""
         state = self.optuna.trial.TrialState
@@ -374,8 +370,6 @@ class Search:
         finally:
             over.set()
             thread.join()
-
-    # ------------------------------------------------------------------------------ one trial
 
     def _train(self, trial_id: int, turn: int) -> None:
         """Train for a trial, and say what it reached."""

@@ -181,8 +181,6 @@ def _made_by(name: str, x: Any) -> Any:
     return made[1][0] if made and made[0].name == name else None
 
 
-# --------------------------------------------------------------------------- how rows are spelled
-
 Spell = Callable[[Place], Symbol]
 Reading = Callable[[Row, tuple[Any, ...], dict[str, Any], np.ndarray], Spell]
 

@@ -151,8 +151,6 @@ class Cases(Node):
     rows: tuple[tuple[Node, ...], ...]
 
 
-# ------------------------------------------------------------------------------------ the signs
-
 NAMES = {
     "partial": "∂", "infty": "∞", "top": "⊤", "prime": "′", "ell": "ℓ", "nabla": "∇",
     "cdots": "⋯", "vdots": "⋮", "ddots": "⋱", "ldots": "…", "Delta": "Δ", "Sigma": "Σ",
@@ -188,9 +186,6 @@ ESCAPES = {
     "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 SILENT = ("textstyle", "displaystyle", "limits", "!")
-
-
-# ------------------------------------------------------------------------------------- reading
 
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|\d+(?:\.\d+)?|[^\W\d_]+|\S", re.DOTALL)
 _END = ""
@@ -374,9 +369,6 @@ class _Reader:
             if end == r"\end":
                 self.raw()
                 return (Cases if name == "cases" else Matrix)(tuple(rows))
-
-
-# ----------------------------------------------------------------------------------- looking at
 
 
 def items(node: Node) -> tuple[Node, ...]:
