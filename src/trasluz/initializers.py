@@ -458,10 +458,10 @@ def get(identifier: Any) -> Any:
         return None
     if isinstance(identifier, (np.ndarray, np.generic)):
         return Constant(identifier)
-    found = registry.get(identifier)
-    parameters = inspect.signature(found).parameters.values()
+    initializer = registry.get(identifier)
+    parameters = inspect.signature(initializer).parameters.values()
     takes_key = any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in parameters)
-    return found if takes_key else Function(found)
+    return initializer if takes_key else Function(initializer)
 
 
 deserialize = get

@@ -198,8 +198,8 @@ def sweep(
 
     output = Output(json_too, quiet)
     if trials is None:
-        for name, given in (("storage", storage), ("study", study), ("patience", trial_patience)):
-            if given is not None:
+        for name, value in (("storage", storage), ("study", study), ("patience", trial_patience)):
+            if value is not None:
                 raise problem("sweep-needs-trials", option=name)
         train_all(SweepPlan.of(data, target, settings, searched=False), seeds or 1, out, output)
     else:

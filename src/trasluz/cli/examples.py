@@ -12,12 +12,12 @@ from trasluz.cli.output import Output
 
 def list_examples(output: Output) -> None:
     """List the examples, with their titles."""
-    found = [examples.load(name) for name in examples.names()]
-    for one in found:
+    listed = [examples.load(name) for name in examples.names()]
+    for one in listed:
         output.tell(one.name, style="bold")
         output.tell(f"  {one.title}")
     output.tell(say("example-next"))
-    output.document({"examples": [{"name": one.name, "title": one.title} for one in found]})
+    output.document({"examples": [{"name": one.name, "title": one.title} for one in listed]})
 
 
 def work_out(name: str, form: str, picture: str | None, output: Output) -> None:
@@ -41,9 +41,9 @@ def work_out(name: str, form: str, picture: str | None, output: Output) -> None:
             having = [n for n in examples.names() if examples.load(n).draw]
             raise problem("example-no-picture", name, names=enumerated(having))
         write_atomically(picture, drawn)
-    made = {"text": example.text, "markdown": example.markdown, "html": example.html}
+    writers = {"text": example.text, "markdown": example.markdown, "html": example.html}
     if not (output.json or output.quiet):
-        sys.stdout.write(made[form]() + "\n")
+        sys.stdout.write(writers[form]() + "\n")
     if picture:
         output.tell(say("example-drawn", file=picture))
     output.document(example.as_dict())

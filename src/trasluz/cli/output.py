@@ -50,12 +50,12 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        made = Table(title=Text(title), title_justify="left", title_style="bold")
+        table = Table(title=Text(title), title_justify="left", title_style="bold")
         for place, name in enumerate(header):
-            made.add_column(Text(name), justify="right" if place else "left")
+            table.add_column(Text(name), justify="right" if place else "left")
         for row in rows:
-            made.add_row(*[Text(cell) for cell in row])
-        self.console.print(made)
+            table.add_row(*[Text(cell) for cell in row])
+        self.console.print(table)
 
     def document(self, content: Mapping[str, Any]) -> None:
         """Print the one JSON document, where that was asked for."""

@@ -22,15 +22,15 @@ def measure(
     preparation: Preparation, truths: NDArray[Any], outputs: NDArray[Any]
 ) -> dict[str, Any]:
     """Gather metrics and the confusion matrix or the residuals of some rows."""
-    found: dict[str, Any] = {
+    measures: dict[str, Any] = {
         "rows": len(truths),
         "metrics": scores(preparation, truths, outputs),
     }
     if preparation.task is Task.REGRESSION:
-        found["residuals"] = residuals(preparation, truths, outputs)
+        measures["residuals"] = residuals(preparation, truths, outputs)
     else:
-        found["confusion"] = confusion(preparation, truths, outputs).tolist()
-    return found
+        measures["confusion"] = confusion(preparation, truths, outputs).tolist()
+    return measures
 
 
 def show_measures(
@@ -64,10 +64,15 @@ def _show_confusion(
     )
 
 
-def _show_residuals(found: Mapping[str, Mapping[str, float]], part: str, output: Output) -> None:
-    columns = next(iter(found.values()))
+def _show_residuals(
+    summaries: Mapping[str, Mapping[str, float]], part: str, output: Output
+) -> None:
+    columns = next(iter(summaries.values()))
     output.table(
         say("residuals-title", part=say(f"part-{part}")),
         [say("residuals-target"), *columns],
-        [[name, *(number(value) for value in summary.values())] for name, summary in found.items()],
+        [
+            [name, *(number(value) for value in summary.values())]
+            for name, summary in summaries.items()
+        ],
     )

@@ -53,12 +53,12 @@ def find_best(plan: SweepPlan, request: SearchRequest, out: str | None, output: 
     stopping = base.early_stopping("validation" in plan.parts)
     bar, began = Bar(output, say("progress-trials"), request.trials), time.perf_counter()
 
-    def tell(found: Search) -> None:
-        bar.move(found.done, _news(found))
+    def tell(result: Search) -> None:
+        bar.move(result.done, _news(result))
 
     bar.start()
     try:
-        found = search(
+        result = search(
             plan.build, **plan.data, space=space(plan.axes), trials=request.trials,
             storage=request.storage or f"sqlite:///{folder / STUDY}",
             study=request.study or plan.name,
@@ -69,34 +69,34 @@ def find_best(plan: SweepPlan, request: SearchRequest, out: str | None, output: 
     finally:
         bar.stop()
     try:
-        _tell_found(plan, base, found, time.perf_counter() - began, folder, output)
+        _tell_result(plan, base, result, time.perf_counter() - began, folder, output)
     finally:
-        found.release()
+        result.release()
 
 
-def _tell_found(
-    plan: SweepPlan, base: Settings, found: Search, seconds: float, folder: Path, output: Output
+def _tell_result(
+    plan: SweepPlan, base: Settings, result: Search, seconds: float, folder: Path, output: Output
 ) -> None:
     """Train the best again, write the files, and say what was found."""
-    if found.interrupted:
-        raise KeyboardInterrupt(say("search-interrupted", done=found.done, trials=found.trials))
-    best, rows = found.best, _rows(found)
-    model = found.model(best)
+    if result.interrupted:
+        raise KeyboardInterrupt(say("search-interrupted", done=result.done, trials=result.trials))
+    best, rows = result.best, _rows(result)
+    model = result.model(best)
     measures, report = plan.report(model, seconds)
     report |= {
         "settings": asdict(base),
-        "study": found.study.study_name,
-        "trials": found.trials,
+        "study": result.study.study_name,
+        "trials": result.trials,
         "pruned": sum(row["state"] == "pruned" for row in rows),
-        "monitor": found.monitor,
-        "best": {"trial": best.number, found.monitor: best.value, **found.settings(best)},
-        "importances": found.importances(),
+        "monitor": result.monitor,
+        "best": {"trial": best.number, result.monitor: best.value, **result.settings(best)},
+        "importances": result.importances(),
     }
     write_atomically(folder / TRIALS, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
-    write_atomically(folder / FIGURE, _figure(plan, found, rows))
+    write_atomically(folder / FIGURE, _figure(plan, result, rows))
     save(plan, model, report, folder)
-    _show(plan, found, rows, output)
-    tell_best(plan, found.settings(best), output)
+    _show(plan, result, rows, output)
+    tell_best(plan, result.settings(best), output)
     show_measures(plan.prepared.preparation, measures, output)
     output.tell(say("search-written", folder=str(folder)))
     chosen = plan.settled(best.params)
@@ -118,41 +118,41 @@ def _about(plan: SweepPlan, base: Any) -> dict[str, Any]:
     return {**rest, "rows": plan.table.fingerprint()}
 
 
-def _news(found: Search) -> str:
+def _news(result: Search) -> str:
     """Say the best so far, and whom it waits for."""
-    news, best = [], found.leading
+    news, best = [], result.leading
     if best is not None:
         news.append(say("search-best-so-far", value=number(best.value), trial=best.number))
-    if found.waiting:
-        news.append(say("search-waiting", trials=found.waiting))
+    if result.waiting:
+        news.append(say("search-waiting", trials=result.waiting))
     return ", ".join(news)
 
 
-def _rows(found: Search) -> list[dict[str, Any]]:
+def _rows(result: Search) -> list[dict[str, Any]]:
     """List the trials in order, a row each."""
     rows = []
-    for trial in found.standing():
+    for trial in result.standing():
         state = "diverged" if "diverged" in trial.user_attrs else trial.state.name.lower()
-        drawn = {name: trial.params.get(name) for name in found.space}
+        drawn = {name: trial.params.get(name) for name in result.space}
         took = trial.duration.total_seconds() if trial.duration else None
         value = trial.value if state == "complete" else None
         rows.append(
-            {"trial": trial.number, "state": state, found.monitor: value, **drawn,
-             "seed": found.settings(trial)["seed"], "seconds": took,
+            {"trial": trial.number, "state": state, result.monitor: value, **drawn,
+             "seed": result.settings(trial)["seed"], "seconds": took,
              "process": trial.user_attrs.get("process")}
         )  # fmt: skip
     return rows
 
 
-def _figure(plan: SweepPlan, found: Search, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _figure(plan: SweepPlan, result: Search, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw how the search went."""
-    rows = [row for row in rows if all(row[name] is not None for name in found.space)]
-    shares = found.importances()
-    names = sorted(found.space, key=lambda name: -shares.get(name, 0.0))
+    rows = [row for row in rows if all(row[name] is not None for name in result.space)]
+    shares = result.importances()
+    names = sorted(result.space, key=lambda name: -shares.get(name, 0.0))
     slices = [_slice(name, plan.axes[name], rows, shares.get(name)) for name in names]
     title = f"{plan.table.name}: {', '.join(plan.prepared.preparation.targets)}"
-    reached = [row[found.monitor] for row in rows]
-    return searched(reached, slices, found.monitor, found.greater, title)
+    reached = [row[result.monitor] for row in rows]
+    return searched(reached, slices, result.monitor, result.greater, title)
 
 
 def _slice(name: str, axis: Any, rows: Sequence[Mapping[str, Any]], share: float | None) -> Any:
@@ -165,19 +165,19 @@ def _slice(name: str, axis: Any, rows: Sequence[Mapping[str, Any]], share: float
 
 
 def _show(
-    plan: SweepPlan, found: Search, rows: Sequence[Mapping[str, Any]], output: Output
+    plan: SweepPlan, result: Search, rows: Sequence[Mapping[str, Any]], output: Output
 ) -> None:
     """Print the best trials, and how many were given up."""
-    ended = [row for row in rows if row[found.monitor] is not None]
-    ended.sort(key=lambda row: row[found.monitor], reverse=found.greater)
+    ended = [row for row in rows if row[result.monitor] is not None]
+    ended.sort(key=lambda row: row[result.monitor], reverse=result.greater)
     output.table(
         say("search-title"),
-        [say("search-trial"), *map(label, plan.axes), found.monitor],
+        [say("search-trial"), *map(label, plan.axes), result.monitor],
         [
             [
                 str(row["trial"]),
                 *(cell(row[name]) for name in plan.axes),
-                number(row[found.monitor]),
+                number(row[result.monitor]),
             ]
             for row in ended[:_SHOWN]
         ],

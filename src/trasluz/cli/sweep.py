@@ -67,14 +67,14 @@ class SweepPlan:
 
     @classmethod
     def of(
-        cls, data: str, target: str | None, given: Mapping[str, Any], searched: bool
+        cls, data: str, target: str | None, options: Mapping[str, Any], searched: bool
     ) -> SweepPlan:
         """Read the table, and tell what has one value from what has several.
 
         Raises:
             UserError: the table, or a setting, does not allow it.
         """
-        values = {name: given[option] for name, option in _AXES.items()}
+        values = {name: options[option] for name, option in _AXES.items()}
         values["learning_rate"] = values["learning_rate"] or (
             _RATES_SEARCHED if searched else _RATES
         )
@@ -91,7 +91,7 @@ class SweepPlan:
         }
         if "hidden" in one:
             one["hidden"] = _widths(one["hidden"])
-        rest = {name: value for name, value in given.items() if name not in _AXES.values()}
+        rest = {name: value for name, value in options.items() if name not in _AXES.values()}
         base = Settings(data=data, target=target or "", patience=0, **rest, **one)
         table, prepared = base.table()
         chosen = {name: values[name] for name in _AXES if name in axes}
@@ -112,11 +112,11 @@ class SweepPlan:
         l2: float | None = None,
     ) -> Any:
         """Make the network with some settings in place of what all have in common."""
-        given: dict[str, Any] = {
+        changed: dict[str, Any] = {
             "hidden": None if hidden is None else _widths(hidden), "activation": activation,
             "optimizer": optimizer, "dropout": dropout, "l1": l1, "l2": l2,
         }  # fmt: skip
-        own = {name: value for name, value in given.items() if value is not None}
+        own = {name: value for name, value in changed.items() if value is not None}
         preparation, inputs = self.prepared.preparation, self.parts["train"].x.shape[1]
         measures = []
         if self.measured == DATA_LOSS:  # the loss less the penalties

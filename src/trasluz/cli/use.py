@@ -127,7 +127,7 @@ def summarise(place: str, output: Output) -> None:
 
 def list_datasets(output: Output) -> None:
     """List the tables that come along, with the targets they are trained on by default."""
-    found: list[dict[str, Any]] = [
+    listed: list[dict[str, Any]] = [
         {
             "name": name,
             "rows": dataset.rows,
@@ -139,7 +139,7 @@ def list_datasets(output: Output) -> None:
         }
         for name, dataset in sorted(datasets.DATASETS.items())
     ]
-    for one in found:
+    for one in listed:
         facts = say(
             "dataset-facts",
             rows=one["rows"],
@@ -150,4 +150,4 @@ def list_datasets(output: Output) -> None:
         output.tell(one["name"], style="bold")
         output.tell(f"  {one['about']}\n  {facts}")
     output.tell(say("datasets-next"))
-    output.document({"datasets": found})
+    output.document({"datasets": listed})

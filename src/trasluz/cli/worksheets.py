@@ -202,18 +202,18 @@ def grade_answers(sheet: str, answers: str, tolerance: float, output: Output) ->
 
 
 def _show_class(folder: str, answers: str, tolerance: float, output: Output) -> None:
-    found = grade_class(folder, answers, tolerance)
+    graded = grade_class(folder, answers, tolerance)
     rows = []
-    for name, marks in found.marks.items():
+    for name, marks in graded.marks.items():
         first = marks.first_wrong
         step = f"{first.blank}: {first.name}" if first else "–"
         rows.append([name, f"{marks.score} / {marks.points}", step])
     header = [say("marks-student"), say("marks-points"), say("marks-first-wrong")]
     output.table(say("marks-class"), header, rows)
-    if found.missed:
-        step, count = found.missed[0]
+    if graded.missed:
+        step, count = graded.missed[0]
         output.tell(say("marks-missed", step=step, count=count))
-    if found.problems:
-        output.tell(say("marks-problems", count=len(found.problems)), style="bold")
-        output.note(f"{one.where}: {one.what}" for one in found.problems)
-    output.document(found.as_dict())
+    if graded.problems:
+        output.tell(say("marks-problems", count=len(graded.problems)), style="bold")
+        output.note(f"{one.where}: {one.what}" for one in graded.problems)
+    output.document(graded.as_dict())

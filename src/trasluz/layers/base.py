@@ -159,8 +159,8 @@ class Layer(Holder, Configurable):
         Raises:
             UserError: the dtype that was given is not a floating type.
         """
-        given = self.dtype or config.floatx()
-        name = getattr(given, "__name__", str(given))
+        dtype = self.dtype or config.floatx()
+        name = getattr(dtype, "__name__", str(dtype))
         if name not in config.POLICIES:
             raise unknown("floating type", name, config.POLICIES)
         return config.POLICIES[name]

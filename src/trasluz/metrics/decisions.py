@@ -80,8 +80,8 @@ class _Counting(Metric):
         if self.class_id is not None:
             y, p, w = (x[..., self.class_id] for x in (y, p, w))
         y, p, w = (ops.reshape(x, shape=(-1, 1)) for x in (y, p, w))
-        found = confusion_counts(y, p, w, self.levels(), self.counts)
-        for name, count in zip(self.counts, found, strict=True):
+        counts = confusion_counts(y, p, w, self.levels(), self.counts)
+        for name, count in zip(self.counts, counts, strict=True):
             setattr(self, name, getattr(self, name) + ops.squeeze(count, -1))
 
     def share(self, name: str) -> Any:
@@ -380,8 +380,8 @@ class AUC(Metric):
             w = w * ops.reshape(self._as_float(self.label_weights), shape=(1, -1))
         last = p.shape[-1] if self.multi_label else 1
         y, p, w = (ops.reshape(x, shape=(-1, last)) for x in (y, p, w))
-        found = confusion_counts(y, p, w, self.levels(), COUNTS)
-        for name, count in zip(COUNTS, found, strict=True):
+        counts = confusion_counts(y, p, w, self.levels(), COUNTS)
+        for name, count in zip(COUNTS, counts, strict=True):
             old = getattr(self, name)
             setattr(self, name, old + ops.reshape(count, shape=tuple(old.shape)))
 

@@ -511,9 +511,9 @@ def get(identifier: Any) -> Optimizer:
     >>> get("adam").learning_rate
     0.001
     """
-    found = registry.get(identifier.lower() if isinstance(identifier, str) else identifier)
-    if isinstance(found, Optimizer):
-        return found
+    optimizer = registry.get(identifier.lower() if isinstance(identifier, str) else identifier)
+    if isinstance(optimizer, Optimizer):
+        return optimizer
     raise UserError(f"{identifier!r} is not an optimizer", mend="give a name or an optimizer")
 
 

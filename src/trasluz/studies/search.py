@@ -111,25 +111,25 @@ def search(
     """
     if not isinstance(trials, (int, np.integer)) or trials < 1:
         raise problem("search-trials", trials=repr(trials))
-    found = Search(
+    result = Search(
         model, x, y, space, int(trials), seed, monitor, mode, callbacks,
         epochs=epochs, batch_size=batch_size, validation_data=validation_data,
         sample_weight=sample_weight, shuffle=shuffle,
     )  # fmt: skip
     line = Line()
 
-    def show(found: Search) -> None:
+    def show(result: Search) -> None:
         if verbose:
-            line.show(_standing(found))
+            line.show(_standing(result))
 
     try:
-        found.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
-        found.run(progress or show)
+        result.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
+        result.run(progress or show)
     finally:
-        found.release()
+        result.release()
     if verbose and not progress:
         line.end()
-    return found
+    return result
 
 
 def distribution(low: float, high: float, log: bool = False) -> Any:
@@ -174,7 +174,7 @@ class Search:
             raise problem("search-one-model")
         self.source = sources[0]
         check_names(self.source, space)
-        self.space = {name: self._distribution(name, given) for name, given in space.items()}
+        self.space = {name: self._distribution(name, choices) for name, choices in space.items()}
         self.trials, self.seed, self.callbacks, self.job = trials, seed, list(callbacks), job
         self.held_out = job["validation_data"]
         self.monitor = monitor or ("loss" if self.held_out is None else "val_loss")
@@ -193,12 +193,12 @@ class Search:
             raise unknown("measure", self.monitor, names)
         self.greater = EarlyStopping(self.monitor, mode=mode).greater_is_better()
 
-    def _distribution(self, name: str, given: Any) -> Any:
-        if isinstance(given, self.optuna.distributions.BaseDistribution):
-            return given
-        if isinstance(given, str) or not np.iterable(given) or not len(list(given)):
-            raise problem("search-space", name, given=repr(given))
-        return self.optuna.distributions.CategoricalDistribution(list(given))
+    def _distribution(self, name: str, choices: Any) -> Any:
+        if isinstance(choices, self.optuna.distributions.BaseDistribution):
+            return choices
+        if isinstance(choices, str) or not np.iterable(choices) or not len(list(choices)):
+            raise problem("search-space", name, given=repr(choices))
+        return self.optuna.distributions.CategoricalDistribution(list(choices))
 
     def open(
         self, storage: Any, name: str, sampler: Any, pruner: Any, heartbeat: int, about: Settings
@@ -234,7 +234,7 @@ class Search:
                 self.study.set_user_attr("asked", asked)
         for key in asked if before is not None else ():
             if before.get(key) != asked[key]:
-                was, now = (_shown(given.get(key)) for given in (before, asked))
+                was, now = (_shown(settings.get(key)) for settings in (before, asked))
                 raise problem("search-differs", name, setting=key, was=was, now=now)
 
     def run(self, progress: Callable[[Search], Any]) -> None:
@@ -256,11 +256,11 @@ class Search:
 
     def places(self) -> list[list[Any]]:
         """List for each place its trials: the first one, and those that tried it again."""
-        found: dict[int, list[Any]] = {}
+        tried: dict[int, list[Any]] = {}
         with guarded(self.address):
             for trial in self.study.get_trials(deepcopy=False):
-                found.setdefault(_place(trial), []).append(trial)
-        return [found[place] for place in sorted(found)][: self.trials]
+                tried.setdefault(_place(trial), []).append(trial)
+        return [tried[place] for place in sorted(tried)][: self.trials]
 
     def standing(self) -> list[Any]:
         """List for each place the trial that counts: one that did not fail, if there is one."""
@@ -301,8 +301,8 @@ class Search:
         if len(values) < _ENOUGH or len(set(values)) < 2:
             return {}
         with guarded(self.address):
-            found = self.optuna.importance.get_param_importances(self.study)
-        return {name: float(share) for name, share in found.items()}
+            shares = self.optuna.importance.get_param_importances(self.study)
+        return {name: float(share) for name, share in shares.items()}
 
     def _take(self, progress: Callable[[Search], Any]) -> tuple[int, int] | None:
         """Take a trial: its id, and its turn. There is none when all are done."""
@@ -485,8 +485,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _standing(found: Search) -> str:
+def _standing(result: Search) -> str:
     """Say how far it is."""
-    best = found.leading
-    news = f", best {found.monitor} {best.value:.4g} (trial {best.number})" if best else ""
-    return f"{found.done} of {found.trials} trials{news}"
+    best = result.leading
+    news = f", best {result.monitor} {best.value:.4g} (trial {best.number})" if best else ""
+    return f"{result.done} of {result.trials} trials{news}"

@@ -104,14 +104,14 @@ class Preparation:
             "texts": [as_categories(table.frame[name]) for name in self.texts],
         }
         check_finite(dict(zip(self.numbers, groups["numbers"], strict=True)), table.source)
-        made = {
+        arrays = {
             group: self.steps[group].transform(np.stack(columns, axis=1))
             for group, columns in groups.items()
             if columns
         }
         if self.numbers:
-            check_near(table, self.numbers, made["numbers"])
-        return np.concatenate(list(made.values()), axis=1).astype(np.float32)
+            check_near(table, self.numbers, arrays["numbers"])
+        return np.concatenate(list(arrays.values()), axis=1).astype(np.float32)
 
     def cells(self, table: Table) -> dict[str, float]:
         """Read the number and boolean cells of the first row, by column; NaN for an empty one."""
@@ -233,9 +233,9 @@ class Preparation:
                 raise problem("preparation-newer", source)
             task, steps = Task(said.pop("task")), fitted.made_from(said.pop("fitted"))
             columns = {name: tuple(names) for name, names in said.items()}
-            made = cls(task=task, steps=steps, **columns)
-            made._check_steps()
-            return made
+            preparation = cls(task=task, steps=steps, **columns)
+            preparation._check_steps()
+            return preparation
         except UserError:
             raise
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -318,19 +318,19 @@ def prepare(
     check_shares(validation, test)
     given, targets = table, _known_targets(table, targets)
     complete, notes = with_targets(table, targets)
-    found = find_task(complete, targets, task)
-    check_targets(table, targets, found)
+    kind = find_task(complete, targets, task)
+    check_targets(table, targets, kind)
     _check_infinite(table)
     unused = _useless_columns(complete, targets)
     table = replace(table, frame=complete.frame.drop(unused))
-    parts, split_notes = split_rows(table, targets, found, validation, test, seed)
+    parts, split_notes = split_rows(table, targets, kind, validation, test, seed)
     constant = _constant_columns(parts["train"], targets)
     left_out = [say("column-unused", column=name, reason=why) for name, why in unused.items()]
     left_out += [say("column-constant", column=name) for name in constant]
     if len(left_out) + len(targets) == given.frame.width:
         reasons = "".join(f"; {reason}" for reason in left_out)
         raise problem("table-no-features", table.source, reasons=reasons)
-    preparation = _fit(parts["train"], table, targets, found, constant)
+    preparation = _fit(parts["train"], table, targets, kind, constant)
     preparation.check_range(given)
     notes += left_out + preparation.unreadable(table)
     return Prepared(preparation, parts, (*table.notes, *notes, *split_notes))
@@ -400,7 +400,7 @@ def _fit(
     used = [c for c in whole.frame if c.name not in targets and c.name not in constant]
     kinds = {c.name: kind_of(c) for c in used}
     named = {k: tuple(n for n in kinds if kinds[n] == k) for k in ("number", "boolean", "text")}
-    given: dict[str, list[NDArray[Any]]] = {
+    groups: dict[str, list[NDArray[Any]]] = {
         "numbers": [as_numbers(train.frame[n]) for n in named["number"]],
         "booleans": [as_booleans(train.frame[n]) for n in named["boolean"]],
         "texts": [as_categories(train.frame[n]) for n in named["text"]],
@@ -415,7 +415,7 @@ def _fit(
         classes=classes_of(whole.frame[targets[0]]) if task is not Task.REGRESSION else (),
         steps={
             group: fitted.KINDS[group].fit(np.stack(columns, axis=1))
-            for group, columns in given.items()
+            for group, columns in groups.items()
             if columns
         },
     )

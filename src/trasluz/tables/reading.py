@@ -95,8 +95,8 @@ def read_table(
     if content.startswith(_PARQUET):
         return _checked(Table(_parquet(content, path), path.stem, str(path)))
     _refuse_known_formats(content, path)
-    text, encoding, found = _decoded(content, encoding, path)
-    notes = [say("table-encoding", encoding=encoding)] if found else []
+    text, encoding, guessed = _decoded(content, encoding, path)
+    notes = [say("table-encoding", encoding=encoding)] if guessed else []
     likely = _likely_delimiter(text)
     if delimiter is None:
         delimiter = likely
