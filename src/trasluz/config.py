@@ -81,9 +81,9 @@ def cache_folder() -> Path | None:
 
     `None` if `TRASLUZ_CACHE` is set and empty.
     """
-    given = os.environ.get("TRASLUZ_CACHE")
-    if given is not None:
-        return Path(given).expanduser() if given else None
+    folder = os.environ.get("TRASLUZ_CACHE")
+    if folder is not None:
+        return Path(folder).expanduser() if folder else None
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":

@@ -134,8 +134,8 @@ def _whole(environment: Mapping[str, str], names: tuple[str, ...], given: Any, w
 
 
 def _address(environment: Mapping[str, str]) -> str | None:
-    if given := environment.get(_ADDRESS):
-        return given
+    if address := environment.get(_ADDRESS):
+        return address
     if host := environment.get("MASTER_ADDR"):
         port = environment.get("MASTER_PORT", "")
         # torchrun itself listens on that port; the next one is for what it starts.
@@ -152,9 +152,6 @@ def _address(environment: Mapping[str, str]) -> str | None:
 def _port(job: int) -> int:
     """Give a port to a job that has only a number, as jax does."""
     return 61440 + job % 4096
-
-
-# ------------------------------------------------------------------------------- those who met
 
 
 class _Company:
@@ -200,15 +197,15 @@ class _Company:
         self.known.wait(_NEWS)
         lost, total = -1 if self.lost is None else self.lost, self.place.total
         epoch = self.epoch() + 1 if self.epoch else 0
-        made = LostProcess(
+        error = LostProcess(
             f"{f'one of {total} processes' if lost < 0 else f'process {lost} of {total}'} is gone"
             + (f" (in epoch {epoch})" if epoch else ""),
             f"process {self.place.number}",
             "see what it said itself, and start all of them again: the callback BackupAndRestore "
             "goes on from the last checkpoint",
         )
-        made.number, made.total, made.epoch = lost, total, epoch
-        return made
+        error.number, error.total, error.epoch = lost, total, epoch
+        return error
 
 
 class _Here:
@@ -360,9 +357,6 @@ def _connected(place: Place, end: float, timeout: float) -> socket.socket:
             time.sleep(0.1)
 
 
-# -------------------------------------------------------------------------------- while they train
-
-
 @contextlib.contextmanager
 def together(epoch: Callable[[], int]) -> Iterator[None]:
     """Train with the others: only the first is heard, and all say so where one is gone.
@@ -424,9 +418,9 @@ def agree(what: dict[str, bytes]) -> None:
     Raises:
         UserError: if those of another process differ from the first's.
     """
-    found = _gathered(np.array([np.frombuffer(digest, np.uint8) for digest in what.values()]))
-    for number, digests in enumerate(found):
-        for name, own, first in zip(what, digests, found[0], strict=True):
+    gathered = _gathered(np.array([np.frombuffer(digest, np.uint8) for digest in what.values()]))
+    for number, digests in enumerate(gathered):
+        for name, own, first in zip(what, digests, gathered[0], strict=True):
             if not np.array_equal(own, first):
                 raise UserError(
                     f"the {name} of process {number} differ from those of process 0",

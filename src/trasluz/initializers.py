@@ -68,9 +68,6 @@ class Random(Initializer):
         raise NotImplementedError
 
 
-# --------------------------------------------------------------------------------- without chance
-
-
 @registry.register("zeros", "zero")
 @dataclass
 class Zeros(Initializer):
@@ -151,9 +148,6 @@ class Identity(Initializer):
                 "use it for kernels with two axes",
             )
         return self.gain * np.eye(*shape, dtype=np.dtype(dtype or floatx()))
-
-
-# ---------------------------------------------------------------------------------------- drawn
 
 
 @registry.register("random_normal", "normal")
@@ -435,9 +429,6 @@ class LecunNormal(Fans):
     setting: ClassVar = (1.0, "fan_in", "truncated_normal")
 
 
-# ------------------------------------------------------------------------------------- by any name
-
-
 @dataclass
 class Function(Initializer):
     """A plain function of shape and dtype, called as an initializer.
@@ -467,10 +458,10 @@ def get(identifier: Any) -> Any:
         return None
     if isinstance(identifier, (np.ndarray, np.generic)):
         return Constant(identifier)
-    found = registry.get(identifier)
-    parameters = inspect.signature(found).parameters.values()
+    initializer = registry.get(identifier)
+    parameters = inspect.signature(initializer).parameters.values()
     takes_key = any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in parameters)
-    return found if takes_key else Function(found)
+    return initializer if takes_key else Function(initializer)
 
 
 deserialize = get

@@ -105,10 +105,10 @@ def _check_derivatives(
     slope = lambda p: _only_floats(tape.grad(f)(p), p)  # noqa: E731
     ahead, behind = (f(_shifted(point, direction, s)) for s in (STEP, -STEP))
     expected = (ahead - behind) / (2 * STEP)
-    found = _dot(slope(point), direction)
+    derivative = _dot(slope(point), direction)
     scale = max(1.0, abs(float(expected)))
-    assert abs(found - expected) <= tolerance * scale * 10, (
-        f"derivative {found} differs from central difference {expected} (training={training})"
+    assert abs(derivative - expected) <= tolerance * scale * 10, (
+        f"derivative {derivative} differs from central difference {expected} (training={training})"
     )
     if not second_order:
         return
@@ -126,9 +126,9 @@ def _check_derivatives(
         return f(fill(point, full))
 
     v = [leaves(direction)[i] for i in floats]
-    found = _dot(tape.hvp(of_floats, chosen, v), v)
-    assert abs(found - bend) <= 1e-4 * max(1.0, abs(bend)), (
-        f"second derivative {found} differs from central difference {bend} (training={training})"
+    second = _dot(tape.hvp(of_floats, chosen, v), v)
+    assert abs(second - bend) <= 1e-4 * max(1.0, abs(bend)), (
+        f"second derivative {second} differs from central difference {bend} (training={training})"
     )
 
 

@@ -97,9 +97,6 @@ def _program_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-# ------------------------------------------------------------------ what namespaces do not share
-
-
 @cache
 def _scipy_erf() -> Any:
     from scipy.special import erf
@@ -219,9 +216,6 @@ def rows(tree: Any, order: Any, first: Any, size: int) -> Any:
         return tree_map(lambda a: shared(cut(a, first, size)), tree)
     chosen = shared(cut(order, first, size))
     return tree_map(lambda a: shared(a.at[chosen].get(mode="promise_in_bounds")), tree)
-
-
-# ------------------------------------------------------------------------------ several devices
 
 
 @dataclass(frozen=True)
@@ -361,9 +355,6 @@ def gathered(x: np.ndarray) -> np.ndarray:
 def _gathering() -> tuple[Spread, Callable[..., Any]]:
     engine = spread("all")
     return engine, compiled(lambda held: held, engine)
-
-
-# ------------------------------------------------------------------------------------- engines
 
 
 @contextlib.contextmanager

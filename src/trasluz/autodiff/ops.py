@@ -61,7 +61,7 @@ def relation(sign: str) -> str:
 
 
 # fmt: off
-# -------------------------------------------------------------------------------------- arithmetic
+# Arithmetic.
 # name, reads as, derivative in each argument (y is the value)
 add      = elementwise("add", lambda a, b: plus(a, b), lambda y, a, b: 1, lambda y, a, b: 1,
                        forward=operator.add, level=SUM)
@@ -78,7 +78,7 @@ absolute = elementwise("absolute", r"\left|{0}\right|", lambda y, x: sign(x))
 sign     = elementwise("sign", function(r"\operatorname{{sign}}"), None)
 floor    = elementwise("floor", r"\left\lfloor {0} \right\rfloor", None)
 
-# ------------------------------------------------------------------------------ smooth functions
+# Smooth functions.
 exp      = elementwise("exp", "e^{{{0}}}", lambda y, x: y, level=POWER)
 expm1    = elementwise("expm1", "e^{{{0}}} - 1", lambda y, x: y + 1, level=SUM)
 log      = elementwise("log", function(r"\ln"), lambda y, x: 1 / x)
@@ -94,7 +94,7 @@ softplus = elementwise("softplus", r"\ln\left(1 + e^{{{0}}}\right)", lambda y, x
 erf      = elementwise("erf", function(r"\operatorname{{erf}}"),
                        lambda y, x: 2 / math.sqrt(math.pi) * exp(-(x**2)), forward=backend.erf)
 
-# ----------------------------------------------------------------------------- kinks and choices
+# Kinks and choices.
 relu     = elementwise("relu", function(r"\operatorname{{relu}}"),
                        lambda y, x: astype(x > 0, dtype=x.dtype),
                        forward=lambda x: namespace(x).maximum(x, zero(x)))
@@ -114,7 +114,7 @@ less_equal    = elementwise("less_equal", relation(r"\leq"), None, forward=opera
 greater       = elementwise("greater", relation(">"), None, forward=operator.gt)
 greater_equal = elementwise("greater_equal", relation(r"\geq"), None, forward=operator.ge)
 
-# ---------------------------------------------------------------------------------- sums, maxima
+# Sums, maxima.
 # name, reads as, pullback of g to each argument
 matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b, **k: matmul_row(g, b.mT, **k),
                         lambda g, y, a, b, **k: matmul_row(a.mT, g, **k), forward=backend.product,
@@ -136,7 +136,7 @@ logsumexp = structural("logsumexp", r"\ln \textstyle\sum e^{{{0}}}",
 argmax = structural("argmax", function(r"\operatorname{{argmax}}"), None)
 argsort = structural("argsort", function(r"\operatorname{{argsort}}"), None)
 
-# ------------------------------------------------------------------------------- moving entries
+# Moving entries.
 reshape_row = structural("reshape", function(r"\operatorname{{reshape}}"),
                          lambda g, y, x, shape: reshape(g, shape=x.shape))
 transpose_row = structural("transpose", lambda x: transposed(x),
@@ -163,9 +163,6 @@ astype = structural("astype", "{0:0}", lambda g, y, x, dtype: cast_back(g, x.dty
                     forward=lambda x, dtype: x.astype(dtype))
 stop_gradient = structural("stop_gradient", "{0:0}", None, forward=lambda x: x)
 # fmt: on
-
-
-# --------------------------------------------------------------------- what the table leans on
 
 
 def times(a: Any, b: Any) -> str:
@@ -287,9 +284,6 @@ def portion(g: Any, xs: Sequence[Any], axis: int, position: int) -> Any:
         start += x.shape[axis]
     stop = start + xs[position].shape[axis]
     return getitem(g, index=(*[slice(None)] * axis, slice(start, stop)))
-
-
-# -------------------------------------------------------------------------------------- composites
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
@@ -487,9 +481,6 @@ def one_hot(indices: Any, size: int, dtype: Any = np.float32) -> Any:
     return astype(expand_dims(indices, -1) == places, dtype=np.dtype(dtype))
 
 
-# ------------------------------------------------------------ more of what Keras's programs use
-
-
 abs = absolute  # noqa: A001
 
 
@@ -553,8 +544,6 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     """Give a NumPy array."""
     return np.asarray(x)
 
-
-# ------------------------------------------------------------- what a traced value answers to
 
 OPERATORS = {
     "add": add,

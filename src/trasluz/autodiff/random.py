@@ -115,9 +115,6 @@ def permutation(key: Any, n: int) -> Any:
     return sorted_places(drawn)[1] if xp is np else xp.argsort(drawn, stable=True)
 
 
-# ------------------------------------------------------------------------------- the program's seed
-
-
 class _Program:
     """The seed that everything unseeded in a program is drawn from, and how often it was asked."""
 

@@ -77,11 +77,11 @@ def _turn_by_turn(
     body: Body, carry: Any, xs: Any, constants: Any, reverse: bool
 ) -> tuple[Any, Any]:
     turns = range(leaves(xs)[0].shape[0])
-    given: dict[int, Any] = {}
+    outputs: dict[int, Any] = {}
     for t in reversed(turns) if reverse else turns:
         with scope(f"t={t + 1}"):
-            carry, given[t] = body(carry, tree_map(lambda x, t=t: x[t], xs), constants)
-    return carry, tree_map(lambda *ys: ops.stack(ys), *(given[t] for t in turns))
+            carry, outputs[t] = body(carry, tree_map(lambda x, t=t: x[t], xs), constants)
+    return carry, tree_map(lambda *ys: ops.stack(ys), *(outputs[t] for t in turns))
 
 
 def _alone(body: Body) -> Body:

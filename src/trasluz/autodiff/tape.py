@@ -152,14 +152,14 @@ class Row:
                 continue
             if self.kind == "elementwise":
                 d = rule(step.value, *step.args, **step.params)
-                given = g if isinstance(d, int) and d == 1 else g * d
+                carried = g if isinstance(d, int) and d == 1 else g * d
             elif last < len(step.args) - 1:
-                given = rule(g, step.value, *step.args, **step.params, position=position)
+                carried = rule(g, step.value, *step.args, **step.params, position=position)
             else:
-                given = rule(g, step.value, *step.args, **step.params)
-            given = unbroadcast(given, step.args[position].shape)
+                carried = rule(g, step.value, *step.args, **step.params)
+            carried = unbroadcast(carried, step.args[position].shape)
             dtype = step.args[position].dtype
-            yield parent, given if given.dtype == dtype else given.astype(dtype)
+            yield parent, carried if carried.dtype == dtype else carried.astype(dtype)
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -308,9 +308,9 @@ class Tape:
                     grads[index] = g
                 else:
                     del grads[index]
-            for parent, given in step.row.pullback(step, g):
+            for parent, carried in step.row.pullback(step, g):
                 known = grads.get(parent)
-                grads[parent] = given if known is None else known + given
+                grads[parent] = carried if known is None else known + carried
         return grads
 
 
@@ -362,9 +362,6 @@ def made_by(x: Any, function: Any) -> Any:
     return Box(value, x.tape, parent) if parent >= 0 else value
 
 
-# ------------------------------------------------------------------------------------ derivatives
-
-
 def unbox(tree: Any, tape: Tape) -> Any:
     """Take the values out of the boxes of one tape."""
     if type(tree) is Box:
@@ -401,10 +398,10 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
             if type(box) is Box and box.tape is tape:
                 seeds[box.index] = seeds[box.index] + one if box.index in seeds else one
         grads = tape.backward(seeds)
-        found = [grads.get(box.index) for box in boxes]
+        gradients = [grads.get(box.index) for box in boxes]
         return fill(
             primals,
-            [zeros_like(x) if g is None else g for g, x in zip(found, inputs, strict=True)],
+            [zeros_like(x) if g is None else g for g, x in zip(gradients, inputs, strict=True)],
         )
 
     value = unbox(result, tape)

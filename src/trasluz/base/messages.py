@@ -70,10 +70,10 @@ def problem(message: str, where: str = "", **values: object) -> UserError:
     'the file is empty'
     """
     bundle = _catalogue(language())
-    found = bundle.get_message(message)
-    mend = found.attributes.get("mend")
+    entry = bundle.get_message(message)
+    mend = entry.attributes.get("mend")
     return UserError(
-        _spelled(bundle, found.value, message, values),
+        _spelled(bundle, entry.value, message, values),
         where,
         _spelled(bundle, mend, message, values) if mend else "",
     )

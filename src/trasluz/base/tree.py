@@ -17,13 +17,13 @@ def leaves(tree: Any) -> list[Any]:
     if not isinstance(tree, BRANCHING):
         return [] if tree is None else [tree]
     branches = tree.values() if isinstance(tree, dict) else tree
-    found = []
+    gathered = []
     for branch in branches:
         if isinstance(branch, BRANCHING):
-            found += leaves(branch)
+            gathered += leaves(branch)
         elif branch is not None:
-            found.append(branch)
-    return found
+            gathered.append(branch)
+    return gathered
 
 
 def fill(tree: Any, values: list[Any]) -> Any:
@@ -40,8 +40,8 @@ def _filled(tree: Any, rest: Iterator[Any]) -> Any:
         return None if tree is None else next(rest)
     if isinstance(tree, dict):
         return {k: _filled(branch, rest) for k, branch in tree.items()}
-    made = [_filled(branch, rest) for branch in tree]
-    return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
+    branches = [_filled(branch, rest) for branch in tree]
+    return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
@@ -54,8 +54,8 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
         return None if tree is None else f(tree, *others)
     if isinstance(tree, dict):
         return {k: tree_map(f, branch, *(o[k] for o in others)) for k, branch in tree.items()}
-    made = [tree_map(f, *branches) for branches in zip(tree, *others, strict=True)]
-    return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
+    mapped = [tree_map(f, *branches) for branches in zip(tree, *others, strict=True)]
+    return type(tree)(*mapped) if hasattr(tree, "_fields") else type(tree)(mapped)
 
 
 def leaves_like(tree: Any, other: Any) -> list[Any]:

@@ -40,6 +40,39 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
 
+class Line:
+    """A line that is written over while something goes on.
+
+    Args:
+        file: where it is; the program's output if not given.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self.file, self.width = file, 0
+
+    @property
+    def output(self) -> TextIO:
+        """Where to print, looked up late: tests and notebooks exchange it."""
+        return self.file or sys.stdout
+
+    def show(self, text: str) -> None:
+        """Write over what is shown."""
+        self.write(("\r" if self.width else "") + text.ljust(self.width))
+        self.width = len(text)
+
+    def end(self, text: str | None = None) -> None:
+        """Leave it as it stands, or with a last text."""
+        if text is not None:
+            self.show(text)
+        self.write("\n")
+        self.width = 0
+
+    def write(self, text: str) -> None:
+        """Write at once, whatever is shown."""
+        self.output.write(text)
+        self.output.flush()
+
+
 class ProgbarLogger(Callback):
     """Prints progress: a bar with the time left (`verbose=1`) or one line an epoch (`verbose=2`).
 
@@ -56,10 +89,10 @@ class ProgbarLogger(Callback):
     every_batch = False
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self.file = file
+        self.file, self.line = file, Line(file)
         self.verbose, self.epochs = 1, 1
         self.steps: int | None = None
-        self.title, self.seen, self.shown_width = "", 0, 0
+        self.title, self.seen = "", 0
         self.in_fit = False
         self.began = self.shown = 0.0
 
@@ -86,12 +119,7 @@ class ProgbarLogger(Callback):
 
     def moves(self) -> bool:
         """Whether what is printed can be written over."""
-        return self.output.isatty() or "ipykernel" in sys.modules
-
-    @property
-    def output(self) -> TextIO:
-        """Where to print, looked up late: tests and notebooks exchange it."""
-        return self.file or sys.stdout
+        return self.line.output.isatty() or "ipykernel" in sys.modules
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """From here on, measuring is part of an epoch and stays silent."""
@@ -106,7 +134,7 @@ class ProgbarLogger(Callback):
         self.title = f"Epoch {epoch + 1}/{self.epochs}"
         self._begin()
         if self.verbose == 1:
-            self._write(f"{self.title}\n")
+            self.line.end(self.title)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Move the bar."""
@@ -145,7 +173,7 @@ class ProgbarLogger(Callback):
         self._end({})
 
     def _begin(self) -> None:
-        self.began, self.seen, self.shown_width = time.perf_counter(), 0, 0
+        self.began, self.seen, self.line = time.perf_counter(), 0, Line(self.file)
 
     def _end(self, logs: Logs) -> None:
         if not self.verbose:
@@ -156,11 +184,10 @@ class ProgbarLogger(Callback):
         count = [f"{self.steps}/{self.steps}"] if self.steps else []
         if self.verbose == 1:
             head = " ".join([*count, "━" * self.WIDTH, f"{taken:.0f}s", *each])
-            self._line(" - ".join([head, *_measures(logs)]))
-            self._write("\n")
+            self.line.end(" - ".join([head, *_measures(logs)]))
         else:
-            self._write(" - ".join([self.title, *count, f"{taken:.0f}s", *each, *_measures(logs)]))
-            self._write("\n")
+            parts = [self.title, *count, f"{taken:.0f}s", *each, *_measures(logs)]
+            self.line.end(" - ".join(parts))
 
     def _show(self, done: int, logs: Logs) -> None:
         each = (time.perf_counter() - self.began) / done
@@ -171,17 +198,7 @@ class ProgbarLogger(Callback):
             head = f"{done:{len(str(self.steps))}d}/{self.steps} {bar} {left}"
         else:
             head = f"{done}"
-        self._line(" - ".join([f"{head} {duration(each)}/step", *_measures(logs)]))
-
-    def _line(self, text: str) -> None:
-        """Write over the line that is shown."""
-        start = "\r" if self.shown_width else ""
-        self._write(start + text.ljust(self.shown_width))
-        self.shown_width = len(text)
-
-    def _write(self, text: str) -> None:
-        self.output.write(text)
-        self.output.flush()
+        self.line.show(" - ".join([f"{head} {duration(each)}/step", *_measures(logs)]))
 
 
 def _measures(logs: Logs) -> list[str]:

@@ -28,7 +28,7 @@ from trasluz.cli.options import (
     option,
     reads_tables,
 )
-from trasluz.cli.output import Face, show_error
+from trasluz.cli.output import Output, show_error
 from trasluz.distribution import LOST, LostProcess, process_index
 from trasluz.errors import UserError
 
@@ -136,11 +136,11 @@ def train(
     **settings: Any,
 ) -> None:
     """Train on a table."""
+    from trasluz.cli.settings import Settings
     from trasluz.cli.train import train_on_table
-    from trasluz.families.tabular import Settings
 
     chosen = Settings(data=data, target=target or "", **settings)
-    train_on_table(chosen, out, resume, Face(json_too, quiet))
+    train_on_table(chosen, out, resume, Output(json_too, quiet))
 
 
 @app.command(
@@ -194,21 +194,21 @@ def sweep(
     **settings: Any,
 ) -> None:
     """Train with many settings: all of them, or in search of the best."""
-    from trasluz.cli.sweep import Plan, train_all
+    from trasluz.cli.sweep import SweepPlan, train_all
 
-    face = Face(json_too, quiet)
+    output = Output(json_too, quiet)
     if trials is None:
-        for name, given in (("storage", storage), ("study", study), ("patience", trial_patience)):
-            if given is not None:
+        for name, value in (("storage", storage), ("study", study), ("patience", trial_patience)):
+            if value is not None:
                 raise problem("sweep-needs-trials", option=name)
-        train_all(Plan.of(data, target, settings, searched=False), seeds or 1, out, face)
+        train_all(SweepPlan.of(data, target, settings, searched=False), seeds or 1, out, output)
     else:
-        from trasluz.cli.search import Wish, find_best
+        from trasluz.cli.search import SearchRequest, find_best
 
         if seeds is not None:
             raise problem("sweep-seeds-and-trials")
-        wish = Wish(trials, storage, study, trial_patience, heartbeat)
-        find_best(Plan.of(data, target, settings, searched=True), wish, out, face)
+        request = SearchRequest(trials, storage, study, trial_patience, heartbeat)
+        find_best(SweepPlan.of(data, target, settings, searched=True), request, out, output)
 
 
 @app.command(
@@ -235,7 +235,7 @@ def evaluate(
     from trasluz.cli.use import evaluate_on_table
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
-    evaluate_on_table(model, table, Face(json_too, quiet))
+    evaluate_on_table(model, table, Output(json_too, quiet))
 
 
 @app.command(
@@ -264,7 +264,7 @@ def predict(
     from trasluz.cli.use import predict_table
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
-    predict_table(model, table, out, Face(json_too, quiet, aside=out is None))
+    predict_table(model, table, out, Output(json_too, quiet, aside=out is None))
 
 
 @app.command(
@@ -309,11 +309,11 @@ def explain(
 ) -> None:
     """Derive the derivative of the loss in one number, on rows of a table."""
     from trasluz import datasets
-    from trasluz.cli.explain import Wish, explain_rows
+    from trasluz.cli.explain import ExplainRequest, explain_rows
 
     table = datasets.find(data, delimiter=delimiter, encoding=encoding)
-    face = Face(json_too, quiet, aside=not out and form not in (None, "text"))
-    explain_rows(model, table, Wish(row, wrt, form, out, how), face)
+    output = Output(json_too, quiet, aside=not out and form not in (None, "text"))
+    explain_rows(model, table, ExplainRequest(row, wrt, form, out, how), output)
 
 
 @app.command(cls=Command, examples=("trasluz summary runs/penguins-species",))
@@ -323,7 +323,7 @@ def summary(model: str, json_too: bool, quiet: bool) -> None:
     """Show what a model is made of."""
     from trasluz.cli.use import summarise
 
-    summarise(model, Face(json_too, quiet))
+    summarise(model, Output(json_too, quiet))
 
 
 @app.command(cls=Command, examples=("trasluz datasets", "trasluz train iris"))
@@ -332,7 +332,7 @@ def datasets(json_too: bool, quiet: bool) -> None:
     """List the tables that come along."""
     from trasluz.cli.use import list_datasets
 
-    list_datasets(Face(json_too, quiet))
+    list_datasets(Output(json_too, quiet))
 
 
 @app.command(
@@ -360,11 +360,11 @@ def example(
     """Work an example out."""
     from trasluz.cli.examples import list_examples, work_out
 
-    face = Face(json_too, quiet, aside=page_form != "text")
+    output = Output(json_too, quiet, aside=page_form != "text")
     if name:
-        work_out(name, page_form, plot, face)
+        work_out(name, page_form, plot, output)
     else:
-        list_examples(face)
+        list_examples(output)
 
 
 @app.command(
@@ -436,7 +436,7 @@ def worksheet(
     plan["learning_rate"], plan["activation"] = plan.pop("rate"), plan.pop("activations")
     how = {"blanks": blanks, "stages": stages, "wrt": weights}
     make_sheets(
-        plan, source, sheet_seed, students, folder, sheet_form, Face(json_too, quiet), **how
+        plan, source, sheet_seed, students, folder, sheet_form, Output(json_too, quiet), **how
     )
 
 
@@ -456,4 +456,4 @@ def grade(sheet: str, answers: str, tolerance: float, json_too: bool, quiet: boo
     """Grade the answers to worksheets."""
     from trasluz.cli.worksheets import grade_answers
 
-    grade_answers(sheet, answers, tolerance, Face(json_too, quiet))
+    grade_answers(sheet, answers, tolerance, Output(json_too, quiet))

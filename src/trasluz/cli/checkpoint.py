@@ -66,10 +66,10 @@ class Checkpoint(BackupAndRestore):
 
     def resume(self, run: Any) -> bool:
         """Put a run where the file left it, if there is one."""
-        found = super().resume(run)
-        if found and self.stopping is not None and self.stopping.wait >= self.stopping.patience:
+        resumed = super().resume(run)
+        if resumed and self.stopping is not None and self.stopping.wait >= self.stopping.patience:
             run.model.stop_training = True
-        return found
+        return resumed
 
     def keep(self, run: Any, when: str) -> None:
         """Write the file when it is time: not after batches, which would put off the epochs."""

@@ -7,27 +7,27 @@ import sys
 from trasluz import examples
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say, suggest
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
 
 
-def list_examples(face: Face) -> None:
+def list_examples(output: Output) -> None:
     """List the examples, with their titles."""
-    found = [examples.load(name) for name in examples.names()]
-    for one in found:
-        face.tell(one.name, style="bold")
-        face.tell(f"  {one.title}")
-    face.tell(say("example-next"))
-    face.document({"examples": [{"name": one.name, "title": one.title} for one in found]})
+    listed = [examples.load(name) for name in examples.names()]
+    for one in listed:
+        output.tell(one.name, style="bold")
+        output.tell(f"  {one.title}")
+    output.tell(say("example-next"))
+    output.document({"examples": [{"name": one.name, "title": one.title} for one in listed]})
 
 
-def work_out(name: str, form: str, picture: str | None, face: Face) -> None:
+def work_out(name: str, form: str, picture: str | None, output: Output) -> None:
     """Show an example's page, and draw its picture where that was asked for.
 
     Args:
         name: the example.
         form: "text", "markdown" or "html".
         picture: the file to draw in.
-        face: where it is shown.
+        output: where it is shown.
 
     Raises:
         UserError: there is no such example, or it has no picture.
@@ -41,9 +41,9 @@ def work_out(name: str, form: str, picture: str | None, face: Face) -> None:
             having = [n for n in examples.names() if examples.load(n).draw]
             raise problem("example-no-picture", name, names=enumerated(having))
         write_atomically(picture, drawn)
-    made = {"text": example.text, "markdown": example.markdown, "html": example.html}
-    if not (face.json or face.quiet):
-        sys.stdout.write(made[form]() + "\n")
+    writers = {"text": example.text, "markdown": example.markdown, "html": example.html}
+    if not (output.json or output.quiet):
+        sys.stdout.write(writers[form]() + "\n")
     if picture:
-        face.tell(say("example-drawn", file=picture))
-    face.document(example.as_dict())
+        output.tell(say("example-drawn", file=picture))
+    output.document(example.as_dict())

@@ -13,7 +13,7 @@ import numpy as np
 
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import problem, say
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
 from trasluz.cli.use import open_model
 from trasluz.tables.preparation import Preparation
 from trasluz.tables.reading import Table
@@ -27,7 +27,7 @@ FORMATS = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class ExplainRequest:
     """What is to be explained, and how.
 
     Args:
@@ -45,45 +45,45 @@ class Wish:
     how: dict[str, Any]
 
 
-def explain_rows(place: str, table: Table, wish: Wish, face: Face) -> None:
+def explain_rows(place: str, table: Table, request: ExplainRequest, output: Output) -> None:
     """Derive what rows of a table ask of one number.
 
     Args:
         place: the model.
         table: the rows, with their targets.
-        wish: what is to be explained, and how.
-        face: where it is shown.
+        request: what is to be explained, and how.
+        output: where it is shown.
 
     Raises:
         UserError: there is no such row, path or entry.
     """
-    path, at = _entry(wish.wrt)
-    form = wish.form or _form_of(wish.out)
-    for row in wish.rows:
+    path, at = _entry(request.wrt)
+    form = request.form or _form_of(request.out)
+    for row in request.rows:
         if not 1 <= row <= table.frame.height:
             raise problem("row-unknown", table.source, row=row, rows=table.frame.height)
-    if form == "pdf" and not wish.out and sys.stdout.isatty():
+    if form == "pdf" and not request.out and sys.stdout.isatty():
         raise problem("pdf-to-terminal")
     model, preparation = open_model(place)
-    face.note([*table.notes, *preparation.unreadable(table)])
-    chosen = replace(table, frame=table.frame[[row - 1 for row in wish.rows]])
-    some, _ = preparation.labelled(chosen, wish.rows)
-    for k, row in enumerate(wish.rows):
+    output.note([*table.notes, *preparation.unreadable(table)])
+    chosen = replace(table, frame=table.frame[[row - 1 for row in request.rows]])
+    some, _ = preparation.labelled(chosen, request.rows)
+    for k, row in enumerate(request.rows):
         if any(chosen.frame[k, name] is None for name in preparation.targets):
             raise problem("row-unlabelled", table.source, row=row)
     x, y = preparation.transform(some), preparation.transform_targets(some)
-    digits = wish.how["digits"]
-    cells = _cells(preparation, some, digits) if len(wish.rows) == 1 else None
-    derivation = model.explain(x, y, path, at, cells=cells, **wish.how)
-    if face.json and not wish.out:
-        face.document(derivation.as_dict())
+    digits = request.how["digits"]
+    cells = _cells(preparation, some, digits) if len(request.rows) == 1 else None
+    derivation = model.explain(x, y, path, at, cells=cells, **request.how)
+    if output.json and not request.out:
+        output.document(derivation.as_dict())
         return
-    made = getattr(derivation, form)()
-    content = made if isinstance(made, bytes) else (made.rstrip("\n") + "\n").encode()
-    if wish.out:
-        write_atomically(wish.out, content)
-        face.tell(say("explained-to", file=wish.out))
-        face.document(derivation.as_dict())
+    page = getattr(derivation, form)()
+    content = page if isinstance(page, bytes) else (page.rstrip("\n") + "\n").encode()
+    if request.out:
+        write_atomically(request.out, content)
+        output.tell(say("explained-to", file=request.out))
+        output.document(derivation.as_dict())
     elif form != "text" and (binary := getattr(sys.stdout, "buffer", None)):
         sys.stdout.flush()
         binary.write(content)  # pages say that they are in UTF-8
@@ -96,18 +96,18 @@ def _form_of(out: str | None) -> str:
     if out is None:
         return "text"
     ending = Path(out).suffix.lower()
-    found = [form for form, known in FORMATS.items() if known == ending]
-    if not found:
+    forms = [form for form, known in FORMATS.items() if known == ending]
+    if not forms:
         raise problem("format-unknown", out, endings=", ".join(FORMATS.values()))
-    return found[0]
+    return forms[0]
 
 
 def _entry(wrt: str) -> tuple[str, tuple[int, ...] | None]:
     """Read `dense/kernel[0, 3]` as a path and an entry."""
-    found = re.fullmatch(r"([^\[\]]+)(?:\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\])?", wrt.strip())
-    if found is None or not found[1].strip():
+    match = re.fullmatch(r"([^\[\]]+)(?:\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\])?", wrt.strip())
+    if match is None or not match[1].strip():
         raise problem("entry-wrong", wrt=wrt)
-    return found[1].strip(), tuple(int(n) for n in found[2].split(",")) if found[2] else None
+    return match[1].strip(), tuple(int(n) for n in match[2].split(",")) if match[2] else None
 
 
 def _cells(preparation: Preparation, table: Table, digits: int) -> dict[int, Symbol]:
@@ -145,4 +145,4 @@ def _words(text: str) -> str:
     return rf"\text{{{escaped(text)}}}"
 
 
-__all__ = ["FORMATS", "Wish", "explain_rows"]
+__all__ = ["FORMATS", "ExplainRequest", "explain_rows"]

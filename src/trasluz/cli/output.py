@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Face:
+class Output:
     """What a command shows: `json` keeps standard output for one document, `quiet` says little.
 
     With `aside`, standard output is for what the command makes (rows, formulas), too.
@@ -50,12 +50,12 @@ class Face:
         from rich.table import Table
         from rich.text import Text
 
-        made = Table(title=Text(title), title_justify="left", title_style="bold")
+        table = Table(title=Text(title), title_justify="left", title_style="bold")
         for place, name in enumerate(header):
-            made.add_column(Text(name), justify="right" if place else "left")
+            table.add_column(Text(name), justify="right" if place else "left")
         for row in rows:
-            made.add_row(*[Text(cell) for cell in row])
-        self.console.print(made)
+            table.add_row(*[Text(cell) for cell in row])
+        self.console.print(table)
 
     def document(self, content: Mapping[str, Any]) -> None:
         """Print the one JSON document, where that was asked for."""

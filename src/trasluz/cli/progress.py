@@ -8,20 +8,20 @@ import rich.progress
 
 from trasluz.base.messages import say
 from trasluz.callbacks.base import Callback
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
 
 
 class Bar:
     """A line that moves.
 
     Args:
-        face: where to show it.
+        output: where to show it.
         description: what is counted.
         total: how many there are.
         begun: how many were done before.
     """
 
-    def __init__(self, face: Face, description: str, total: int, begun: int = 0) -> None:
+    def __init__(self, output: Output, description: str, total: int, begun: int = 0) -> None:
         self.bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(bar_width=20),
@@ -29,8 +29,8 @@ class Bar:
             rich.progress.TextColumn("{task.fields[rate]}"),
             rich.progress.TimeRemainingColumn(compact=True),
             rich.progress.TextColumn("{task.fields[news]}", markup=False),
-            console=face.console,
-            disable=face.quiet,
+            console=output.console,
+            disable=output.quiet,
         )
         self.task = self.bar.add_task(
             description, start=False, completed=begun, total=total, rate="", news=""
@@ -56,13 +56,13 @@ class Progress(Callback):
     """Shows a line that moves with the epochs, with the last losses.
 
     Args:
-        face: where to show it.
+        output: where to show it.
         begun: how many epochs were done before.
         epochs: how many are asked for.
     """
 
-    def __init__(self, face: Face, begun: int, epochs: int) -> None:
-        self.bar = Bar(face, say("progress-epochs"), epochs, begun)
+    def __init__(self, output: Output, begun: int, epochs: int) -> None:
+        self.bar = Bar(output, say("progress-epochs"), epochs, begun)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Draw the empty bar."""

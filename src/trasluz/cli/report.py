@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trasluz.base.messages import say
 from trasluz.base.numbers import number
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
 from trasluz.tables.preparation import Preparation
 from trasluz.tables.scores import confusion, residuals, scores
 from trasluz.tables.split import PARTS
@@ -22,39 +22,39 @@ def measure(
     preparation: Preparation, truths: NDArray[Any], outputs: NDArray[Any]
 ) -> dict[str, Any]:
     """Gather metrics and the confusion matrix or the residuals of some rows."""
-    found: dict[str, Any] = {
+    measures: dict[str, Any] = {
         "rows": len(truths),
         "metrics": scores(preparation, truths, outputs),
     }
     if preparation.task is Task.REGRESSION:
-        found["residuals"] = residuals(preparation, truths, outputs)
+        measures["residuals"] = residuals(preparation, truths, outputs)
     else:
-        found["confusion"] = confusion(preparation, truths, outputs).tolist()
-    return found
+        measures["confusion"] = confusion(preparation, truths, outputs).tolist()
+    return measures
 
 
 def show_measures(
-    preparation: Preparation, measures: Mapping[str, Mapping[str, Any]], face: Face
+    preparation: Preparation, measures: Mapping[str, Mapping[str, Any]], output: Output
 ) -> None:
     """Print the metrics of every part, and the details of the one furthest from the training."""
     names = [name for name in PARTS if name in measures] or list(measures)
     metrics = {metric: None for name in names for metric in measures[name]["metrics"]}
-    face.table(
+    output.table(
         say("metrics-title"),
         [say("metrics-metric"), *(say(f"part-{name}") for name in names)],
         [[m, *(number(measures[name]["metrics"].get(m)) for name in names)] for m in metrics],
     )
     last = names[-1]
     if preparation.task is Task.REGRESSION:
-        _show_residuals(measures[last]["residuals"], last, face)
+        _show_residuals(measures[last]["residuals"], last, output)
     elif len(preparation.classes) <= _MOST_CLASSES_SHOWN:
-        _show_confusion(preparation, measures[last]["confusion"], last, face)
+        _show_confusion(preparation, measures[last]["confusion"], last, output)
 
 
 def _show_confusion(
-    preparation: Preparation, counts: list[list[int]], part: str, face: Face
+    preparation: Preparation, counts: list[list[int]], part: str, output: Output
 ) -> None:
-    face.table(
+    output.table(
         say("confusion-title", part=say(f"part-{part}")),
         [say("confusion-corner"), *preparation.classes],
         [
@@ -64,10 +64,15 @@ def _show_confusion(
     )
 
 
-def _show_residuals(found: Mapping[str, Mapping[str, float]], part: str, face: Face) -> None:
-    columns = next(iter(found.values()))
-    face.table(
+def _show_residuals(
+    summaries: Mapping[str, Mapping[str, float]], part: str, output: Output
+) -> None:
+    columns = next(iter(summaries.values()))
+    output.table(
         say("residuals-title", part=say(f"part-{part}")),
         [say("residuals-target"), *columns],
-        [[name, *(number(value) for value in summary.values())] for name, summary in found.items()],
+        [
+            [name, *(number(value) for value in summary.values())]
+            for name, summary in summaries.items()
+        ],
     )

@@ -6,20 +6,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trasluz.base.files import make_folder, write_atomically
 from trasluz.base.messages import say
 from trasluz.base.numbers import number
 from trasluz.cli.options import Span
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
+from trasluz.cli.progress import Bar
 from trasluz.cli.report import show_measures
-from trasluz.cli.sweep import FIGURE, Plan, cell, csv_text, label, save, tell_best
-from trasluz.cli.train import command, introduce, say_what_next
-from trasluz.families.tabular import Settings, early_stopping, fingerprint
-
-if TYPE_CHECKING:
-    from trasluz.studies.search import Search
+from trasluz.cli.settings import Settings, command
+from trasluz.cli.sweep import FIGURE, SweepPlan, cell, csv_text, label, save, tell_best
+from trasluz.cli.train import introduce, say_what_next
+from trasluz.drawing.searches import Slice, searched
+from trasluz.studies.search import Search, distribution, search
 
 TRIALS, STUDY = "trials.csv", "study.db"
 
@@ -30,7 +30,7 @@ _SHOWN = 10  # lines of a printed table
 
 
 @dataclass(frozen=True)
-class Wish:
+class SearchRequest:
     """What a search is asked to do."""
 
     trials: int
@@ -40,131 +40,123 @@ class Wish:
     heartbeat: int = 30
 
 
-def find_best(plan: Plan, wish: Wish, out: str | None, face: Face) -> None:
+def find_best(plan: SweepPlan, request: SearchRequest, out: str | None, output: Output) -> None:
     """Search, train the best again, and say what was found.
 
     Raises:
         UserError: the settings, the storage or the folder do not allow it.
     """
-    from trasluz.cli.progress import Bar
-    from trasluz.studies.search import search
-
     folder = Path(out or f"runs/{plan.name}-search")
-    base = replace(plan.base, patience=_PATIENCE if wish.patience is None else wish.patience)
-    introduce(plan.ready, face)
+    base = replace(plan.base, patience=_PATIENCE if request.patience is None else request.patience)
+    introduce(plan.prepared, output)
     make_folder(folder)
-    stopping = early_stopping(base, "validation" in plan.parts)
-    bar, began = Bar(face, say("progress-trials"), wish.trials), time.perf_counter()
+    stopping = base.early_stopping("validation" in plan.parts)
+    bar, began = Bar(output, say("progress-trials"), request.trials), time.perf_counter()
 
-    def tell(found: Search) -> None:
-        bar.move(found.done, _news(found))
+    def tell(result: Search) -> None:
+        bar.move(result.done, _news(result))
 
     bar.start()
     try:
-        found = search(
-            plan.build, **plan.data, space=space(plan.axes), trials=wish.trials,
-            storage=wish.storage or f"sqlite:///{folder / STUDY}", study=wish.study or plan.name,
+        result = search(
+            plan.build, **plan.data, space=space(plan.axes), trials=request.trials,
+            storage=request.storage or f"sqlite:///{folder / STUDY}",
+            study=request.study or plan.name,
             epochs=base.epochs, batch_size=base.batch_size, seed=base.seed,
             callbacks=[stopping] if stopping else [], monitor=plan.monitor,
-            heartbeat=wish.heartbeat, about=_about(plan, base), progress=tell,
+            heartbeat=request.heartbeat, about=_about(plan, base), progress=tell,
         )  # fmt: skip
     finally:
         bar.stop()
     try:
-        _tell_found(plan, base, found, time.perf_counter() - began, folder, face)
+        _tell_result(plan, base, result, time.perf_counter() - began, folder, output)
     finally:
-        found.release()
+        result.release()
 
 
-def _tell_found(
-    plan: Plan, base: Settings, found: Search, seconds: float, folder: Path, face: Face
+def _tell_result(
+    plan: SweepPlan, base: Settings, result: Search, seconds: float, folder: Path, output: Output
 ) -> None:
     """Train the best again, write the files, and say what was found."""
-    if found.interrupted:
-        raise KeyboardInterrupt(say("search-interrupted", done=found.done, trials=found.trials))
-    best, rows = found.best, _rows(found)
-    model = found.model(best)
+    if result.interrupted:
+        raise KeyboardInterrupt(say("search-interrupted", done=result.done, trials=result.trials))
+    best, rows = result.best, _rows(result)
+    model = result.model(best)
     measures, report = plan.report(model, seconds)
     report |= {
         "settings": asdict(base),
-        "study": found.study.study_name,
-        "trials": found.trials,
+        "study": result.study.study_name,
+        "trials": result.trials,
         "pruned": sum(row["state"] == "pruned" for row in rows),
-        "monitor": found.monitor,
-        "best": {"trial": best.number, found.monitor: best.value, **found.settings(best)},
-        "importances": found.importances(),
+        "monitor": result.monitor,
+        "best": {"trial": best.number, result.monitor: best.value, **result.settings(best)},
+        "importances": result.importances(),
     }
     write_atomically(folder / TRIALS, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
-    write_atomically(folder / FIGURE, _figure(plan, found, rows))
+    write_atomically(folder / FIGURE, _figure(plan, result, rows))
     save(plan, model, report, folder)
-    _show(plan, found, rows, face)
-    tell_best(plan, found.settings(best), face)
-    show_measures(plan.ready.preparation, measures, face)
-    face.tell(say("search-written", folder=str(folder)))
+    _show(plan, result, rows, output)
+    tell_best(plan, result.settings(best), output)
+    show_measures(plan.prepared.preparation, measures, output)
+    output.tell(say("search-written", folder=str(folder)))
     chosen = plan.settled(best.params)
-    say_what_next(folder, base.data, command(replace(chosen, patience=base.patience)), face)
-    face.document({**report, "folder": str(folder)})
+    say_what_next(folder, base.data, command(replace(chosen, patience=base.patience)), output)
+    output.document({**report, "folder": str(folder)})
 
 
 def space(axes: Mapping[str, Any]) -> dict[str, Any]:
     """Give what a search chooses from: lists as they are, spans as Optuna's distributions."""
-    from trasluz.studies.search import distribution
-
     return {
         name: distribution(*values, log=name not in _LINEAR) if isinstance(values, Span) else values
         for name, values in axes.items()
     }
 
 
-def _about(plan: Plan, base: Any) -> dict[str, Any]:
+def _about(plan: SweepPlan, base: Any) -> dict[str, Any]:
     """List what has to be the same for all who work on the study."""
     rest = {name: value for name, value in asdict(base).items() if name not in (*_FREE, *plan.axes)}
-    return {**rest, "rows": fingerprint(plan.table)}
+    return {**rest, "rows": plan.table.fingerprint()}
 
 
-def _news(found: Search) -> str:
+def _news(result: Search) -> str:
     """Say the best so far, and whom it waits for."""
-    news, best = [], found.leading
+    news, best = [], result.leading
     if best is not None:
         news.append(say("search-best-so-far", value=number(best.value), trial=best.number))
-    if found.waiting:
-        news.append(say("search-waiting", trials=found.waiting))
+    if result.waiting:
+        news.append(say("search-waiting", trials=result.waiting))
     return ", ".join(news)
 
 
-def _rows(found: Search) -> list[dict[str, Any]]:
+def _rows(result: Search) -> list[dict[str, Any]]:
     """List the trials in order, a row each."""
     rows = []
-    for trial in found.standing():
+    for trial in result.standing():
         state = "diverged" if "diverged" in trial.user_attrs else trial.state.name.lower()
-        drawn = {name: trial.params.get(name) for name in found.space}
+        drawn = {name: trial.params.get(name) for name in result.space}
         took = trial.duration.total_seconds() if trial.duration else None
         value = trial.value if state == "complete" else None
         rows.append(
-            {"trial": trial.number, "state": state, found.monitor: value, **drawn,
-             "seed": found.settings(trial)["seed"], "seconds": took,
+            {"trial": trial.number, "state": state, result.monitor: value, **drawn,
+             "seed": result.settings(trial)["seed"], "seconds": took,
              "process": trial.user_attrs.get("process")}
         )  # fmt: skip
     return rows
 
 
-def _figure(plan: Plan, found: Search, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _figure(plan: SweepPlan, result: Search, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Draw how the search went."""
-    from trasluz.drawing.searches import searched
-
-    rows = [row for row in rows if all(row[name] is not None for name in found.space)]
-    shares = found.importances()
-    names = sorted(found.space, key=lambda name: -shares.get(name, 0.0))
+    rows = [row for row in rows if all(row[name] is not None for name in result.space)]
+    shares = result.importances()
+    names = sorted(result.space, key=lambda name: -shares.get(name, 0.0))
     slices = [_slice(name, plan.axes[name], rows, shares.get(name)) for name in names]
-    title = f"{plan.table.name}: {', '.join(plan.ready.preparation.targets)}"
-    reached = [row[found.monitor] for row in rows]
-    return searched(reached, slices, found.monitor, found.greater, title)
+    title = f"{plan.table.name}: {', '.join(plan.prepared.preparation.targets)}"
+    reached = [row[result.monitor] for row in rows]
+    return searched(reached, slices, result.monitor, result.greater, title)
 
 
 def _slice(name: str, axis: Any, rows: Sequence[Mapping[str, Any]], share: float | None) -> Any:
     """Gather the values of one setting for the figure."""
-    from trasluz.drawing.searches import Slice
-
     values = [row[name] for row in rows]
     if isinstance(axis, Span):
         return Slice(label(name), values, log=name not in _LINEAR, share=share)
@@ -172,24 +164,26 @@ def _slice(name: str, axis: Any, rows: Sequence[Mapping[str, Any]], share: float
     return Slice(label(name), [axis.index(value) for value in values], choices, share=share)
 
 
-def _show(plan: Plan, found: Search, rows: Sequence[Mapping[str, Any]], face: Face) -> None:
+def _show(
+    plan: SweepPlan, result: Search, rows: Sequence[Mapping[str, Any]], output: Output
+) -> None:
     """Print the best trials, and how many were given up."""
-    ended = [row for row in rows if row[found.monitor] is not None]
-    ended.sort(key=lambda row: row[found.monitor], reverse=found.greater)
-    face.table(
+    ended = [row for row in rows if row[result.monitor] is not None]
+    ended.sort(key=lambda row: row[result.monitor], reverse=result.greater)
+    output.table(
         say("search-title"),
-        [say("search-trial"), *map(label, plan.axes), found.monitor],
+        [say("search-trial"), *map(label, plan.axes), result.monitor],
         [
             [
                 str(row["trial"]),
                 *(cell(row[name]) for name in plan.axes),
-                number(row[found.monitor]),
+                number(row[result.monitor]),
             ]
             for row in ended[:_SHOWN]
         ],
     )
     states = [row["state"] for row in rows]
-    face.note(
+    output.note(
         [
             say(
                 "search-count",

@@ -10,24 +10,28 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from trasluz import metrics
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import decimal_sign, problem, say
 from trasluz.base.numbers import number
 from trasluz.cli.checkpoint import alone_in
 from trasluz.cli.options import Span
-from trasluz.cli.output import Face, json_text
+from trasluz.cli.output import Output, json_text
+from trasluz.cli.progress import Bar
 from trasluz.cli.report import measure, show_measures
-from trasluz.cli.train import MODEL, REPORT, command, introduce, say_what_next
-from trasluz.families.tabular import Part, Settings, arrays, network, prepared
+from trasluz.cli.settings import Settings, command
+from trasluz.cli.train import REPORT, introduce, say_what_next
+from trasluz.cli.use import MODEL
+from trasluz.drawing.curves import Curves, side_by_side
+from trasluz.families.tabular import PartArrays, arrays, fitting
+from trasluz.saving.models import save_model
+from trasluz.studies.many import fit_many
+from trasluz.studies.member import Member
+from trasluz.studies.runs import Trainings
 from trasluz.tables.preparation import Prepared
 from trasluz.tables.reading import Table
-from trasluz.tables.task import Task
-
-if TYPE_CHECKING:
-    from trasluz.studies.member import Member
-    from trasluz.studies.runs import Trainings
 
 RESULTS, CURVES, FIGURE = "results.csv", "curves.csv", "sweep.png"
 DATA_LOSS = "data_loss"
@@ -44,31 +48,33 @@ _DRAWN = 8  # rows and columns of the figure
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What is to be trained.
 
     Attributes:
         base: what all trainings have in common.
         axes: the values, or the span, of each setting that has several.
         table: the rows.
-        ready: the rows prepared.
+        prepared: the rows prepared.
         parts: their arrays.
     """
 
     base: Settings
     axes: Mapping[str, Any]
     table: Table
-    ready: Prepared
-    parts: Mapping[str, Part]
+    prepared: Prepared
+    parts: Mapping[str, PartArrays]
 
     @classmethod
-    def of(cls, data: str, target: str | None, given: Mapping[str, Any], searched: bool) -> Plan:
+    def of(
+        cls, data: str, target: str | None, options: Mapping[str, Any], searched: bool
+    ) -> SweepPlan:
         """Read the table, and tell what has one value from what has several.
 
         Raises:
             UserError: the table, or a setting, does not allow it.
         """
-        values = {name: given[option] for name, option in _AXES.items()}
+        values = {name: options[option] for name, option in _AXES.items()}
         values["learning_rate"] = values["learning_rate"] or (
             _RATES_SEARCHED if searched else _RATES
         )
@@ -85,16 +91,16 @@ class Plan:
         }
         if "hidden" in one:
             one["hidden"] = _widths(one["hidden"])
-        rest = {name: value for name, value in given.items() if name not in _AXES.values()}
+        rest = {name: value for name, value in options.items() if name not in _AXES.values()}
         base = Settings(data=data, target=target or "", patience=0, **rest, **one)
-        table, ready = prepared(base)
+        table, prepared = base.table()
         chosen = {name: values[name] for name in _AXES if name in axes}
-        return cls(base, chosen, table, ready, arrays(ready, base))
+        return cls(base, chosen, table, prepared, arrays(prepared, base.label_smoothing))
 
     @property
     def name(self) -> str:
         """What the sweep is called: by the table and its targets."""
-        return f"{self.table.name}-{'-'.join(self.ready.preparation.targets)}"
+        return f"{self.table.name}-{'-'.join(self.prepared.preparation.targets)}"
 
     def build(
         self,
@@ -106,27 +112,17 @@ class Plan:
         l2: float | None = None,
     ) -> Any:
         """Make the network with some settings in place of what all have in common."""
-        given: dict[str, Any] = {
+        changed: dict[str, Any] = {
             "hidden": None if hidden is None else _widths(hidden), "activation": activation,
             "optimizer": optimizer, "dropout": dropout, "l1": l1, "l2": l2,
         }  # fmt: skip
-        own = {name: value for name, value in given.items() if value is not None}
-        preparation, inputs = self.ready.preparation, self.parts["train"].x.shape[1]
-        measures = [self._data_loss()] if self.measured == DATA_LOSS else []
-        return network(preparation, inputs, replace(self.base, **own), measures)
-
-    def _data_loss(self) -> Any:
-        """Make the metric that is the loss less the penalties."""
-        from trasluz import metrics
-
-        task, smoothing = self.ready.preparation.task, self.base.label_smoothing
-        if task is Task.REGRESSION:
-            return metrics.MeanSquaredError(DATA_LOSS)
-        if task is Task.BINARY:
-            return metrics.BinaryCrossentropy(DATA_LOSS, label_smoothing=smoothing)
-        if smoothing:
-            return metrics.CategoricalCrossentropy(DATA_LOSS, label_smoothing=smoothing)
-        return metrics.SparseCategoricalCrossentropy(DATA_LOSS)
+        own = {name: value for name, value in changed.items() if value is not None}
+        preparation, inputs = self.prepared.preparation, self.parts["train"].x.shape[1]
+        measures = []
+        if self.measured == DATA_LOSS:  # the loss less the penalties
+            smoothing = self.base.label_smoothing
+            measures = [fitting(metrics, preparation.task, smoothing, name=DATA_LOSS)]
+        return replace(self.base, **own).model(preparation, inputs, measures)
 
     @property
     def measured(self) -> str:
@@ -157,7 +153,7 @@ class Plan:
 
     def report(self, model: Any, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
         """Measure the best model, and gather what the report of every sweep has."""
-        preparation = self.ready.preparation
+        preparation = self.prepared.preparation
         measures = {
             name: measure(preparation, part.truths, model.predict(part.x))
             for name, part in self.parts.items()
@@ -170,10 +166,10 @@ class Plan:
             "task": str(preparation.task),
             "targets": list(preparation.targets),
             "classes": list(preparation.classes),
-            "rows": {name: part.frame.height for name, part in self.ready.parts.items()},
+            "rows": {name: part.frame.height for name, part in self.prepared.parts.items()},
             "seconds": round(seconds, 3),
             "parts": measures,
-            "notes": list(self.ready.notes),
+            "notes": list(self.prepared.notes),
         }
 
 
@@ -181,22 +177,20 @@ def _widths(text: str) -> tuple[int, ...]:
     return tuple(int(units) for units in text.split(",") if units)
 
 
-def train_all(plan: Plan, seeds: int, out: str | None, face: Face) -> None:
+def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> None:
     """Train with all settings from all seeds, draw, measure the best, and say what was found.
 
     Raises:
         UserError: the settings or the folder do not allow it, or no training came to an end.
     """
-    from trasluz.cli.progress import Bar
-    from trasluz.studies.many import fit_many
-
     folder = Path(out or f"runs/{plan.name}-sweep")
-    introduce(plan.ready, face)
+    introduce(plan.prepared, output)
     axes, first = dict(plan.axes), plan.base.seed
     many = math.prod(len(values) for values in axes.values()) * seeds
-    face.tell(say("sweep-begins", trainings=many, settings=many // seeds, seeds=seeds))
+    output.tell(say("sweep-begins", trainings=many, settings=many // seeds, seeds=seeds))
     with alone_in(folder):
-        bar, began = Bar(face, say("progress-epochs"), many * plan.base.epochs), time.perf_counter()
+        bar = Bar(output, say("progress-epochs"), many * plan.base.epochs)
+        began = time.perf_counter()
         bar.start()
         try:
             runs = fit_many(
@@ -224,18 +218,18 @@ def train_all(plan: Plan, seeds: int, out: str | None, face: Face) -> None:
             "results": _plain_names(runs.ranked(plan.monitor)),
         }
         save(plan, model, report, folder)
-    _show(plan, runs, face)
-    tell_best(plan, best.settings, face)
-    show_measures(plan.ready.preparation, measures, face)
-    face.tell(say("sweep-written", folder=str(folder)))
+    _show(plan, runs, output)
+    tell_best(plan, best.settings, output)
+    show_measures(plan.prepared.preparation, measures, output)
+    output.tell(say("sweep-written", folder=str(folder)))
     once = {k: v for k, v in best.settings.items() if k in plan.axes}
-    say_what_next(folder, plan.base.data, command(plan.settled(once)), face)
-    face.document({**report, "folder": str(folder)})
+    say_what_next(folder, plan.base.data, command(plan.settled(once)), output)
+    output.document({**report, "folder": str(folder)})
     if runs.interrupted:
         raise KeyboardInterrupt(say("sweep-interrupted", folder=str(folder)))
 
 
-def _best(plan: Plan, runs: Trainings) -> Member | None:
+def _best(plan: SweepPlan, runs: Trainings) -> Member | None:
     """Give the best training with the settings that are best in the mean over the seeds.
 
     The best of all would often be one of settings that do well once and badly otherwise.
@@ -249,18 +243,16 @@ def _best(plan: Plan, runs: Trainings) -> Member | None:
     return min(mine, key=lambda pair: pair[0])[1] if mine else None
 
 
-def save(plan: Plan, model: Any, report: Mapping[str, Any], folder: Path) -> None:
+def save(plan: SweepPlan, model: Any, report: Mapping[str, Any], folder: Path) -> None:
     """Write the best model with its preparation, and the report."""
-    from trasluz.saving.models import save_model
-
-    save_model(model, folder / MODEL, extras=plan.ready.preparation.dump())
+    save_model(model, folder / MODEL, extras=plan.prepared.preparation.dump())
     write_atomically(folder / REPORT, json_text(report).encode())
 
 
-def tell_best(plan: Plan, settings: Mapping[str, Any], face: Face) -> None:
+def tell_best(plan: SweepPlan, settings: Mapping[str, Any], output: Output) -> None:
     """Say which training is the best."""
     shown = ", ".join(named(name, value) for name, value in settings.items() if name in plan.axes)
-    face.tell(say("sweep-best", settings=shown, seed=settings["seed"]), style="bold")
+    output.tell(say("sweep-best", settings=shown, seed=settings["seed"]), style="bold")
 
 
 def named(name: str, value: Any) -> str:
@@ -298,7 +290,7 @@ def _plain_names(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _write_runs(plan: Plan, runs: Trainings, folder: Path) -> None:
+def _write_runs(plan: SweepPlan, runs: Trainings, folder: Path) -> None:
     """Write the results, the curves and the figure."""
     results = _plain_names(runs.ranked(plan.monitor))
     write_atomically(
@@ -315,10 +307,8 @@ def _write_runs(plan: Plan, runs: Trainings, folder: Path) -> None:
     write_atomically(folder / FIGURE, _figure(plan, runs))
 
 
-def _figure(plan: Plan, runs: Trainings) -> bytes:
+def _figure(plan: SweepPlan, runs: Trainings) -> bytes:
     """Draw the curves: a column for each learning rate, a row for each of the rest."""
-    from trasluz.drawing.curves import Curves, side_by_side
-
     others = [name for name in plan.axes if name != "learning_rate"]
     ranked = runs.ranked(plan.monitor)
 
@@ -356,11 +346,11 @@ def _figure(plan: Plan, runs: Trainings) -> bytes:
         [_row_name(plan, dict(zip(others, row, strict=True))) for row in rows],
         [_drawn("learning_rate", rate) for rate in rates],
         (rows.index(first[0]), rates.index(first[1])),
-        f"{plan.table.name}: {', '.join(plan.ready.preparation.targets)}",
+        f"{plan.table.name}: {', '.join(plan.prepared.preparation.targets)}",
     )
 
 
-def _row_name(plan: Plan, settings: Mapping[str, Any]) -> str:
+def _row_name(plan: SweepPlan, settings: Mapping[str, Any]) -> str:
     """Write what tells a row of the figure from the others, a setting a line."""
     several = [name for name in settings if len(plan.axes[name]) > 1] or ["batch_size"]
     return "\n".join(_drawn(name, settings[name]) for name in several)
@@ -372,7 +362,7 @@ def _drawn(name: str, value: Any) -> str:
     return text if isinstance(value, str) else text.replace(".", decimal_sign())
 
 
-def _show(plan: Plan, runs: Trainings, face: Face) -> None:
+def _show(plan: SweepPlan, runs: Trainings, output: Output) -> None:
     """Print the results, the best first."""
     ranked = runs.ranked(plan.monitor)
     axes = [name for name, values in plan.axes.items() if len(values) > 1] or [*plan.axes]
@@ -391,9 +381,9 @@ def _show(plan: Plan, runs: Trainings, face: Face) -> None:
         ]
         for row in ranked[:_SHOWN]
     ]
-    face.table(say("sweep-title", epochs=runs.epochs, seeds=ranked[0]["runs"]), header, rows)
+    output.table(say("sweep-title", epochs=runs.epochs, seeds=ranked[0]["runs"]), header, rows)
     if len(ranked) > _SHOWN:
-        face.note([say("sweep-more", more=len(ranked) - _SHOWN, file=RESULTS)])
+        output.note([say("sweep-more", more=len(ranked) - _SHOWN, file=RESULTS)])
 
 
 def _spread(mean: float, deviation: float, alone: bool) -> str:

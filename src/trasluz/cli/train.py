@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import shlex
-import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,29 +19,27 @@ from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
 from trasluz.base.numbers import number
 from trasluz.cli.checkpoint import Checkpoint, alone_in
-from trasluz.cli.output import Face, json_text
+from trasluz.cli.output import Output, json_text
+from trasluz.cli.progress import Progress
 from trasluz.cli.report import measure, show_measures
-from trasluz.families.tabular import (
-    Part,
-    Settings,
-    arrays,
-    early_stopping,
-    fingerprint,
-    network,
-    prepared,
-)
+from trasluz.cli.settings import Settings, command, program
+from trasluz.cli.use import MODEL
+from trasluz.drawing.curves import learning_curve
+from trasluz.families.tabular import PartArrays, arrays
+from trasluz.saving.models import save_model
 from trasluz.tables.preparation import Preparation, Prepared
 from trasluz.tables.reading import Table
 from trasluz.tables.split import PARTS
+from trasluz.utils import set_random_seed
 
-MODEL, CHECKPOINT, SETTINGS = "model.trasluz", "checkpoint.trasluz", "settings.json"
+CHECKPOINT, SETTINGS = "checkpoint.trasluz", "settings.json"
 REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
 
 _SAMPLES = 5
 _MAY_CHANGE = frozenset(["epochs", "patience", "engine", "devices", "distributed", "data"])
 
 
-def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face) -> None:
+def train_on_table(settings: Settings, out: str | None, resume: bool, output: Output) -> None:
     """Train, measure, write the files, and say what was found.
 
     Of several processes that train together, the first does all but the training.
@@ -52,48 +48,46 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, face: Face
         UserError: the table, a setting or the folder does not allow it.
         LostProcess: another process that trains with this one is gone.
     """
-    from trasluz.utils import set_random_seed
-
     if settings.engine == "numpy" and (settings.distributed or settings.devices is not None):
         raise problem("devices-numpy", "--engine")
     if settings.distributed:
         distribution.initialize()
     first = distribution.process_index() == 0
-    face = face if first else Face(quiet=True)
-    table, ready = prepared(settings)
-    preparation = ready.preparation
+    output = output if first else Output(quiet=True)
+    table, prepared = settings.table()
+    preparation = prepared.preparation
     folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
-    introduce(ready, face)
-    parts = arrays(ready, settings)
+    introduce(prepared, output)
+    parts = arrays(prepared, settings.label_smoothing)
     set_random_seed(settings.seed)
-    model = network(preparation, parts["train"].x.shape[1], settings)
+    model = settings.model(preparation, parts["train"].x.shape[1])
     if resume and not all((folder / name).exists() for name in (CHECKPOINT, SETTINGS)):
         raise problem("resume-nothing", str(folder))
     if not first:
-        _fit(model, parts, settings, folder, resume, face)
+        _fit(model, parts, settings, folder, resume, output)
         return
     with alone_in(folder):
         _agree_on_settings(settings, table, folder, resume)
         start = time.perf_counter()
-        history = _fit(model, parts, settings, folder, resume, face)
+        history = _fit(model, parts, settings, folder, resume, output)
         seconds = time.perf_counter() - start
         measures = {
             name: measure(preparation, part.truths, model.predict(part.x))
             for name, part in parts.items()
         }
-        report = _report(ready, settings, model, history, measures, seconds)
+        report = _report(prepared, settings, model, history, measures, seconds)
         _write(model, preparation, history, report, folder, table.name)
-    show_measures(preparation, measures, face)
-    _show_samples(model, ready, parts, face)
-    _say_what_next(folder, settings, face)
-    face.document({**report, "folder": str(folder)})
+    show_measures(preparation, measures, output)
+    _show_samples(model, prepared, parts, output)
+    _say_what_next(folder, settings, output)
+    output.document({**report, "folder": str(folder)})
 
 
-def introduce(ready: Prepared, face: Face) -> None:
+def introduce(prepared: Prepared, output: Output) -> None:
     """Say what was found out about the table."""
-    preparation = ready.preparation
-    face.note(ready.notes)
-    face.tell(
+    preparation = prepared.preparation
+    output.note(prepared.notes)
+    output.tell(
         say(
             "introduce-task",
             targets=enumerated(preparation.targets),
@@ -104,14 +98,14 @@ def introduce(ready: Prepared, face: Face) -> None:
         style="bold",
     )
     if preparation.classes:
-        face.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
-    rows = {name: ready.parts[name].frame.height for name in PARTS if name in ready.parts}
-    face.tell(", ".join(f"{say(f'part-{name}')} {count}" for name, count in rows.items()))
+        output.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
+    rows = {name: prepared.parts[name].frame.height for name in PARTS if name in prepared.parts}
+    output.tell(", ".join(f"{say(f'part-{name}')} {count}" for name, count in rows.items()))
 
 
 def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: bool) -> None:
     """Write the settings down, or find that those of the interrupted run are the same."""
-    now = {**json.loads(json.dumps(asdict(settings))), "rows": fingerprint(table)}
+    now = {**json.loads(json.dumps(asdict(settings))), "rows": table.fingerprint()}
     file = folder / SETTINGS
     if resume:
         before = json.loads(file.read_bytes())
@@ -130,20 +124,18 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
 
 def _fit(
     model: Any,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, PartArrays],
     settings: Settings,
     folder: Path,
     resume: bool,
-    face: Face,
+    output: Output,
 ) -> dict[str, list[float]]:
     """Run the epochs; ctrl-C leaves a checkpoint and says how to go on from it."""
-    from trasluz.cli.progress import Progress
-
     held_out = parts.get("validation")
-    stopping = early_stopping(settings, held_out is not None)
+    stopping = settings.early_stopping(held_out is not None)
     checkpoint = Checkpoint(folder / CHECKPOINT, stopping)
     begun = checkpoint.begun() if resume else 0
-    progress = Progress(face, begun, settings.epochs)
+    progress = Progress(output, begun, settings.epochs)
     try:
         distribution.meet()  # the first has put the folder in order by then
         history = model.fit(
@@ -179,50 +171,31 @@ def _fit(
         progress.stop()
     if stopping and stopping.stopped_epoch:
         epochs, best = stopping.stopped_epoch + 1, stopping.best_epoch + 1
-        face.tell(say("stopped-early", epochs=epochs, patience=settings.patience, best=best))
+        output.tell(say("stopped-early", epochs=epochs, patience=settings.patience, best=best))
     return {name: [float(v) for v in values] for name, values in history.history.items()}
 
 
-def command(settings: Settings, *more: str) -> str:
-    """Spell the command line of a training with these settings."""
-    words = [program(), "train", settings.data]
-    plain = asdict(Settings(settings.data))
-    for name, value in asdict(settings).items():
-        if name == "data" or value == plain[name]:
-            continue
-        words.append("--" + name.replace("_", "-"))
-        if value is not True:
-            words.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
-    return shlex.join([*words, *more])
-
-
-def program() -> str:
-    """Spell the program so that it can be typed: by its path where PATH does not lead to it."""
-    called = Path(sys.argv[0])
-    return str(called) if called.stem == "trasluz" and not shutil.which("trasluz") else "trasluz"
-
-
 def _report(
-    ready: Prepared,
+    prepared: Prepared,
     settings: Settings,
     model: Any,
     history: Mapping[str, Sequence[float]],
     measures: Mapping[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    preparation = ready.preparation
+    preparation = prepared.preparation
     return {
         "settings": asdict(settings),
         "task": str(preparation.task),
         "targets": list(preparation.targets),
         "classes": list(preparation.classes),
         "features": list(preparation.features),
-        "rows": {name: part.frame.height for name, part in ready.parts.items()},
+        "rows": {name: part.frame.height for name, part in prepared.parts.items()},
         "parameters": model.count_params(),
         "epochs": len(history["loss"]),
         "seconds": round(seconds, 3),
         "parts": measures,
-        "notes": list(ready.notes),
+        "notes": list(prepared.notes),
     }
 
 
@@ -234,9 +207,6 @@ def _write(
     folder: Path,
     title: str,
 ) -> None:
-    from trasluz.drawing.curves import learning_curve
-    from trasluz.saving.models import save_model
-
     save_model(model, folder / MODEL, extras=preparation.dump())
     write_atomically(folder / HISTORY, _history_csv(history).encode())
     write_atomically(folder / CURVE, learning_curve(history, title=title))
@@ -254,14 +224,16 @@ def _history_csv(history: Mapping[str, Sequence[float]]) -> str:
     return text.getvalue()
 
 
-def _show_samples(model: Any, ready: Prepared, parts: Mapping[str, Part], face: Face) -> None:
+def _show_samples(
+    model: Any, prepared: Prepared, parts: Mapping[str, PartArrays], output: Output
+) -> None:
     """Show predictions of a few rows, of the part furthest from the training."""
-    preparation = ready.preparation
+    preparation = prepared.preparation
     name = next(part for part in reversed(PARTS) if part in parts)
     height = len(parts[name].x)
     chosen = np.linspace(0, height - 1, min(_SAMPLES, height)).astype(int)
     outputs = model.predict(parts[name].x[chosen])
-    truths = ready.parts[name].frame.select(preparation.targets)[chosen]
+    truths = prepared.parts[name].frame.select(preparation.targets)[chosen]
     predicted = preparation.predictions(outputs)
     header = [*preparation.targets, *(say("samples-predicted", target=t) for t in truths.columns)]
     rows = [
@@ -272,27 +244,27 @@ def _show_samples(model: Any, ready: Prepared, parts: Mapping[str, Part], face: 
         header.append(say("samples-probability"))
         sure = preparation.probabilities(outputs).max(axis=1)
         rows = [[*row, number(float(share))] for row, share in zip(rows, sure, strict=True)]
-    face.table(say("samples-title", part=say(f"part-{name}")), header, rows)
+    output.table(say("samples-title", part=say(f"part-{name}")), header, rows)
 
 
 def _cell(value: object) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def _say_what_next(folder: Path, settings: Settings, face: Face) -> None:
-    face.tell(say("written", folder=str(folder)))
-    say_what_next(folder, settings.data, f"{shlex.quote(program())} train --help", face)
+def _say_what_next(folder: Path, settings: Settings, output: Output) -> None:
+    output.tell(say("written", folder=str(folder)))
+    say_what_next(folder, settings.data, f"{shlex.quote(program())} train --help", output)
 
 
-def say_what_next(folder: Path, data: str, last: str, face: Face) -> None:
+def say_what_next(folder: Path, data: str, last: str, output: Output) -> None:
     """Say what can be done with the model in a folder, and one thing more."""
-    face.tell(say("what-next"), style="bold")
+    output.tell(say("what-next"), style="bold")
     table, place = shlex.quote(data), shlex.quote(str(folder))
     for words in (
         f"predict {place} {table} --out predictions.csv",
         f"evaluate {place} {table}",
         f"summary {place}",
     ):
-        face.tell(f"  {shlex.quote(program())} {words}")
-    face.tell(f"  {last}")
-    face.note([say("what-next-rows", data=data)])
+        output.tell(f"  {shlex.quote(program())} {words}")
+    output.tell(f"  {last}")
+    output.note([say("what-next-rows", data=data)])

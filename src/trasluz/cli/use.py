@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from trasluz import datasets
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
 from trasluz.cli.report import measure, show_measures
-from trasluz.cli.train import MODEL
+from trasluz.saving.models import load_extras, load_model
 from trasluz.tables.preparation import Preparation
 from trasluz.tables.reading import Table
 
 if TYPE_CHECKING:
     import polars as pl
+
+MODEL = "model.trasluz"  # in the folder of a training
 
 _ENDINGS = (".csv", ".tsv", ".parquet")
 
@@ -28,8 +30,6 @@ def open_model(place: str) -> tuple[Any, Preparation]:
     Raises:
         UserError: there is none, the file is not whole, or it was not trained on a table.
     """
-    from trasluz.saving.models import load_extras, load_model
-
     path = model_file(place)
     model = load_model(path)
     return model, Preparation.load(load_extras(path), str(path))
@@ -41,7 +41,7 @@ def model_file(place: str) -> Path:
     return path / MODEL if path.is_dir() else path
 
 
-def evaluate_on_table(place: str, table: Table, face: Face) -> None:
+def evaluate_on_table(place: str, table: Table, output: Output) -> None:
     """Measure a model on the rows of a table that have the targets.
 
     Raises:
@@ -50,14 +50,14 @@ def evaluate_on_table(place: str, table: Table, face: Face) -> None:
     model, preparation = open_model(place)
     unreadable = preparation.unreadable(table)
     table, notes = preparation.labelled(table)
-    face.note([*table.notes, *notes, *unreadable])
+    output.note([*table.notes, *notes, *unreadable])
     outputs = model.predict(preparation.transform(table))
     measures = {"all": measure(preparation, preparation.truths(table), outputs)}
-    show_measures(preparation, measures, face)
-    face.document({"model": place, "data": table.source, **measures["all"]})
+    show_measures(preparation, measures, output)
+    output.document({"model": place, "data": table.source, **measures["all"]})
 
 
-def predict_table(place: str, table: Table, out: str | None, face: Face) -> None:
+def predict_table(place: str, table: Table, out: str | None, output: Output) -> None:
     """Write the rows of a table with their predictions, as CSV or Parquet, or on standard output.
 
     Raises:
@@ -65,16 +65,16 @@ def predict_table(place: str, table: Table, out: str | None, face: Face) -> None
     """
     _check_out(out, place, table)
     model, preparation = open_model(place)
-    face.note(preparation.unreadable(table))
+    output.note(preparation.unreadable(table))
     predictions = preparation.predictions(model.predict(preparation.transform(table)))
     kept = table.frame.drop([n for n in predictions.columns if n in table.frame.columns])
     frame = kept.hstack(predictions)
     if out:
         path = write_atomically(out, _file_of(frame, out))
-        face.tell(say("predicted", rows=frame.height, file=str(path)))
-        face.document({"rows": frame.height, "file": str(path)})
-    elif face.json:
-        face.document({"rows": frame.height, "predictions": predictions.to_dicts()})
+        output.tell(say("predicted", rows=frame.height, file=str(path)))
+        output.document({"rows": frame.height, "file": str(path)})
+    elif output.json:
+        output.document({"rows": frame.height, "predictions": predictions.to_dicts()})
     else:
         sys.stdout.write(frame.write_csv())
 
@@ -101,7 +101,7 @@ def _file_of(frame: pl.DataFrame, name: str) -> bytes:
     return frame.write_csv(separator=separator).encode()
 
 
-def summarise(place: str, face: Face) -> None:
+def summarise(place: str, output: Output) -> None:
     """Show the layers of a model, and what it reads and predicts.
 
     Raises:
@@ -110,10 +110,10 @@ def summarise(place: str, face: Face) -> None:
     model, preparation = open_model(place)
     lines: list[str] = []
     model.summary(print_fn=lines.append)
-    face.tell("\n".join(lines))
+    output.tell("\n".join(lines))
     about = preparation.describe()
-    face.tell(say("summary-reads", columns=enumerated(preparation.columns)))
-    face.tell(
+    output.tell(say("summary-reads", columns=enumerated(preparation.columns)))
+    output.tell(
         say(
             "summary-predicts",
             targets=enumerated(preparation.targets),
@@ -121,13 +121,13 @@ def summarise(place: str, face: Face) -> None:
         )
     )
     if preparation.classes:
-        face.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
-    face.document({"parameters": model.count_params(), "preparation": about})
+        output.tell(say("introduce-classes", classes=enumerated(preparation.classes)))
+    output.document({"parameters": model.count_params(), "preparation": about})
 
 
-def list_datasets(face: Face) -> None:
+def list_datasets(output: Output) -> None:
     """List the tables that come along, with the targets they are trained on by default."""
-    found: list[dict[str, Any]] = [
+    listed: list[dict[str, Any]] = [
         {
             "name": name,
             "rows": dataset.rows,
@@ -139,7 +139,7 @@ def list_datasets(face: Face) -> None:
         }
         for name, dataset in sorted(datasets.DATASETS.items())
     ]
-    for one in found:
+    for one in listed:
         facts = say(
             "dataset-facts",
             rows=one["rows"],
@@ -147,7 +147,7 @@ def list_datasets(face: Face) -> None:
             targets=", ".join(one["targets"]),
             task=say(f"task-{one['task']}"),
         )
-        face.tell(one["name"], style="bold")
-        face.tell(f"  {one['about']}\n  {facts}")
-    face.tell(say("datasets-next"))
-    face.document({"datasets": found})
+        output.tell(one["name"], style="bold")
+        output.tell(f"  {one['about']}\n  {facts}")
+    output.tell(say("datasets-next"))
+    output.document({"datasets": listed})

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from trasluz import datasets
 from trasluz.base.messages import enumerated, problem, say, suggest
-from trasluz.cli.output import Face
+from trasluz.cli.output import Output
 from trasluz.cli.use import open_model
 from trasluz.pages.text import plain
 from trasluz.typeset.symbols import number
@@ -47,7 +47,7 @@ def make_sheets(
     students: int,
     folder: str,
     form: str,
-    face: Face,
+    output: Output,
     **how: Any,
 ) -> None:
     """Make the worksheets of a class and write them.
@@ -59,7 +59,7 @@ def make_sheets(
         students: how many sheets.
         folder: where to.
         form: their format.
-        face: where it is told.
+        output: where it is told.
         how: the blanks, as for `make`.
 
     Raises:
@@ -72,7 +72,7 @@ def make_sheets(
     if source.example:
         sheets = of_example(source.example)
     elif source.model or source.data:
-        sheets = _of_rows(source, how, face)
+        sheets = _of_rows(source, how, output)
     else:
         plan["network"] = sizes(plan["network"])
         sheets = make(Plan(**plan), seed, students, **how)
@@ -80,11 +80,11 @@ def make_sheets(
     before = {*Path(folder).glob("*"), *key.glob("*")}
     files = write_class(sheets, folder, form)
     gone = sorted(file.name for file in before if not file.exists())
-    face.tell(say("worksheets-written", sheets=len(sheets), folder=folder, key=str(key)))
+    output.tell(say("worksheets-written", sheets=len(sheets), folder=folder, key=str(key)))
     said = notes(sheets) if source.model else []
     said += [say("worksheets-removed", names=enumerated(gone))] if gone else []
-    face.note(said)
-    face.document(
+    output.note(said)
+    output.document(
         {
             "sheets": [{"name": s.name, "sheet": s.id, "blanks": len(s.blanks)} for s in sheets],
             "files": [str(file) for file in files],
@@ -119,7 +119,7 @@ def _check_options(source: Source) -> None:
         raise problem("worksheet-no-model", names=names)
 
 
-def _of_rows(source: Source, how: dict[str, Any], face: Face) -> list[Sheet]:
+def _of_rows(source: Source, how: dict[str, Any], output: Output) -> list[Sheet]:
     """Make sheets from rows of a table, as the user's own model sees them."""
     if not (source.model and source.data):
         raise problem("worksheet-no-data")
@@ -131,7 +131,7 @@ def _of_rows(source: Source, how: dict[str, Any], face: Face) -> list[Sheet]:
             raise problem("row-unknown", table.source, row=row, rows=height)
     chosen = [row - 1 for row in source.rows] or list(range(height))
     some, notes = preparation.labelled(replace(table, frame=table.frame[chosen]))
-    face.note([*table.notes, *notes])
+    output.note([*table.notes, *notes])
     return of_rows(model, preparation.transform(some), preparation.transform_targets(some), **how)
 
 
@@ -160,23 +160,20 @@ def stages(text: str) -> tuple[str, ...]:
     return names
 
 
-# ----------------------------------------------------------------------------------------- marks
-
-
-def grade_answers(sheet: str, answers: str, tolerance: float, face: Face) -> None:
+def grade_answers(sheet: str, answers: str, tolerance: float, output: Output) -> None:
     """Grade a student's answers, or those of a class.
 
     Args:
         sheet: the sheet, or the folder of the sheets.
         answers: the answers, the folder of all of them, or a table of the class.
         tolerance: how far an answer may be off, relatively.
-        face: where the marks are shown.
+        output: where the marks are shown.
 
     Raises:
         UserError: sheets or answers cannot be read, or do not belong together.
     """
     if Path(sheet).is_dir():
-        _show_class(sheet, answers, tolerance, face)
+        _show_class(sheet, answers, tolerance, output)
         return
     marks = grade(Sheet.load(sheet), Answers.load(answers), tolerance)
 
@@ -193,30 +190,30 @@ def grade_answers(sheet: str, answers: str, tolerance: float, face: Face) -> Non
         say("marks-blank"), say("marks-step"), say("marks-given"), say("marks-right"),
         say("marks-expected"), say("marks-verdict"),
     ]  # fmt: skip
-    face.table(say("marks-title", name=Path(answers).name), header, rows)
-    face.tell(say("marks-score", score=marks.score, points=marks.points), style="bold")
+    output.table(say("marks-title", name=Path(answers).name), header, rows)
+    output.tell(say("marks-score", score=marks.score, points=marks.points), style="bold")
     if first := marks.first_wrong:
         given = first.text if first.given is None else spelled(first.given)
         expected = spelled(first.expected)
-        face.tell(
+        output.tell(
             say("marks-first", blank=first.blank, step=first.name, given=given, expected=expected)
         )
-    face.document(marks.as_dict())
+    output.document(marks.as_dict())
 
 
-def _show_class(folder: str, answers: str, tolerance: float, face: Face) -> None:
-    found = grade_class(folder, answers, tolerance)
+def _show_class(folder: str, answers: str, tolerance: float, output: Output) -> None:
+    graded = grade_class(folder, answers, tolerance)
     rows = []
-    for name, marks in found.marks.items():
+    for name, marks in graded.marks.items():
         first = marks.first_wrong
         step = f"{first.blank}: {first.name}" if first else "–"
         rows.append([name, f"{marks.score} / {marks.points}", step])
     header = [say("marks-student"), say("marks-points"), say("marks-first-wrong")]
-    face.table(say("marks-class"), header, rows)
-    if found.missed:
-        step, count = found.missed[0]
-        face.tell(say("marks-missed", step=step, count=count))
-    if found.problems:
-        face.tell(say("marks-problems", count=len(found.problems)), style="bold")
-        face.note(f"{one.where}: {one.what}" for one in found.problems)
-    face.document(found.as_dict())
+    output.table(say("marks-class"), header, rows)
+    if graded.missed:
+        step, count = graded.missed[0]
+        output.tell(say("marks-missed", step=step, count=count))
+    if graded.problems:
+        output.tell(say("marks-problems", count=len(graded.problems)), style="bold")
+        output.note(f"{one.where}: {one.what}" for one in graded.problems)
+    output.document(graded.as_dict())

@@ -86,9 +86,6 @@ def example(data: Arrays | Stream, first: Batch, size: int, shuffle: bool) -> Bl
     return _Gathered(first, None, 0).block()
 
 
-# ---------------------------------------------------------------------------- rows that are counted
-
-
 def of_arrays(
     data: Arrays, size: int, order: np.ndarray | None, begin: int, end: int
 ) -> Generator[Block]:
@@ -166,9 +163,6 @@ def _planned(
 def _room(like: Batch, n: int) -> Batch:
     """Make room for so many rows of a kind."""
     return tree_map(lambda a: backend.room((n, *a.shape[1:]), a.dtype), like)
-
-
-# --------------------------------------------------------------------------------------- iterables
 
 
 def of_stream(

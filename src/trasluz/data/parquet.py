@@ -81,7 +81,7 @@ class ParquetStream:
         for name, number in (("batch_size", batch_size), ("buffer_size", buffer_size or 1)):
             if not isinstance(number, (int, np.integer)) or number < 1:
                 raise UserError(f"{name} has to be a positive whole number, it is {number!r}")
-        self.files = _found(files)
+        self.files = _paths(files)
         self.features, self.target, self.sample_weight = features, target, sample_weight
         self.batch_size, self.shuffle, self.seed, self.dtype = batch_size, shuffle, seed, dtype
         named = [[features] if isinstance(features, str) else list(features)]
@@ -203,8 +203,6 @@ class ParquetStream:
             return self.kinds[given][1] or ((1,) if given == self.features else ())
         return (len(names),)
 
-    # -------------------------------------------------------------------------------- the files
-
     def _kinds(self, file: str) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         """Look at the columns of a file: NumPy's type of each, and the shape of a cell."""
         import polars as pl
@@ -277,18 +275,18 @@ class ParquetStream:
                 (out if alone else out[:, i])[...] = frame[name].to_numpy()
 
 
-def _found(files: Any) -> list[str]:
+def _paths(files: Any) -> list[str]:
     """List the files that are meant, in order."""
-    given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
-    found: list[str] = []
-    for one in [os.fspath(path) for path in given]:
+    patterns = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    paths: list[str] = []
+    for one in [os.fspath(path) for path in patterns]:
         there = [one] if os.path.isfile(one) else sorted(filter(os.path.isfile, glob.glob(one)))
         if not there:
             raise UserError("there is no such file", one, "check the path or the pattern")
-        found += there
-    if not found:
+        paths += there
+    if not paths:
         raise UserError("no file was given", "ParquetStream", 'e.g. "data/*.parquet"')
-    return found
+    return paths
 
 
 def _flat(kind: Any) -> Any:
@@ -307,9 +305,6 @@ def _together(pieces: list[Piece], size: int) -> Generator[list[Piece]]:
             buffer = []
         buffer.append(piece)
     yield buffer
-
-
-# ------------------------------------------------------------------------------- the end of a file
 
 
 def first_group(file: str) -> int | None:

@@ -22,9 +22,6 @@ _PATIENCE = 0.01
 _GOODBYE = 1.0
 
 
-# --------------------------------------------------------------------------------------- the thread
-
-
 class Reader:
     """A thread that does what it is asked, one thing after the other.
 

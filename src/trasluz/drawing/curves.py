@@ -48,9 +48,6 @@ def learning_curve(history: Mapping[str, Sequence[float]], *, title: str = "") -
     return as_png(figure, title)
 
 
-# -------------------------------------------------------------------------------- many trainings
-
-
 class Curves(NamedTuple):
     """Trainings with the same settings, from several seeds.
 

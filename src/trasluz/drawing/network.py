@@ -79,30 +79,31 @@ class Column(NamedTuple):
 
 def _dense_layers(model: Any) -> list[tuple[Any, list[str]]]:
     """Give the dense layers of a chain, each with the names of what is done to its sums."""
-    found: list[tuple[Any, list[str]]] = []
+    dense: list[tuple[Any, list[str]]] = []
     for layer in model.layers:
         if len(np.shape(getattr(layer, "kernel", 0))) == 2 and hasattr(layer, "units"):
-            found.append((layer, [_activation(layer)] if _activation(layer) else []))
-        elif found and not layer.weights:
-            found[-1][1].append(_activation(layer) or layer.name)
+            dense.append((layer, [_activation(layer)] if _activation(layer) else []))
+        elif dense and not layer.weights:
+            dense[-1][1].append(_activation(layer) or layer.name)
         elif layer.weights:
             return []
-    fit = all(a.units == b.kernel.shape[0] for (a, _), (b, _) in itertools.pairwise(found))
-    return found if fit else []
+    fit = all(a.units == b.kernel.shape[0] for (a, _), (b, _) in itertools.pairwise(dense))
+    return dense if fit else []
 
 
 def _activation(layer: Any) -> str:
-    given = getattr(layer, "activation", None)
-    if given is None or activation_of(given) is linear:
+    activation = getattr(layer, "activation", None)
+    if activation is None or activation_of(activation) is linear:
         return ""
-    return given if isinstance(given, str) else str(getattr(given, "name", plain_data(given)))
+    return (
+        activation
+        if isinstance(activation, str)
+        else str(getattr(activation, "name", plain_data(activation)))
+    )
 
 
 def _row(values: Any) -> np.ndarray | None:
     return None if values is None else np.atleast_1d(np.asarray(values)).reshape(-1)
-
-
-# ----------------------------------------------------------------------------------------- units
 
 
 def _units(
@@ -222,9 +223,6 @@ def _circles(n: int, column: Column, place: Any) -> list[str]:
     return drawn
 
 
-# ----------------------------------------------------------------------------------------- boxes
-
-
 def _boxes(model: Any) -> str:
     """Draw any other model: a box a layer, with its name, class and output's shape."""
     drawn, y = [], 14
@@ -238,9 +236,6 @@ def _boxes(model: Any) -> str:
         drawn.append(_text(150, y + 36, about, "soft"))
         y += 62
     return _svg(300, y, say("diagram-layers", count=len(model.layers)), drawn)
-
-
-# ------------------------------------------------------------------------------------------ SVG
 
 
 def _number(value: Any) -> str:

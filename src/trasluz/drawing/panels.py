@@ -10,8 +10,6 @@ import numpy as np
 from trasluz.base.messages import say
 from trasluz.drawing.figure import BLUE, GREEN, ORANGE, as_png, label_text, new_figure, number_text
 
-# ------------------------------------------------------------------- the pictures of the examples
-
 Panel = Callable[[Any], None]
 
 

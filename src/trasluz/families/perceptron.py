@@ -128,7 +128,7 @@ class Perceptron(Configurable):
         orders = np.random.default_rng(self.random_state)
         self.corrections_ = []
         for self.n_iter_ in range(1, self.max_iter + 1):  # noqa: B020
-            found = len(self.corrections_)
+            before = len(self.corrections_)
             order = orders.permutation(len(rows)) if self.shuffle else range(len(rows))
             for i in order:
                 seen = np.concatenate([[1.0], rows[i]])
@@ -138,7 +138,7 @@ class Perceptron(Configurable):
                         Correction(self.n_iter_, int(i), seen, signs[i], self.eta0, w, new)
                     )
                     w = new
-            if len(self.corrections_) == found:
+            if len(self.corrections_) == before:
                 break
         self.coef_, self.intercept_ = w[None, 1:], w[:1]
         return self

@@ -152,8 +152,6 @@ class Layer(Holder, Configurable):
         for y in leaves(outputs):
             context.losses.append(penalty(y) / y.shape[0])
 
-    # ------------------------------------------------------------------------ for those who write
-
     @property
     def compute_dtype(self) -> str:
         """The floating type the layer's arrays are made in.
@@ -161,8 +159,8 @@ class Layer(Holder, Configurable):
         Raises:
             UserError: the dtype that was given is not a floating type.
         """
-        given = self.dtype or config.floatx()
-        name = getattr(given, "__name__", str(given))
+        dtype = self.dtype or config.floatx()
+        name = getattr(dtype, "__name__", str(dtype))
         if name not in config.POLICIES:
             raise unknown("floating type", name, config.POLICIES)
         return config.POLICIES[name]
@@ -233,8 +231,6 @@ class Layer(Holder, Configurable):
         several = isinstance(input_shape, list)
         inputs = [symbol(tuple(s)) for s in input_shape] if several else symbol(tuple(input_shape))
         return shapes_of(twin(inputs))
-
-    # -------------------------------------------------------------------------- for those who look
 
     @property
     def losses(self) -> list[Any]:

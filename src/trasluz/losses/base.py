@@ -21,9 +21,6 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 registry = Registry("loss")
 
 
-# ------------------------------------------------------------------------------ shapes and dtypes
-
-
 def as_float(x: Any, dtype: Any = None) -> Any:
     """Make an array of floats: of the dtype that is given, else its own, else `floatx()`.
 
@@ -82,9 +79,6 @@ def ratio(a: Any, b: Any) -> Any:
     return ops.where(empty, ops.zero(b), a / ops.where(empty, 1, b))
 
 
-# --------------------------------------------------------------------------------------- reduction
-
-
 def reduced(values: Any, sample_weight: Any, mask: Any, reduction: str | None) -> Any:
     """Weigh one value a sample and reduce them.
 
@@ -124,9 +118,6 @@ def weights_like(values: Any, weights: Any) -> tuple[Any, Any]:
     if missing > 0 and len(weights.shape) > 0:
         weights = ops.reshape(weights, shape=(*weights.shape, *[1] * missing))
     return values, weights
-
-
-# ---------------------------------------------------------------------------------- the base class
 
 
 @dataclass_transform()

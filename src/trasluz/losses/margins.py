@@ -8,8 +8,6 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import composite
 from trasluz.losses.base import Loss, pair
 
-# ------------------------------------------------------------------------------------------ margins
-
 
 def signed(y_true: Any) -> Any:
     """Turn labels 0 and 1 into −1 and 1; other labels stay as they are.

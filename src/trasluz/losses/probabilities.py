@@ -12,8 +12,6 @@ from trasluz.autodiff.tape import composite, made_by
 from trasluz.errors import UserError, unknown
 from trasluz.losses.base import EPSILON, Loss, as_float, pair
 
-# ------------------------------------------------------------------------------------ probabilities
-
 
 def logits_under(y_pred: Any, activation: Any, from_logits: bool) -> tuple[Any, bool]:
     """See through the sigmoid or softmax that made the predictions, if one did."""

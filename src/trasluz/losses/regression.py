@@ -9,8 +9,6 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import composite
 from trasluz.losses.base import EPSILON, Loss, pair
 
-# -------------------------------------------------------------------------------------- regression
-
 
 @composite
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:

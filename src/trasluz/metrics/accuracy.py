@@ -12,8 +12,6 @@ from trasluz.losses.base import as_float, pair
 from trasluz.losses.probabilities import class_numbers
 from trasluz.metrics.base import Averaged
 
-# ---------------------------------------------------------------------------------------- accuracy
-
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
     """Give 1 where targets and predictions are equal.

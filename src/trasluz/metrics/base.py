@@ -117,9 +117,6 @@ class Metric(Holder, Configurable):
             self.build(tuple(y_true.shape), tuple(y_pred.shape))
 
 
-# ---------------------------------------------------------------------------------- sums and means
-
-
 def samplewise(
     values: Any, sample_weight: Any, reduce: Callable[..., Any], dtype: Any
 ) -> tuple[Any, Any]:

@@ -12,8 +12,6 @@ from trasluz.errors import UserError
 from trasluz.losses.base import as_float, ratio
 from trasluz.metrics.base import Metric
 
-# ----------------------------------------------------------------------------- one class of several
-
 
 def confusion_matrix(numbers: Any, called: Any, weight: Any, num_classes: int) -> Any:
     """Count how often a class (row) is called a class (column); numbers out of range do not count.

@@ -12,8 +12,6 @@ from trasluz.errors import UserError, unknown
 from trasluz.losses.base import EPSILON, as_float, pair, ratio
 from trasluz.metrics.base import Metric, share, spread_weights
 
-# ---------------------------------------------------------------------- right and wrong, yes and no
-
 _UNSET: Any = None  # what a subclass may make a field
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 SHARES = {
@@ -82,8 +80,8 @@ class _Counting(Metric):
         if self.class_id is not None:
             y, p, w = (x[..., self.class_id] for x in (y, p, w))
         y, p, w = (ops.reshape(x, shape=(-1, 1)) for x in (y, p, w))
-        found = confusion_counts(y, p, w, self.levels(), self.counts)
-        for name, count in zip(self.counts, found, strict=True):
+        counts = confusion_counts(y, p, w, self.levels(), self.counts)
+        for name, count in zip(self.counts, counts, strict=True):
             setattr(self, name, getattr(self, name) + ops.squeeze(count, -1))
 
     def share(self, name: str) -> Any:
@@ -382,8 +380,8 @@ class AUC(Metric):
             w = w * ops.reshape(self._as_float(self.label_weights), shape=(1, -1))
         last = p.shape[-1] if self.multi_label else 1
         y, p, w = (ops.reshape(x, shape=(-1, last)) for x in (y, p, w))
-        found = confusion_counts(y, p, w, self.levels(), COUNTS)
-        for name, count in zip(COUNTS, found, strict=True):
+        counts = confusion_counts(y, p, w, self.levels(), COUNTS)
+        for name, count in zip(COUNTS, counts, strict=True):
             old = getattr(self, name)
             setattr(self, name, old + ops.reshape(count, shape=tuple(old.shape)))
 

@@ -12,8 +12,6 @@ from trasluz.losses.base import as_float, pair, ratio
 from trasluz.losses.probabilities import class_numbers
 from trasluz.metrics.base import Averaged, Metric, spread_weights
 
-# -------------------------------------------------------------------------------------- regression
-
 
 class MeanSquaredError(Averaged):
     """Mean squared error: `mean((y − ŷ)²)`.
@@ -189,9 +187,6 @@ class R2Score(Metric):
         return ops.where(free > 0, adjusted, score)
 
 
-# ----------------------------------------------------------------------------------------- margins
-
-
 class Hinge(Averaged):
     """Mean hinge loss.
 
@@ -220,9 +215,6 @@ class CategoricalHinge(Averaged):
     """
 
     function = losses.categorical_hinge
-
-
-# ----------------------------------------------------------------------------------- probabilities
 
 
 class KLDivergence(Averaged):

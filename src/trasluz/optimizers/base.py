@@ -103,8 +103,6 @@ class Optimizer(Configurable):
     def _wrong(self, what: str, mend: str) -> UserError:
         return UserError(what, type(self).__name__, mend)
 
-    # ------------------------------------------------------------------------------------ the rule
-
     def slots(self, p: Any) -> Arrays:
         """Make the arrays that the rule remembers for a weight, as they are before any update."""
         return {}
@@ -123,8 +121,6 @@ class Optimizer(Configurable):
             The new weight and the new slots.
         """
         raise NotImplementedError
-
-    # ------------------------------------------------------------------------- lifted, as functions
 
     def init(self, params: Arrays) -> State:
         """Make the state of all weights: `{path: {slot: array}}`."""
@@ -195,10 +191,10 @@ class Optimizer(Configurable):
 
     def rate(self, t: Any = None) -> Any:
         """Give the learning rate of the update after `t` updates; of the next one if not given."""
-        given = self._learning_rate
-        if not callable(given):
-            return given
-        return given(self.iterations if t is None else t) if self.scheduled else given()
+        rate = self._learning_rate
+        if not callable(rate):
+            return rate
+        return rate(self.iterations if t is None else t) if self.scheduled else rate()
 
     @property
     def scheduled(self) -> bool:
@@ -260,8 +256,6 @@ class Optimizer(Configurable):
         names = "|".join(var_names or ())
         self._decays_not_pattern = re.compile(names) if names else None
 
-    # ------------------------------------------------------------------------ outside of a model
-
     def build(self, variables: Sequence[Variable]) -> None:
         """Make the state of standing-alone variables."""
         taken: set[str] = set()
@@ -311,9 +305,9 @@ class Optimizer(Configurable):
         moved = {self._key(v): (g, v) for g, v in pairs if g is not None}
         if not moved:
             raise self._wrong("there is no derivative for any variable", "differentiate the loss")
-        given = {key: np.asarray(g, v.dtype) for key, (g, v) in moved.items()}
+        gradients = {key: np.asarray(g, v.dtype) for key, (g, v) in moved.items()}
         params = {key: v.value for key, (_, v) in moved.items()}
-        params, self._state = self.update(given, self._state, params, self.iterations)
+        params, self._state = self.update(gradients, self._state, params, self.iterations)
         for key, (_, v) in moved.items():
             v.assign(v.constraint(params[key]) if v.constraint else params[key])
         self.iterations += 1
@@ -338,12 +332,9 @@ class Optimizer(Configurable):
         every |= slots
         return [Variable(a, trainable=False, dtype=a.dtype, name=n) for n, a in every.items()]
 
-    # ------------------------------------------------------------------------------- written down
-
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data, with the learning rate as it is now."""
-        given = self._learning_rate
-        return {**super().get_config(), "learning_rate": serialize(given)}
+        return {**super().get_config(), "learning_rate": serialize(self._learning_rate)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

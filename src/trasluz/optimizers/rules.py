@@ -10,8 +10,6 @@ from trasluz.autodiff.tape import note
 from trasluz.errors import UserError
 from trasluz.optimizers.base import Arrays, Optimizer, like, registry
 
-# -------------------------------------------------------------------------------------- the rules
-
 
 @registry.register("sgd")
 @dataclass(eq=False)
@@ -505,9 +503,9 @@ def get(identifier: Any) -> Optimizer:
     >>> get("adam").learning_rate
     0.001
     """
-    found = registry.get(identifier.lower() if isinstance(identifier, str) else identifier)
-    if isinstance(found, Optimizer):
-        return found
+    optimizer = registry.get(identifier.lower() if isinstance(identifier, str) else identifier)
+    if isinstance(optimizer, Optimizer):
+        return optimizer
     raise UserError(f"{identifier!r} is not an optimizer", mend="give a name or an optimizer")
 
 

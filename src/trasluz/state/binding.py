@@ -109,18 +109,18 @@ class Binding:
 
     def twins(self, arrays: dict[str, Any]) -> list[Any]:
         """Make a twin of each part, the whole first; arrays that are missing are shared."""
-        made = []
+        twins = []
         for one, own, _ in self.parts:
             twin = object.__new__(type(one))
             twin.__dict__.update(one.__dict__)
             for attribute, path in own:
                 if path in arrays:
                     twin.__dict__[attribute] = arrays[path]
-            made.append(twin)
-        for twin, (_, _, inside) in zip(made, self.parts, strict=True):
+            twins.append(twin)
+        for twin, (_, _, inside) in zip(twins, self.parts, strict=True):
             for attribute, places in inside:
-                twin.__dict__[attribute] = _filled(places, made)
-        return made
+                twin.__dict__[attribute] = _filled(places, twins)
+        return twins
 
     def read(self, twins: list[Any]) -> dict[str, Any]:
         """Give the arrays of twins by path."""
@@ -146,8 +146,8 @@ def _numbered(value: Any, numbers: dict[int, int]) -> Any:
     return tree_map(number, value)
 
 
-def _filled(value: Any, made: list[Any]) -> Any:
-    return tree_map(lambda v: made[v] if type(v) is _Place else v, value)
+def _filled(value: Any, twins: list[Any]) -> Any:
+    return tree_map(lambda v: twins[v] if type(v) is _Place else v, value)
 
 
 def bind(holder: Any, arrays: dict[str, Any]) -> Any:

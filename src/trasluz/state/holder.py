@@ -110,13 +110,13 @@ class Holder:
 
     def children(self) -> Iterator[Holder]:
         """List the holders kept in attributes, in lists and dicts too; variables come first."""
-        found: list[Holder] = []
+        inside: list[Holder] = []
         for name, value in dict(self.__dict__).items():  # a copy: XLA reads while NumPy trains
             if isinstance(value, Holder):
-                found += [value] if name not in self._apart else []
+                inside += [value] if name not in self._apart else []
             elif isinstance(value, BRANCHING) and value and name not in self._apart:
-                found += [held for held in leaves(value) if isinstance(held, Holder)]
-        yield from sorted(found, key=_turn) if len(found) > 1 else found
+                inside += [held for held in leaves(value) if isinstance(held, Holder)]
+        yield from sorted(inside, key=_turn) if len(inside) > 1 else inside
 
     @property
     def path(self) -> str:
@@ -132,8 +132,6 @@ class Holder:
                 path = join_path(self.path, attribute)
                 value.origin = root, path
                 self.__dict__[attribute] = value.draw(dtype, random.fold(key, path))
-
-    # ------------------------------------------------------------------------ Keras's view of it
 
     @property
     def weights(self) -> list[Weight]:
@@ -343,9 +341,6 @@ class Variable(Weight, Holder):
         return self
 
 
-# ---------------------------------------------------------------------------------- the bridge
-
-
 def join_path(path: str, name: str) -> str:
     """Go on from a path; either may be empty."""
     return f"{path}/{name}" if path and name else path or name
@@ -387,10 +382,10 @@ def holders(holder: Holder, seen: set[int] | None = None) -> Iterator[Holder]:
 def handles(holder: Holder) -> list[Weight]:
     """List handles on all arrays of a holder."""
     frozen: set[int] = set()
-    found = []
+    weights = []
     for one in holders(holder):
         if not one.trainable or id(one) in frozen:
             frozen.update(id(h) for h in holders(one))
         own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)
-        found += [Weight(one, attribute, id(one) in frozen) for attribute in own]
-    return found
+        weights += [Weight(one, attribute, id(one) in frozen) for attribute in own]
+    return weights

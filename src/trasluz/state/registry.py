@@ -166,12 +166,12 @@ class Registry:
     def get(self, identifier: Any) -> Any:
         """Give a thing from a name, a `{"class_name", "config"}` dict, a class, or itself."""
         if isinstance(identifier, str):
-            found = self.find(identifier)
-            return found() if isinstance(found, type) else found
+            thing = self.find(identifier)
+            return thing() if isinstance(thing, type) else thing
         if isinstance(identifier, dict) and "class_name" in identifier:
             kind, config = self.find(identifier["class_name"]), named(identifier.get("config", {}))
-            made = {k: self._activation(v) if _activates(k) else v for k, v in config.items()}
-            return kind.from_config(made)
+            fields = {k: self._activation(v) if _activates(k) else v for k, v in config.items()}
+            return kind.from_config(fields)
         if isinstance(identifier, type):
             return identifier()
         if identifier is None or callable(identifier) or isinstance(identifier, Configurable):
@@ -195,8 +195,6 @@ def _activates(field: str) -> bool:
     """Tell the fields that hold an activation: a function, or a layer with fields of its own."""
     return field.endswith("activation")
 
-
-# ---------------------------------------------------------------------------------- custom classes
 
 # The modules whose registries take things of one's own. By name: they stand above this one.
 OPEN = (

@@ -18,6 +18,7 @@ import numpy as np
 from trasluz import metrics
 from trasluz.autodiff import backend, random
 from trasluz.base.tree import leaves, tree_map
+from trasluz.callbacks.progress import Line
 from trasluz.data.arrays import Arrays, Batch
 from trasluz.data.reader import Reader
 from trasluz.data.streams import is_stream
@@ -404,7 +405,7 @@ class _Progress:
 
     def __init__(self, shown: bool, whole: int, told: Callable[[float], Any] | None) -> None:
         self.shown, self.whole, self.done = shown and not told, whole, 0.0
-        self.told = told or (lambda done: None)
+        self.told, self.line = told or (lambda done: None), Line()
         self.began = self.said = time.monotonic()
 
     def say(self, done: float) -> None:
@@ -415,11 +416,11 @@ class _Progress:
         if self.shown and now - self.said > 0.5:
             self.said = now
             ahead = (now - self.began) * (self.whole / self.done - 1)
-            line = f"{self.done / self.whole:4.0%} of {self.whole:,} epochs, {ahead:.0f} s to go"
-            print(f"\r{line}   ", end="", flush=True)
+            part = f"{self.done / self.whole:4.0%} of {self.whole:,} epochs"
+            self.line.show(f"{part}, {ahead:.0f} s to go")
 
     def end(self) -> None:
         """Say how long it took."""
         if self.shown:
             took = time.monotonic() - self.began
-            print(f"\r{self.done:,.0f} of {self.whole:,} epochs in {took:.1f} s" + " " * 20)
+            self.line.end(f"{self.done:,.0f} of {self.whole:,} epochs in {took:.1f} s")

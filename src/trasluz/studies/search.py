@@ -22,6 +22,7 @@ import numpy as np
 from trasluz.base.digest import digest
 from trasluz.base.messages import problem
 from trasluz.base.tree import leaves
+from trasluz.callbacks.progress import Line
 from trasluz.callbacks.watching import EarlyStopping, PruneTrial
 from trasluz.errors import unknown
 from trasluz.studies.member import Member, Settings, check_names, named, own_random_numbers
@@ -110,19 +111,25 @@ def search(
     """
     if not isinstance(trials, (int, np.integer)) or trials < 1:
         raise problem("search-trials", trials=repr(trials))
-    found = Search(
+    result = Search(
         model, x, y, space, int(trials), seed, monitor, mode, callbacks,
         epochs=epochs, batch_size=batch_size, validation_data=validation_data,
         sample_weight=sample_weight, shuffle=shuffle,
     )  # fmt: skip
+    line = Line()
+
+    def show(result: Search) -> None:
+        if verbose:
+            line.show(_standing(result))
+
     try:
-        found.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
-        found.run(progress or (_printed if verbose else lambda _: None))
+        result.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
+        result.run(progress or show)
     finally:
-        found.release()
+        result.release()
     if verbose and not progress:
-        print()
-    return found
+        line.end()
+    return result
 
 
 def distribution(low: float, high: float, log: bool = False) -> Any:
@@ -167,7 +174,7 @@ class Search:
             raise problem("search-one-model")
         self.source = sources[0]
         check_names(self.source, space)
-        self.space = {name: self._distribution(name, given) for name, given in space.items()}
+        self.space = {name: self._distribution(name, choices) for name, choices in space.items()}
         self.trials, self.seed, self.callbacks, self.job = trials, seed, list(callbacks), job
         self.held_out = job["validation_data"]
         self.monitor = monitor or ("loss" if self.held_out is None else "val_loss")
@@ -186,14 +193,12 @@ class Search:
             raise unknown("measure", self.monitor, names)
         self.greater = EarlyStopping(self.monitor, mode=mode).greater_is_better()
 
-    def _distribution(self, name: str, given: Any) -> Any:
-        if isinstance(given, self.optuna.distributions.BaseDistribution):
-            return given
-        if isinstance(given, str) or not np.iterable(given) or not len(list(given)):
-            raise problem("search-space", name, given=repr(given))
-        return self.optuna.distributions.CategoricalDistribution(list(given))
-
-    # ------------------------------------------------------------------------------ the study
+    def _distribution(self, name: str, choices: Any) -> Any:
+        if isinstance(choices, self.optuna.distributions.BaseDistribution):
+            return choices
+        if isinstance(choices, str) or not np.iterable(choices) or not len(list(choices)):
+            raise problem("search-space", name, given=repr(choices))
+        return self.optuna.distributions.CategoricalDistribution(list(choices))
 
     def open(
         self, storage: Any, name: str, sampler: Any, pruner: Any, heartbeat: int, about: Settings
@@ -229,7 +234,7 @@ class Search:
                 self.study.set_user_attr("asked", asked)
         for key in asked if before is not None else ():
             if before.get(key) != asked[key]:
-                was, now = (_shown(given.get(key)) for given in (before, asked))
+                was, now = (_shown(settings.get(key)) for settings in (before, asked))
                 raise problem("search-differs", name, setting=key, was=was, now=now)
 
     def run(self, progress: Callable[[Search], Any]) -> None:
@@ -251,11 +256,11 @@ class Search:
 
     def places(self) -> list[list[Any]]:
         """List for each place its trials: the first one, and those that tried it again."""
-        found: dict[int, list[Any]] = {}
+        tried: dict[int, list[Any]] = {}
         with guarded(self.address):
             for trial in self.study.get_trials(deepcopy=False):
-                found.setdefault(_place(trial), []).append(trial)
-        return [found[place] for place in sorted(found)][: self.trials]
+                tried.setdefault(_place(trial), []).append(trial)
+        return [tried[place] for place in sorted(tried)][: self.trials]
 
     def standing(self) -> list[Any]:
         """List for each place the trial that counts: one that did not fail, if there is one."""
@@ -296,10 +301,8 @@ class Search:
         if len(values) < _ENOUGH or len(set(values)) < 2:
             return {}
         with guarded(self.address):
-            found = self.optuna.importance.get_param_importances(self.study)
-        return {name: float(share) for name, share in found.items()}
-
-    # ------------------------------------------------------------------------------ taking trials
+            shares = self.optuna.importance.get_param_importances(self.study)
+        return {name: float(share) for name, share in shares.items()}
 
     def _take(self, progress: Callable[[Search], Any]) -> tuple[int, int] | None:
         """Take a trial: its id, and its turn. There is none when all are done."""
@@ -367,8 +370,6 @@ class Search:
         finally:
             over.set()
             thread.join()
-
-    # ------------------------------------------------------------------------------ one trial
 
     def _train(self, trial_id: int, turn: int) -> None:
         """Train for a trial, and say what it reached."""
@@ -484,8 +485,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _printed(found: Search) -> None:
-    """Say on one line how far it is."""
-    best = found.leading
-    news = f", best {found.monitor} {best.value:.4g} (trial {best.number})" if best else ""
-    print(f"\r{found.done} of {found.trials} trials{news}   ", end="", flush=True)
+def _standing(result: Search) -> str:
+    """Say how far it is."""
+    best = result.leading
+    news = f", best {result.monitor} {best.value:.4g} (trial {best.number})" if best else ""
+    return f"{result.done} of {result.trials} trials{news}"

@@ -14,9 +14,6 @@ _PATIENCE = 60  # seconds to wait for a database that others write to
 _ATTEMPTS = 5  # to open a storage that several processes may be making at the same time
 
 
-# ------------------------------------------------------------------------------------ the storage
-
-
 def import_optuna() -> Any:
     """Import Optuna, or say how to get it."""
     try:

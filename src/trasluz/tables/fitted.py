@@ -150,8 +150,8 @@ class Categories:
         marked = []
         for column, fill, kept, rare in zip(x.T, self.fill, self.kept, self.rare, strict=True):
             places = {name: i for i, name in enumerate(kept)} | dict.fromkeys(rare, len(kept))
-            found = [places.get(fill if value is None else value, -1) for value in column]
-            marked.append(np.array(found)[:, None] == np.arange(len(kept) + bool(rare)))
+            codes = [places.get(fill if value is None else value, -1) for value in column]
+            marked.append(np.array(codes)[:, None] == np.arange(len(kept) + bool(rare)))
         return np.concatenate(marked, axis=1).astype(np.float64)
 
 
@@ -175,9 +175,9 @@ def made_from(said: dict[str, dict[str, Any]]) -> dict[str, Any]:
         ValueError, TypeError, LookupError, AttributeError: for anything else.
     """
     steps: dict[str, Any] = {}
-    for group, given in said.items():
-        inner = {"scale": Scale(**given["scale"])} if group == "numbers" else {}
-        steps[group] = KINDS[group](**(given | inner))
+    for group, fields in said.items():
+        inner = {"scale": Scale(**fields["scale"])} if group == "numbers" else {}
+        steps[group] = KINDS[group](**(fields | inner))
     return steps
 
 

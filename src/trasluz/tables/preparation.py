@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +24,13 @@ from trasluz.tables.columns import (
     check_finite,
     check_near,
     check_readable,
+    check_there,
     class_labels,
     kind_of,
     refuse_words,
 )
 from trasluz.tables.reading import Table
-from trasluz.tables.split import check_shares, replace_frame, split_rows
+from trasluz.tables.split import check_shares, split_rows
 from trasluz.tables.task import Task, check_targets, classes_of, find_task
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Preparation:
         booleans: the feature columns read as true or false.
         texts: the feature columns read as categories.
         classes: the class names in the order of their indices; empty for regression.
-        steps: what was fitted (see `trasluz.fitted`), by the group of columns that it serves.
+        steps: what was fitted (see `trasluz.tables.fitted`), by the group of columns it serves.
     """
 
     targets: tuple[str, ...]
@@ -96,21 +97,21 @@ class Preparation:
         Raises:
             UserError: a column is missing, or a number is infinite or too large.
         """
-        self._check_columns(table)
+        check_there(table, self.columns, "table-lacks-column")
         groups: dict[str, list[NDArray[Any]]] = {
             "numbers": [as_numbers(table.frame[name]) for name in self.numbers],
             "booleans": [as_booleans(table.frame[name]) for name in self.booleans],
             "texts": [as_categories(table.frame[name]) for name in self.texts],
         }
         check_finite(dict(zip(self.numbers, groups["numbers"], strict=True)), table.source)
-        made = {
+        arrays = {
             group: self.steps[group].transform(np.stack(columns, axis=1))
             for group, columns in groups.items()
             if columns
         }
         if self.numbers:
-            check_near(table, self.numbers, made["numbers"])
-        return np.concatenate(list(made.values()), axis=1).astype(np.float32)
+            check_near(table, self.numbers, arrays["numbers"])
+        return np.concatenate(list(arrays.values()), axis=1).astype(np.float32)
 
     def cells(self, table: Table) -> dict[str, float]:
         """Read the number and boolean cells of the first row, by column; NaN for an empty one."""
@@ -123,7 +124,7 @@ class Preparation:
         Raises:
             UserError: a column is missing, or nothing that stands in it can be read.
         """
-        self._check_columns(table)
+        check_there(table, self.columns, "table-lacks-column")
         notes = []
         for name in self.numbers:
             column = table.frame[name]
@@ -163,15 +164,7 @@ class Preparation:
             UserError: a target is not a column, is missing in every row, is not a number, or is
                 not a class of the training; the message says the row of the table as given.
         """
-        have = table.frame.columns
-        for name in self.targets:
-            if name not in have:
-                raise problem(
-                    "table-lacks-target",
-                    table.source,
-                    column=name,
-                    nearest=suggest(name, have, columns=True),
-                )
+        check_there(table, self.targets, "table-lacks-target")
         self._check_truths(table, rows)
         return with_targets(table, self.targets)
 
@@ -240,9 +233,9 @@ class Preparation:
                 raise problem("preparation-newer", source)
             task, steps = Task(said.pop("task")), fitted.made_from(said.pop("fitted"))
             columns = {name: tuple(names) for name, names in said.items()}
-            made = cls(task=task, steps=steps, **columns)
-            made._check_steps()
-            return made
+            preparation = cls(task=task, steps=steps, **columns)
+            preparation._check_steps()
+            return preparation
         except UserError:
             raise
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -274,17 +267,6 @@ class Preparation:
                     row=row,
                     value=label,
                     nearest=suggest(label, self.classes),
-                )
-
-    def _check_columns(self, table: Table) -> None:
-        have = table.frame.columns
-        for name in self.columns:
-            if name not in have:
-                raise problem(
-                    "table-lacks-column",
-                    table.source,
-                    column=name,
-                    nearest=suggest(name, have, columns=True),
                 )
 
 
@@ -336,19 +318,19 @@ def prepare(
     check_shares(validation, test)
     given, targets = table, _known_targets(table, targets)
     complete, notes = with_targets(table, targets)
-    found = find_task(complete, targets, task)
-    check_targets(table, targets, found)
+    kind = find_task(complete, targets, task)
+    check_targets(table, targets, kind)
     _check_infinite(table)
     unused = _useless_columns(complete, targets)
-    table = replace_frame(table, complete.frame.drop(unused))
-    parts, split_notes = split_rows(table, targets, found, validation, test, seed)
+    table = replace(table, frame=complete.frame.drop(unused))
+    parts, split_notes = split_rows(table, targets, kind, validation, test, seed)
     constant = _constant_columns(parts["train"], targets)
     left_out = [say("column-unused", column=name, reason=why) for name, why in unused.items()]
     left_out += [say("column-constant", column=name) for name in constant]
     if len(left_out) + len(targets) == given.frame.width:
         reasons = "".join(f"; {reason}" for reason in left_out)
         raise problem("table-no-features", table.source, reasons=reasons)
-    preparation = _fit(parts["train"], table, targets, found, constant)
+    preparation = _fit(parts["train"], table, targets, kind, constant)
     preparation.check_range(given)
     notes += left_out + preparation.unreadable(table)
     return Prepared(preparation, parts, (*table.notes, *notes, *split_notes))
@@ -367,22 +349,16 @@ def with_targets(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]
         raise problem("target-all-missing", table.source, column=names)
     missing = table.frame.height - kept.height
     notes = [say("target-rows-missing", column=names, rows=missing)] if missing else []
-    return replace_frame(table, kept), notes
+    return replace(table, frame=kept), notes
 
 
 def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
     targets = tuple(targets) or table.targets
-    columns = table.frame.columns
     if not targets:
-        raise problem("target-not-given", table.source, columns=enumerated(columns))
+        columns = enumerated(table.frame.columns)
+        raise problem("target-not-given", table.source, columns=columns)
     for place, name in enumerate(targets):
-        if name not in columns:
-            raise problem(
-                "target-unknown",
-                table.source,
-                column=name,
-                nearest=suggest(name, columns, columns=True),
-            )
+        check_there(table, [name], "target-unknown")
         if name in targets[:place]:
             raise problem("target-twice", table.source, column=name)
     return targets
@@ -424,7 +400,7 @@ def _fit(
     used = [c for c in whole.frame if c.name not in targets and c.name not in constant]
     kinds = {c.name: kind_of(c) for c in used}
     named = {k: tuple(n for n in kinds if kinds[n] == k) for k in ("number", "boolean", "text")}
-    given: dict[str, list[NDArray[Any]]] = {
+    groups: dict[str, list[NDArray[Any]]] = {
         "numbers": [as_numbers(train.frame[n]) for n in named["number"]],
         "booleans": [as_booleans(train.frame[n]) for n in named["boolean"]],
         "texts": [as_categories(train.frame[n]) for n in named["text"]],
@@ -439,7 +415,7 @@ def _fit(
         classes=classes_of(whole.frame[targets[0]]) if task is not Task.REGRESSION else (),
         steps={
             group: fitted.KINDS[group].fit(np.stack(columns, axis=1))
-            for group, columns in given.items()
+            for group, columns in groups.items()
             if columns
         },
     )

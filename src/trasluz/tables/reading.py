@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trasluz.base.digest import digest
 from trasluz.base.messages import problem, say
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Table:
     targets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def fingerprint(self) -> str:
+        """Give a name to the rows, which other rows do not have."""
+        return digest(self.frame.write_csv())
+
 
 def read_table(
     path: str | os.PathLike[str], *, delimiter: str | None = None, encoding: str | None = None
@@ -90,8 +95,8 @@ def read_table(
     if content.startswith(_PARQUET):
         return _checked(Table(_parquet(content, path), path.stem, str(path)))
     _refuse_known_formats(content, path)
-    text, encoding, found = _decoded(content, encoding, path)
-    notes = [say("table-encoding", encoding=encoding)] if found else []
+    text, encoding, guessed = _decoded(content, encoding, path)
+    notes = [say("table-encoding", encoding=encoding)] if guessed else []
     likely = _likely_delimiter(text)
     if delimiter is None:
         delimiter = likely

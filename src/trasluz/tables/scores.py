@@ -50,16 +50,16 @@ def _scores_of_numbers(
     preparation: Preparation, truths: NDArray[Any], values: NDArray[Any]
 ) -> dict[str, float]:
     several = len(preparation.targets) > 1
-    found: dict[str, float] = {}
+    measures: dict[str, float] = {}
     for i, target in enumerate(preparation.targets):
         y = truths[:, i]
         off = y - values[:, i]
         ending = f" {target}" if several else ""
-        found[f"rmse{ending}"] = float(np.sqrt((off**2).mean()))
-        found[f"mae{ending}"] = float(np.abs(off).mean())
+        measures[f"rmse{ending}"] = float(np.sqrt((off**2).mean()))
+        measures[f"mae{ending}"] = float(np.abs(off).mean())
         if len(y) > 1:
-            found[f"r2{ending}"] = _explained((off**2).sum(), ((y - y.mean()) ** 2).sum())
-    return found
+            measures[f"r2{ending}"] = _explained((off**2).sum(), ((y - y.mean()) ** 2).sum())
+    return measures
 
 
 def _explained(left: float, whole: float) -> float:
@@ -75,14 +75,14 @@ def _scores_of_classes(
     hits = counts.diagonal()
     f1 = 2 * hits / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
     sure = np.maximum(shares[np.arange(len(truths)), truths], np.finfo(np.float64).eps)
-    found = {
+    measures = {
         "accuracy": float(hits.sum() / len(truths)),
         "f1": float(f1.mean()),
         "crossentropy": float(-np.log(sure).mean()),
     }
     if preparation.task is Task.BINARY and len(np.unique(truths)) == 2:
-        found["auc"] = _ranked(outputs[truths == 0, 0], outputs[truths == 1, 0])
-    return found
+        measures["auc"] = _ranked(outputs[truths == 0, 0], outputs[truths == 1, 0])
+    return measures
 
 
 def _ranked(first: NDArray[Any], second: NDArray[Any]) -> float:

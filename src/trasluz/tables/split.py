@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 PARTS = ("train", "validation", "test")
-
-
-def replace_frame(table: Table, frame: pl.DataFrame) -> Table:
-    """Give a table with other rows or columns."""
-    return Table(frame, table.name, table.source, table.targets, table.notes)
 
 
 def check_shares(validation: float, test: float) -> None:
@@ -53,7 +49,7 @@ def split_rows(
     picked["train"] = left
     parts = {name: np.sort(picked[name]) for name in PARTS if name in picked}
     frames = {name: table.frame[chosen] for name, chosen in parts.items()}
-    return {name: replace_frame(table, frame) for name, frame in frames.items()}, notes
+    return {name: replace(table, frame=frame) for name, frame in frames.items()}, notes
 
 
 def _draw(

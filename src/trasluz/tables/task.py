@@ -22,6 +22,7 @@ from trasluz.tables.reading import Table
 
 if TYPE_CHECKING:
     import polars as pl
+
 _MOST_CLASSES = 20
 _ROWS_PER_CLASS = 5
 

@@ -181,8 +181,6 @@ def _made_by(name: str, x: Any) -> Any:
     return made[1][0] if made and made[0].name == name else None
 
 
-# --------------------------------------------------------------------------- how rows are spelled
-
 Spell = Callable[[Place], Symbol]
 Reading = Callable[[Row, tuple[Any, ...], dict[str, Any], np.ndarray], Spell]
 
@@ -194,19 +192,19 @@ def _each(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.nda
 
 def _moved(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
     """Spell a row that moves entries: run on their numbers, it tells where each comes from."""
-    found: list[np.ndarray] = []
+    origins: list[np.ndarray] = []
     last = len(row.rules) - 1
     moving = [k for k in range(len(args)) if row.rules[min(k, last)] is not None]
     starts = np.cumsum([1, *(np.size(_value(args[k])) for k in moving)])
 
     def spell(place: Place) -> Symbol:
-        if not found:
+        if not origins:
             ids = [_value(a) for a in args]
             for k, start in zip(moving, starts, strict=False):
                 shape = np.shape(ids[k])
                 ids[k] = np.arange(start, start + math.prod(shape)).reshape(shape)
-            found.append(np.asarray(row.forward(*ids, **params)))
-        number = int(found[0][place])
+            origins.append(np.asarray(row.forward(*ids, **params)))
+        number = int(origins[0][place])
         if number == 0:
             return constant(0)
         which = int(np.searchsorted(starts, number, side="right")) - 1
@@ -219,14 +217,14 @@ def _moved(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.nd
 def _gathered(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
     """Spell a row that adds up what it moves to one place: its rule tells what goes where."""
     x = args[0]
-    found: list[np.ndarray] = []
+    destinations: list[np.ndarray] = []
 
     def spell(place: Place) -> Symbol:
-        if not found:
+        if not destinations:
             ids = np.arange(value.size).reshape(value.shape)
             rule: Any = row.rules[0]
-            found.append(np.asarray(rule(ids, None, *map(_value, args), **params)).ravel())
-        return total(x, np.flatnonzero(found[0] == _flat(place, value.shape)))
+            destinations.append(np.asarray(rule(ids, None, *map(_value, args), **params)).ravel())
+        return total(x, np.flatnonzero(destinations[0] == _flat(place, value.shape)))
 
     return spell
 

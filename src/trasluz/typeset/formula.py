@@ -151,8 +151,6 @@ class Cases(Node):
     rows: tuple[tuple[Node, ...], ...]
 
 
-# ------------------------------------------------------------------------------------ the signs
-
 NAMES = {
     "partial": "∂", "infty": "∞", "top": "⊤", "prime": "′", "ell": "ℓ", "nabla": "∇",
     "cdots": "⋯", "vdots": "⋮", "ddots": "⋱", "ldots": "…", "Delta": "Δ", "Sigma": "Σ",
@@ -189,9 +187,6 @@ ESCAPES = {
 }  # fmt: skip
 SILENT = ("textstyle", "displaystyle", "limits", "!")
 
-
-# ------------------------------------------------------------------------------------- reading
-
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|\d+(?:\.\d+)?|[^\W\d_]+|\S", re.DOTALL)
 _END = ""
 _SIGNS = {spelled: sign for sign, spelled in ESCAPES.items()}
@@ -207,8 +202,8 @@ def escaped(words: str) -> str:
     return "".join(ESCAPES.get(sign, sign) for sign in words)
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    return _SIGNS.get(found.group(), found.group().removeprefix("\\"))
+def _unescaped(match: re.Match[str]) -> str:
+    return _SIGNS.get(match.group(), match.group().removeprefix("\\"))
 
 
 def parse(latex: str) -> Node:
@@ -351,10 +346,10 @@ class _Reader:
             return self.take()
         start = self.tokens[self.at][1]
         depth = 0
-        for found in re.finditer(r"\\.|[{}]", self.latex[start:]):
-            depth += {"{": 1, "}": -1}.get(found.group(), 0)
+        for sign in re.finditer(r"\\.|[{}]", self.latex[start:]):
+            depth += {"{": 1, "}": -1}.get(sign.group(), 0)
             if depth == 0:
-                end = start + found.start()
+                end = start + sign.start()
                 while self.tokens[self.at][1] <= end:
                     self.at += 1
                 return _ESCAPED.sub(_unescaped, self.latex[start + 1 : end])
@@ -374,9 +369,6 @@ class _Reader:
             if end == r"\end":
                 self.raw()
                 return (Cases if name == "cases" else Matrix)(tuple(rows))
-
-
-# ----------------------------------------------------------------------------------- looking at
 
 
 def items(node: Node) -> tuple[Node, ...]:

@@ -68,10 +68,10 @@ class Symbol(Traced):
         if self.made is None:
             if self.literal:
                 return self if self.ndim else constant(self.value, digits)
-            found = named_by_value(self.value, digits)
-            if found.latex == "1":
-                found.latex = _ONE
-            return found
+            value = named_by_value(self.value, digits)
+            if value.latex == "1":
+                value.latex = _ONE
+            return value
         row, parts = self.made
         return Symbol(
             spelled(row, [part._numbered(digits) for part in parts]), self.value, row.level
