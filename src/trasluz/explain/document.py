@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from trasluz.base.messages import say
-from trasluz.explain.definitions import named_in
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.steps import STAGES, Section
 from trasluz.typeset.formula import Node, Operator, Row, items, parse, terms
-from trasluz.typeset.symbols import number
+from trasluz.typeset.symbols import named_in, number
 
 _GAP = "\n"
 

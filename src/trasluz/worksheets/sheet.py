@@ -19,12 +19,11 @@ from trasluz.base.files import write_atomically
 from trasluz.base.messages import problem, say, speaking, suggest
 from trasluz.drawing import network as diagram
 from trasluz.examples import course_network as network  # noqa: F401 (files may hold its layer)
-from trasluz.explain.definitions import named_in
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.names import scheme
 from trasluz.explain.reading import Reading
 from trasluz.explain.steps import STAGES
-from trasluz.typeset.symbols import number
+from trasluz.typeset.symbols import named_in, number
 
 Entry = tuple[str, tuple[int, ...]]
 
