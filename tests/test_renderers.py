@@ -18,7 +18,8 @@ from trasluz import Input, Sequential, config, layers, optimizers, utils
 from trasluz.base.messages import LANGUAGES, speaking
 from trasluz.errors import UserError
 from trasluz.explain import Derivation, explain
-from trasluz.pages import html, latex, markdown
+from trasluz.explain.document import document
+from trasluz.pages import latex, markdown
 from trasluz.pages import typst as printed
 from trasluz.typeset import Symbol, matrix
 
@@ -254,7 +255,7 @@ def test_fragments_keep_their_anchors_apart():
     two.symbol = "v"
     found = [set(re.findall(r'id="([^"]+)"', d._repr_html_())) for d in (one, two)]
     assert all(found) and not found[0] & found[1]
-    fragment = html.fragment(one)
+    fragment = one._repr_html_()
     assert "<html" not in fragment
     assert set(re.findall(r'href="#([^"]+)"', fragment)) <= found[0]
     checked(f"<!DOCTYPE html><title>.</title><div>{fragment.replace('<style>', '<p>', 0)}</div>")
@@ -265,14 +266,14 @@ def test_fragments_keep_their_anchors_apart():
 
 def test_pdf(derivation, lang):
     assert derivation.pdf().startswith(b"%PDF-")
-    pictures = printed.picture(derivation, 40)
+    pictures = printed.picture(document(derivation), 40)
     assert pictures and all(one.startswith(b"\x89PNG") for one in pictures)
 
 
 def test_words_of_typst_stand_for_themselves():
-    source = printed.source(handmade())
+    source = printed.source(document(handmade()))
     assert source.count("#panic") == source.count('#panic(\\"x\\")') > 0
-    printed.picture(handmade(), 30)
+    printed.picture(document(handmade()), 30)
 
 
 def test_without_typst_it_is_said_how_to_get_it(monkeypatch):

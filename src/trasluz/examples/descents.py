@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.base.messages import decimal_sign
+from trasluz.drawing.panels import descent
 from trasluz.examples.course_network import Point, descend
 from trasluz.examples.page import Example, Formula, Parts, Step, Word
 from trasluz.pages.text import plain
@@ -52,8 +53,6 @@ def _compared(
         ], []  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.drawing.panels import descent
-
         def title(word: Word) -> str:
             return f"{word.spelled()}: " + plain(rf"\eta = {named[word]:g}", decimal_sign())
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import ops
+from trasluz.drawing.panels import summed, tangent
 from trasluz.examples.course_network import Network, Point, lowered, milestones, shown
 from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Story, Word
 from trasluz.explain.names import Place
@@ -317,8 +318,6 @@ def aisc_dose() -> Example:
         return steps, errata
 
     def draw() -> Sequence[Any]:
-        from trasluz.drawing.panels import tangent
-
         best = net.at(w3=net.pick(final()[-1].params, "w3"))
         w3 = np.linspace(-6.5, 0.5, 141)
         return [
@@ -360,8 +359,6 @@ def _curves(net: Network, x: np.ndarray) -> list[np.ndarray]:
 
 def _summed(net: Network, bias: float = 0.0) -> Any:
     """Draw the units' curves and their sum, with the observed doses."""
-    from trasluz.drawing.panels import summed
-
     dose = np.linspace(0, 1, 101)
     *scaled, total = (curve[:, 0] for curve in _curves(net, dose[:, None]))
     units = dict(zip(SCALED, scaled, strict=True))
@@ -395,8 +392,6 @@ def walkthrough_dose() -> Example:
         return steps, []
 
     def draw() -> Sequence[Any]:
-        from trasluz.drawing.panels import tangent
-
         best = net.at(b3=net.pick(path()[-1].params, "b3"))
         b3 = np.linspace(-0.5, 4, 91)
         return [

@@ -1,19 +1,36 @@
-"""What an example is made of: steps with tables and derivations, errata, and a picture."""
+"""What an example is made of: steps with tables and derivations, errata, a picture; its page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from trasluz.base.messages import say, speaking
+from trasluz.base.messages import language, say, speaking
+from trasluz.drawing.panels import drawn
 from trasluz.explain.derivation import Derivation
-from trasluz.pages.text import plain
+from trasluz.explain.document import body
+from trasluz.pages import html, markdown, text
+from trasluz.pages.document import (
+    Block,
+    Display,
+    Document,
+    Excerpt,
+    Heading,
+    Line,
+    Paragraph,
+    Picture,
+    Points,
+    Table,
+)
+from trasluz.typeset.formula import parse
+from trasluz.typeset.symbols import matrix, number
 
 DIGITS = 9
+MOST = 8  # rows and columns of a matrix
 
 
 class Word(str):
@@ -39,9 +56,32 @@ class Formula(str):
 
     def __new__(cls, latex: str) -> Formula:
         """Make it from LaTeX."""
-        made = super().__new__(cls, plain(latex))
-        made.latex = latex
-        return made
+        formula = super().__new__(cls, text.plain(latex))
+        formula.latex = latex
+        return formula
+
+
+def cell(value: Any, digits: int = DIGITS) -> Line:
+    """Say what a word, a name, a number or several numbers look like on a page.
+
+    >>> [text.inline(cell(value)) for value in (0.1 + 0.2, [1.0, -0.5], [[1, 2], [3, 4]], None)]
+    ['0.3', '(1, -0.5)', '[1  2; 3  4]', '']
+    """
+    if isinstance(value, Formula):
+        return (parse(value.latex),)
+    if isinstance(value, Word):
+        return (value.spelled(),)
+    if isinstance(value, str) or value is None:
+        return (value or "",)
+    return (parse(_numbers(value, digits)),)
+
+
+def _numbers(value: Any, digits: int) -> str:
+    if np.ndim(value) == 2:
+        return matrix(value, digits, MOST)
+    if np.ndim(value) == 1 and np.size(value) > 1:
+        return rf"\left({', '.join(number(float(v), digits) for v in value)}\right)"
+    return number(np.asarray(value, float).item(), digits)
 
 
 @dataclass(frozen=True)
@@ -76,6 +116,17 @@ class Step:
         [0.6, 0.7]
         """
         return [row[list(self.header).index(name)] for row in self.rows]
+
+    def blocks(self) -> Iterator[Block]:
+        """List what stands on the page below the title."""
+        if self.rows:
+            header, *rows = (
+                tuple(cell(one, self.digits) for one in row) for row in (self.header, *self.rows)
+            )
+            yield Table(tuple(rows), header=header)
+        yield from (Display(parse(line)) for line in self.lines)
+        if self.derivation:
+            yield Excerpt(body(self.derivation))
 
     def as_dict(self) -> dict[str, Any]:
         """Give the step as plain data: exact numbers, formulas in LaTeX."""
@@ -147,6 +198,14 @@ class Erratum:
         """Where it stands and what the mistake is, in the language of messages."""
         return say(f"example-erratum-{self.name}")
 
+    def lines(self) -> tuple[Line, ...]:
+        """Say what it is about, what is printed and what is right."""
+        return (
+            (self.about,),
+            (f"{say('example-printed')}: ", *cell(self.printed)),
+            (f"{say('example-right')}: ", *cell(self.right)),
+        )
+
 
 Parts = tuple[Sequence[Step], Sequence[Erratum]]
 
@@ -201,16 +260,34 @@ class Example:
         """Give a step by its name."""
         return next(step for step in self.steps if step.name == name)
 
+    def document(self, lang: str | None = None) -> Document:
+        """Say what is on the page.
+
+        Args:
+            lang: "en" or "es"; the language of messages unless given.
+        """
+        with speaking(lang):
+            spoken = language()
+            blocks: list[Block] = [Paragraph((self.description,))]
+            for count, step in enumerate(self.steps, 1):
+                blocks += [Heading((f"{count}. {step.title}",)), *step.blocks()]
+            if self.errata:
+                listed = tuple(one.lines() for one in self.errata)
+                blocks += [Heading((say("example-errata"),)), Points(listed)]
+            if draw := self.draw:
+                blocks.append(Picture(lambda: self._drawn(draw, spoken), self.title))
+            return Document(
+                (self.title,), tuple(blocks), spoken, kind="example derivation",
+                style="examples/page", anchor=f"{self.name}-", prose=True,
+            )  # fmt: skip
+
     def text(self, lang: str | None = None) -> str:
         """Write the page for a terminal.
 
         Args:
             lang: "en" or "es"; the language of messages unless given.
         """
-        from trasluz.examples.written import text
-
-        with speaking(lang):
-            return text(self)
+        return text.page(self.document(lang))
 
     def markdown(self, lang: str | None = None) -> str:
         """Write the page as Markdown, its formulas in LaTeX.
@@ -218,10 +295,7 @@ class Example:
         Args:
             lang: "en" or "es"; the language of messages unless given.
         """
-        from trasluz.examples.written import markdown
-
-        with speaking(lang):
-            return markdown(self)
+        return markdown.page(self.document(lang))
 
     def html(self, lang: str | None = None) -> str:
         """Write the page as HTML that stands alone, its formulas in MathML.
@@ -229,10 +303,7 @@ class Example:
         Args:
             lang: "en" or "es"; the language of messages unless given.
         """
-        from trasluz.examples.written import html
-
-        with speaking(lang):
-            return html(self)
+        return html.page(self.document(lang))
 
     def as_dict(self) -> dict[str, Any]:
         """Give the page as plain data: exact numbers, words in the language of messages."""
@@ -255,20 +326,17 @@ class Example:
         Args:
             lang: "en" or "es"; the language of messages unless given.
         """
-        from trasluz.drawing.panels import drawn
+        return self._drawn(self.draw, lang) if self.draw else None
 
-        if self.draw is None:
-            return None
+    def _drawn(self, draw: Callable[[], Sequence[Any]], lang: str | None) -> bytes:
         with speaking(lang):
-            return drawn(*self.draw(), title=self.title)
+            return drawn(*draw(), title=self.title)
 
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from trasluz.examples.written import fragment
-
-        return fragment(self)
+        return html.fragment(self.document())
 
 
 def _exact(cell: Any) -> Any:

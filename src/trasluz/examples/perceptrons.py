@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import ops, tape
+from trasluz.drawing.panels import parted
 from trasluz.examples.course_network import Network, milestones
 from trasluz.examples.networks import DEEP, NAME, VALUE, Table
 from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Word
@@ -62,8 +63,6 @@ def perceptron_and() -> Example:
         ], _lecture_errata(unit)  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.drawing.panels import parted
-
         return [parted(CORNERS, AND, [(unit.coef_[0], unit.intercept_[0], "AND")], unit.predict)]
 
     return Example("perceptron-and", CORNERS, AND, work, draw=draw)
@@ -108,8 +107,6 @@ def perceptron_xor() -> Example:
         ], [_xor_data()]  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.drawing.panels import parted
-
         lines = [(one.coef_[0], one.intercept_[0], label)
                  for one, label in zip(three.hidden_, ("OR", "AND"), strict=True)]  # fmt: skip
         return [
@@ -188,8 +185,6 @@ def xor() -> Example:
         ], [Erratum("toledo-xor-network", best, found[Word("tanh-units")])]  # fmt: skip
 
     def draw() -> Sequence[Any]:
-        from trasluz.drawing.panels import parted
-
         return [
             parted(CORNERS, XOR, [], _sign_of(nets[word], path[-1].params), word.spelled())
             for word, path in trained().items()

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from trasluz.autodiff import ops
-from trasluz.explain.definitions import named_in
 from trasluz.explain.tidy import tidied
 from trasluz.typeset.entries import LEFT_OUT
-from trasluz.typeset.symbols import Symbol, constant
+from trasluz.typeset.symbols import Symbol, constant, named_in
 
 MOST_PATHS = 24  # of one derivative; beyond that deltas are shorter
 MOST_ENTRIES = 200  # that a network with so few paths can have

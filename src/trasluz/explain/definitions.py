@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.steps import STAGES
 from trasluz.explain.tidy import tidied
-from trasluz.typeset.symbols import Symbol
+from trasluz.typeset.symbols import Symbol, named_in
 
 LAST = 1 << 40  # comes after whatever else there is in its stage
 
@@ -47,16 +47,6 @@ class Definition:
         if self._formula is None:
             self._formula = tidied(self._spell())
         return self._formula
-
-
-def named_in(spelled: Symbol) -> Iterator[Symbol]:
-    """List the names in a formula, from left to right."""
-    if spelled.made is None:
-        if not spelled.literal:
-            yield spelled
-        return
-    for part in spelled.made[1]:
-        yield from named_in(part)
 
 
 def grown(

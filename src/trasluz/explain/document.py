@@ -1,57 +1,55 @@
-"""What the pages of a derivation have in common, whatever they are written in."""
+"""What is on the page of a derivation: its sections of steps, and the checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from trasluz.base.messages import say
-from trasluz.explain.definitions import named_in
-from trasluz.explain.derivation import Derivation
-from trasluz.explain.steps import STAGES, Section
+from trasluz.base.messages import language, say, speaking
+from trasluz.explain import steps
+from trasluz.explain.steps import STAGES, Step
+from trasluz.pages.document import Block, Document, Equation, Line, Reference, Section, Table
 from trasluz.typeset.formula import Node, Operator, Row, items, parse, terms
-from trasluz.typeset.symbols import number
+from trasluz.typeset.symbols import named_in, number
 
 _GAP = "\n"
 
-T = TypeVar("T")
-Write = Callable[[T], str]
 
-
-def title(derivation: Derivation, words: Write[str], math: Write[Node]) -> str:
-    """Say what is derived.
+def document(derivation: Step, anchor: str = "") -> Document:
+    """Make the page of a derivation.
 
     Args:
         derivation: the whole.
-        words: how words are written.
-        math: how a formula is written among words.
+        anchor: what its references begin with, to differ from those of others on the page.
     """
-    return _filled(say("explain-title", name=_GAP), math(parse(derivation.symbol)), words)
+    with speaking(derivation.lang):
+        title = _filled(say("explain-title", name=_GAP), parse(derivation.symbol))
+        return Document(title, body(derivation), language(), anchor=anchor)
 
 
-def heading(section: Section, words: Write[str], math: Write[Node]) -> str:
+def body(derivation: Step) -> tuple[Block, ...]:
+    """List what stands below the title, in the language of messages."""
+    sections = [
+        Section(heading(section), tuple(map(equation, section.steps)), section.stage)
+        for section in derivation.sections()
+    ]
+    return (*sections, *([_checks(derivation)] if derivation.checks else []))
+
+
+def heading(section: steps.Section) -> Line:
     """Say what a section is about; the chain rule is about a name, which is a formula."""
     if section.stage != "chain":
-        return words(section.title)
-    return _filled(say("explain-stage-chain", part=_GAP), math(parse(section.where)), words)
+        return (section.title,)
+    return _filled(say("explain-stage-chain", part=_GAP), parse(section.where))
 
 
-def seeing(links: str, words: Write[str]) -> str:
-    """Say which steps to go back to.
-
-    Args:
-        links: their numbers, as they are to be written.
-        words: how words are written.
-    """
-    return _filled(say("explain-reused", numbers=_GAP), links, words)
-
-
-def _filled(message: str, inside: str, words: Write[str]) -> str:
-    before, _, after = message.partition(_GAP)
-    return (words(before) if before else "") + inside + (words(after) if after else "")
+def equation(step: Step) -> Equation:
+    """Make a step an equation, which says what it leans on."""
+    marks: list[str | Reference] = []
+    for n in seen(step):
+        marks += [", ", Reference(n)]
+    line = _filled(say("explain-reused", numbers=_GAP), *marks[1:]) if marks else ()
+    return Equation(step.number, members(step), step.kind, line, step.remark)
 
 
-def seen(step: Derivation) -> list[int]:
+def seen(step: Step) -> list[int]:
     """List the numbers of earlier steps that a derivative leans on, but those just before it."""
     if step.kind not in ("factor", "chain", "backward"):
         return []
@@ -61,35 +59,34 @@ def seen(step: Derivation) -> list[int]:
     return sorted({one.number for one in [*step.reused, *told] if 0 < one.number < step.number})
 
 
-def members(step: Derivation) -> list[Node]:
+def members(step: Step) -> tuple[Node, ...]:
     """Read a step as the members of its equation; all but the first begin with their sign."""
-    read = [part for latex in step.parts() for part in terms(parse(latex), "=")]
-    return [read[0], *(_equal(part) for part in read[1:])]
+    first, *rest = (part for latex in step.parts() for part in terms(parse(latex), "="))
+    return (first, *map(equal, rest))
 
 
-def _equal(part: Node) -> Node:
+def equal(part: Node) -> Node:
     """Put an equals sign before a member that has none."""
     row = items(part)
     starts = isinstance(row[0], Operator) and row[0].kind == "relation"
     return part if starts else Row((Operator("="), *row))
 
 
-def checks(derivation: Derivation) -> list[tuple[str, Node]]:
+def _checks(derivation: Step) -> Table:
     """List the ways in which the same number was found, and the number, with 12 digits."""
     told = {
         "derived": say("explain-check-derived"),
         "backward": say("explain-check-backward"),
         "central difference": say("explain-check-difference"),
     }
-    found = derivation.checks.items()
-    return [(told.get(name, name), parse(number(value, 12))) for name, value in found]
+    rows = (
+        ((told.get(name, name),), (parse(number(value, 12)),))
+        for name, value in derivation.checks.items()
+    )
+    return Table(tuple(rows), (say("explain-checks"),))
 
 
-def checks_title() -> str:
-    """Say what the checks show."""
-    return say("explain-checks")
-
-
-def remark(step: Derivation) -> str:
-    """Say the note of a step; nothing if it has none."""
-    return say(step.note) if step.note else ""
+def _filled(message: str, *inside: str | Node | Reference) -> Line:
+    """Put something into the gap of a message."""
+    before, _, after = message.partition(_GAP)
+    return tuple(piece for piece in (before, *inside, after) if piece != "")

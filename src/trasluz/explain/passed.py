@@ -16,9 +16,8 @@ import numpy as np
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Row
 from trasluz.explain.chain import ByDeltasError, Chain, slope_in
-from trasluz.explain.definitions import named_in
 from trasluz.explain.tidy import tidied
-from trasluz.typeset.symbols import Symbol, block, constant
+from trasluz.typeset.symbols import Symbol, block, constant, named_in
 
 MOST_CLASSES = 6
 

@@ -1,18 +1,34 @@
-"""Derivations as pages of HTML, their formulas in MathML: no scripts, nothing from elsewhere."""
+"""Pages of HTML, their formulas in MathML: nothing from elsewhere, and scripts in forms alone."""
 
 from __future__ import annotations
 
-import functools
-import zlib
+import base64
+from collections.abc import Iterable
 from html import escape
 from importlib import resources
-from importlib.resources.abc import Traversable
 
-from trasluz.base.messages import decimal_sign, language
-from trasluz.explain import document as pages
-from trasluz.explain.derivation import Derivation
-from trasluz.explain.steps import Section
+from trasluz.base.messages import DECIMALS
 from trasluz.pages import text as plain
+from trasluz.pages.document import (
+    Block,
+    Code,
+    Display,
+    Document,
+    Drawing,
+    Equation,
+    Excerpt,
+    Exercise,
+    Form,
+    Given,
+    Heading,
+    Line,
+    Paragraph,
+    Picture,
+    Points,
+    Section,
+    Table,
+    joined,
+)
 from trasluz.typeset import formula
 from trasluz.typeset.formula import Node, parting
 
@@ -155,115 +171,210 @@ def _table(rows: tuple[tuple[Node, ...], ...], decimal: str, how: str = "") -> s
 # ------------------------------------------------------------------------------------- the page
 
 
-def document(title: str, body: str, style: str, about: str = "") -> str:
-    """Write a page that stands alone.
-
-    Args:
-        title: the title of its window.
-        body: what is on it, in HTML.
-        style: its rules of CSS.
-        about: attributes of the body.
-    """
+def page(document: Document) -> str:
+    """Write a document as a page that stands alone."""
+    form = document.form
+    data = f' data-sheet="{form.sheet}" data-name="{form.file}"' if form else ""
     return (
-        f'<!DOCTYPE html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{document.lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n"
-        f'<body class="page"{about}>\n{body}</body>\n</html>\n'
+        f"<title>{escape(plain.inline(document.title))}</title>\n"
+        f"<style>\n{_styles(document)}</style>\n</head>\n"
+        f'<body class="page"{data}>\n{_Writer(document, 1).whole()}</body>\n</html>\n'
     )
 
 
-def style(*more: Traversable) -> str:
-    """Give the rules of CSS that all pages have, and those of a file of one's own."""
-    files = (resources.files(__package__) / "page.css", *more)
-    return "".join(file.read_text(encoding="utf-8") for file in files)
+def fragment(document: Document) -> str:
+    """Write a document as a piece of a page."""
+    return f"<style>\n{_styles(document)}</style>\n{_Writer(document, 2).whole()}"
 
 
-def page(derivation: Derivation) -> str:
-    """Spell a derivation as a page that stands alone."""
-    title = pages.title(derivation, str, plain.write)
-    return document(title, _main(derivation, "h1", ""), style())
+def _styles(document: Document) -> str:
+    """Give the rules of CSS that all pages have, and those that the document adds."""
+    files = (f"{path}.css" for path in ("pages/page", document.style) if path)
+    package = resources.files("trasluz")
+    return "".join(package.joinpath(file).read_text(encoding="utf-8") for file in files)
 
 
-def fragment(derivation: Derivation) -> str:
-    """Spell a derivation as a piece of a page; its anchors differ from those of other pieces."""
-    own = f"d{zlib.crc32(derivation.json().encode()):08x}-"
-    return f"<style>\n{style()}</style>\n{_main(derivation, 'h2', own)}"
-
-
-def _main(derivation: Derivation, heading: str, own: str) -> str:
-    title = pages.title(derivation, escape, functools.partial(mathml, decimal=decimal_sign()))
-    return (
-        f'<div class="derivation">\n<{heading} class="title">{title}</{heading}>\n'
-        f"{body(derivation, own)}\n</div>\n"
-    )
-
-
-def body(derivation: Derivation, own: str = "") -> str:
-    """Spell the sections of a derivation, then the checks.
+class _Writer:
+    """Writes one document.
 
     Args:
-        derivation: the whole.
-        own: what its anchors begin with, to differ from those of others on the page.
+        document: the document.
+        level: of the heading that its title is.
     """
-    decimal = decimal_sign()
-    math = functools.partial(mathml, decimal=decimal)
-    lines = [_section(section, own, decimal) for section in derivation.sections()]
-    if found := pages.checks(derivation):
-        rows = "\n".join(
-            f'<tr><th scope="row">{escape(how)}</th><td>{math(value)}</td></tr>'
-            for how, value in found
+
+    def __init__(self, document: Document, level: int) -> None:
+        self.document, self.level = document, level
+        self.decimal = DECIMALS[document.lang]
+
+    def whole(self) -> str:
+        """Write its title and all its blocks."""
+        document, level = self.document, self.level
+        blocks = self.blocks(document.blocks)
+        if document.form:
+            blocks = [_fields(document.form), *blocks, _hand_in(document.form)]
+        body = "\n".join(blocks) + "\n"
+        if document.columns:
+            body = f'<div class="keys">{"".join(blocks)}</div>'
+        element = "article" if document.prose else "div"
+        title = f'<h{level} class="title">{self.inline(document.title)}</h{level}>'
+        return f'<{element} class="{document.kind}">\n{title}\n{body}</{element}>\n'
+
+    def math(self, node: Node) -> str:
+        """Write a formula."""
+        return mathml(node, self.decimal)
+
+    def inline(self, line: Line) -> str:
+        """Write a line of words, formulas and links."""
+        own = self.document.anchor
+        return joined(line, escape, self.math, lambda n: f'<a href="#{own}step-{n}">({n})</a>')
+
+    def block(self, block: Block) -> str:
+        """Write a block."""
+        match block:
+            case Heading(line):
+                return f"<h{self.level + 1}>{self.inline(line)}</h{self.level + 1}>"
+            case Section():
+                return self.section(block)
+            case Excerpt(blocks):
+                below = "\n".join(self.blocks(blocks))
+                return f'<div class="derivation">{below}\n</div>'
+            case Paragraph(line, small):
+                kind = ' class="about"' if small else ""
+                return f"<p{kind}>{self.inline(line)}</p>"
+            case Points(points):
+                listed = (f"<li>{'<br>'.join(map(self.inline, lines))}</li>" for lines in points)
+                return "\n".join(["<ul>", *listed, "</ul>"])
+            case Table():
+                return self.table(block) if block.header else self.titled(block)
+            case Display(node):
+                return f'<p class="formula">{self.math(node)}</p>'
+            case Equation():
+                return self.equation(block)
+            case Exercise():
+                return self.exercise(block)
+            case Given(_, equations, facts):
+                listed = (
+                    f"<li>{one}</li>" for one in (*map(self.math, equations), *map(escape, facts))
+                )
+                return f'<ul class="given">{"".join(listed)}</ul>'
+            case Picture(draw, title):
+                data = base64.b64encode(draw()).decode()
+                return f'<img alt="{escape(title)}" src="data:image/png;base64,{data}">'
+            case Drawing(svg):
+                return f"<figure>{svg}</figure>"
+        raise TypeError(f"{block!r} is not written in HTML")
+
+    def blocks(self, blocks: tuple[Block, ...]) -> list[str]:
+        """Write blocks, without those that only other pages show."""
+        return [self.block(one) for one in blocks if not isinstance(one, Code)]
+
+    def section(self, section: Section) -> str:
+        """Write a section; one of a kind can be folded."""
+        heading, below = self.inline(section.heading), "\n".join(self.blocks(section.blocks))
+        if not section.kind:
+            return f"<section>{self.block(Heading(section.heading))}\n{below}</section>"
+        return (
+            f'<section class="{escape(section.kind)}"><details open>'
+            f'<summary><span class="heading">{heading}</span></summary>\n{below}\n'
+            "</details></section>"
         )
-        caption = f"<caption>{escape(pages.checks_title())}</caption>"
-        lines.append(f'<table class="checks">{caption}\n<tbody>\n{rows}\n</tbody></table>')
-    return "\n".join(lines)
+
+    def table(self, table: Table) -> str:
+        """Write a table under the names of its columns."""
+        head = "".join(f'<th scope="col">{self.inline(cell)}</th>' for cell in table.header)
+        rows = "\n".join(f"<tr>{self.cells(row)}</tr>" for row in table.rows)
+        return (
+            f'<div class="wide"><table class="cells">\n<thead><tr>{head}</tr></thead>\n'
+            f"<tbody>\n{rows}\n</tbody></table></div>"
+        )
+
+    def titled(self, table: Table) -> str:
+        """Write a table under its title; its first cells name the rows."""
+        kind, end = ("key", "") if self.document.columns else ("checks", "\n")
+        rows = end.join(
+            f'<tr><th scope="row">{self.inline(first)}</th>{self.cells(rest)}</tr>'
+            for first, *rest in table.rows
+        )
+        caption = f"<caption>{self.inline(table.title)}</caption>"
+        return f'<table class="{kind}">{caption}{end}<tbody>{end}{rows}{end}</tbody></table>'
+
+    def cells(self, row: Iterable[Line]) -> str:
+        """Write the cells of a row."""
+        return "".join(f"<td>{self.inline(cell)}</td>" for cell in row)
+
+    def equation(self, equation: Equation) -> str:
+        """Write a step of a derivation, to which others can link."""
+        (name, *rest), number = equation.members, equation.number
+        target = f"{self.document.anchor}step-{number}"
+        anchor = f' id="{target}"' if number else ""
+        link = f'<a class="number" href="#{target}">({number})</a>' if number else ""
+        long = " long" if sum(map(formula.width, equation.members)) > LONG else ""
+        spelled = [self.flowing(part) for part in rest]
+        if rest and equation.seen:
+            spelled[-1] += f' <span class="seen">{self.inline(equation.seen)}</span>'
+        members = "\n".join(f'<span class="member">{part}</span>' for part in spelled)
+        remark = f"{_remark(equation.remark)}\n" if equation.remark else ""
+        return (
+            f'<div class="step {escape(equation.kind)}"{anchor}>{link}\n'
+            f'<div class="equation{long}"><span class="name">{self.math(name)}</span>\n'
+            f'<span class="members">{members}</span></div>\n{remark}</div>'
+        )
+
+    def flowing(self, member: Node) -> str:
+        """Part a member into formulas, so that a line may end before each."""
+        terms = map(formula.items, formula.terms(member))
+        spelled = [_row(term, self.decimal, False, first=True) for term in terms]
+        return " ".join(f'<math displaystyle="true">{term}</math>' for term in spelled)
+
+    def exercise(self, exercise: Exercise) -> str:
+        """Write an exercise, with a field for the answer."""
+        first, *rest = map(self.math, exercise.members)
+        if blank := exercise.blank:
+            label = escape(f"{blank}: {plain.inline(exercise.members[:1]).strip()}")
+            rest.append(
+                f'<label class="blank">= <span>{blank}</span><input name="{blank}" '
+                f'inputmode="decimal" autocomplete="off" aria-label="{label}"></label>'
+            )
+        members = "".join(f'<span class="member">{part}</span>' for part in rest)
+        return (
+            f'<div class="step"><span class="number">({exercise.number})</span>'
+            f'<div class="equation"><span class="name">{first}</span>'
+            f'<span class="members">{members}</span></div>{_remark(exercise.remark)}</div>'
+        )
 
 
-def _section(section: Section, own: str, decimal: str) -> str:
-    steps = "\n".join(_step(step, own, decimal) for step in section.steps)
-    heading = pages.heading(section, escape, functools.partial(mathml, decimal=decimal))
-    title = f'<summary><span class="heading">{heading}</span></summary>'
-    return (
-        f'<section class="{escape(section.stage)}"><details open>{title}\n{steps}\n'
-        "</details></section>"
+def _remark(words: str) -> str:
+    return f'<p class="remark">{escape(words)}</p>' if words else ""
+
+
+# ---------------------------------------------------------------------------- what is filled in
+
+_SAVE = """
+document.getElementById("download").addEventListener("click", () => {
+  const answers = Object.fromEntries(
+    [...document.querySelectorAll("input[name^=q]")].map((field) => [field.name, field.value]));
+  const name = document.getElementById("student-name").value;
+  const text = JSON.stringify({sheet: document.body.dataset.sheet, name, answers}, null, 1);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
+  link.download = document.body.dataset.name + "-answers.json";
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
+"""
+
+
+def _fields(form: Form) -> str:
+    fields = "".join(
+        f'<label>{words} <input id="student-{what}"></label>\n'
+        for what, words in (("name", form.name), ("date", form.date))
     )
+    points = f'<span class="points">{form.points} <span></span> / {form.most}</span>'
+    return f'<div class="lines">{fields}{points}</div>'
 
 
-def _step(step: Derivation, own: str, decimal: str) -> str:
-    name, *rest = pages.members(step)
-    anchor = f' id="{own}step-{step.number}"' if step.number else ""
-    number = (
-        f'<a class="number" href="#{own}step-{step.number}">({step.number})</a>'
-        if step.number
-        else ""
-    )
-    long = sum(map(formula.width, [name, *rest])) > LONG
-    spelled = [_flowing(part, decimal) for part in rest]
-    spelled[-1:] = [part + _seen(step, own) for part in spelled[-1:]]
-    members = "\n".join(f'<span class="member">{part}</span>' for part in spelled)
-    return (
-        f'<div class="step {escape(step.kind)}"{anchor}>{number}\n'
-        f'<div class="equation{" long" if long else ""}">'
-        f'<span class="name">{mathml(name, decimal)}</span>\n'
-        f'<span class="members">{members}</span></div>\n'
-        f"{_remark(step)}</div>"
-    )
-
-
-def _flowing(member: Node, decimal: str) -> str:
-    """Part a member into formulas, so that a line may end before each."""
-    spelled = [
-        _row(formula.items(term), decimal, False, first=True) for term in formula.terms(member)
-    ]
-    return " ".join(f'<math displaystyle="true">{term}</math>' for term in spelled)
-
-
-def _seen(step: Derivation, own: str) -> str:
-    if not (numbers := pages.seen(step)):
-        return ""
-    links = ", ".join(f'<a href="#{own}step-{n}">({n})</a>' for n in numbers)
-    return f' <span class="seen">{pages.seeing(links, escape)}</span>'
-
-
-def _remark(step: Derivation) -> str:
-    text = pages.remark(step)
-    return f'<p class="remark">{escape(text)}</p>\n' if text else ""
+def _hand_in(form: Form) -> str:
+    button = f'<button id="download">{form.download}</button>'
+    return f'<p class="hand-in">{button}</p>\n<script>{_SAVE}</script>'

@@ -1,14 +1,11 @@
-"""Formulas and derivations in LaTeX, for `amsmath`."""
+"""Formulas and pages in LaTeX, for `amsmath`."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 
-from trasluz.base.messages import decimal_sign
-from trasluz.explain import document as pages
-from trasluz.explain.derivation import Derivation
-from trasluz.explain.steps import Section
+from trasluz.base.messages import DECIMALS
+from trasluz.pages.document import Block, Document, Equation, Line, Section, Table, joined
 from trasluz.typeset import formula
 from trasluz.typeset.formula import Node, parting
 
@@ -114,50 +111,59 @@ def clean(latex: str) -> str:
     return write(formula.parse(latex))
 
 
-def page(derivation: Derivation) -> str:
-    """Spell a derivation as sections of aligned equations, to be put into a document."""
-    decimal = decimal_sign()
-    math = functools.partial(inline, decimal=decimal)
-    lines = [rf"\section*{{{pages.title(derivation, text, math)}}}"]
-    for section in derivation.sections():
-        lines += ["", rf"\subsection*{{{pages.heading(section, text, math)}}}"]
-        lines += _blocks(section, decimal)
-    if found := pages.checks(derivation):
-        lines += ["", rf"\subsection*{{{text(pages.checks_title())}}}", r"\begin{tabular}{ll}"]
-        lines += [rf"{text(how)} & {math(value)} \\" for how, value in found]
-        lines.append(r"\end{tabular}")
+def page(document: Document) -> str:
+    """Write a document as sections of aligned equations, to be put into one of LaTeX."""
+    decimal = DECIMALS[document.lang]
+    lines = [rf"\section*{{{inline(document.title, decimal)}}}"]
+    for block in document.blocks:
+        lines += _block(block, decimal)
     return "\n".join(lines)
 
 
-def _blocks(section: Section, decimal: str) -> Iterator[str]:
-    """Align the steps of a section under each other, up to each remark."""
-    spelled: list[str] = []
-    for step in section.steps:
-        tag = rf" \tag{{{step.number}}}" if step.number else ""
-        spelled.append(aligned(step, decimal) + tag)
-        remark = pages.remark(step)
-        if remark or step is section.steps[-1]:
-            yield "\\begin{align*}\n" + " \\\\\n".join(spelled) + "\n\\end{align*}"
-            spelled = []
-        if remark:
-            yield text(remark) + r"\par"
+def inline(line: Line, decimal: str) -> str:
+    """Write a line of words and formulas."""
+    return joined(line, text, lambda node: f"${write(node, decimal)}$")
 
 
-def inline(node: Node, decimal: str) -> str:
-    """Write a formula that stands among words."""
-    return f"${write(node, decimal)}$"
+def _block(block: Block, decimal: str) -> list[str]:
+    match block:
+        case Section(heading, blocks):
+            return [*_heading(heading, decimal), *_equations(blocks, decimal)]
+        case Table(rows, title):
+            lines = [" & ".join(inline(cell, decimal) for cell in row) + r" \\" for row in rows]
+            begin = rf"\begin{{tabular}}{{{'l' * max(map(len, rows), default=0)}}}"
+            return [*_heading(title, decimal), begin, *lines, r"\end{tabular}"]
+    raise TypeError(f"{block!r} is not written in LaTeX")
 
 
-def aligned(step: Derivation, decimal: str) -> str:
-    """Spell a step on one line if it fits, else a line a member; long sums are broken too."""
-    first, *rest = pages.members(step)
+def _heading(line: Line, decimal: str) -> list[str]:
+    return ["", rf"\subsection*{{{inline(line, decimal)}}}"]
+
+
+def _equations(blocks: tuple[Block, ...], decimal: str) -> Iterator[str]:
+    """Align the equations of a section under each other, up to each remark."""
+    lines: list[str] = []
+    for one in blocks:
+        assert isinstance(one, Equation)
+        tag = rf" \tag{{{one.number}}}" if one.number else ""
+        lines.append(aligned(one, decimal) + tag)
+        if one.remark or one is blocks[-1]:
+            yield "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+            lines = []
+        if one.remark:
+            yield text(one.remark) + r"\par"
+
+
+def aligned(equation: Equation, decimal: str) -> str:
+    """Write a step on one line if it fits, else a line a member; long sums are broken too."""
+    first, *rest = equation.members
     if formula.width(first) + sum(map(formula.width, rest)) <= WIDTH:
         lines = [" ".join(write(member, decimal) for member in rest)]
     else:
         lines = [line for member in rest for line in _broken(member, decimal)]
     spelled = f"{write(first, decimal)} &" + " \\\\\n  &".join(lines)
-    if marks := ", ".join(f"({n})" for n in pages.seen(step)):
-        spelled += rf" \quad \text{{[{pages.seeing(marks, text)}]}}"
+    if equation.seen:
+        spelled += rf" \quad \text{{[{inline(equation.seen, decimal)}]}}"
     return spelled
 
 

@@ -1,16 +1,29 @@
-r"""Formulas as a line of Unicode, and derivations as pages for a terminal."""
+r"""Formulas as a line of Unicode, and pages for a terminal."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import textwrap
+from itertools import chain
 from typing import Any
 
-from trasluz.base.messages import decimal_sign
-from trasluz.explain import document as pages
-from trasluz.explain.derivation import Derivation
+from trasluz.base.messages import DECIMALS
+from trasluz.pages.document import (
+    Block,
+    Display,
+    Document,
+    Equation,
+    Excerpt,
+    Heading,
+    Line,
+    Paragraph,
+    Picture,
+    Points,
+    Section,
+    Table,
+    joined,
+)
 from trasluz.typeset import formula
 from trasluz.typeset.formula import Node, parting
 
@@ -152,39 +165,84 @@ def _held(node: Node, decimal: str) -> str:
 # ------------------------------------------------------------------------------------- the page
 
 
-def page(derivation: Derivation) -> str:
-    """Spell a derivation for a terminal: its title, then its body."""
-    math = functools.partial(write, decimal=decimal_sign())
-    return f"{pages.title(derivation, str, math)}\n\n{body(derivation)}"
+def page(document: Document) -> str:
+    """Write a document for a terminal."""
+    decimal = DECIMALS[document.lang]
+    return "\n".join([inline(document.title, decimal), *_written(document.blocks, decimal)])
 
 
-def body(derivation: Derivation) -> str:
-    """Spell the sections of a derivation, of numbered equations, then the checks."""
-    decimal = decimal_sign()
-    math = functools.partial(write, decimal=decimal)
+def inline(line: Line, decimal: str = ".") -> str:
+    """Write a line of words and formulas.
+
+    >>> inline(("derivative in ", formula.parse("w_{1}")))
+    'derivative in w₁'
+    """
+    return joined(line, str, lambda node: write(node, decimal))
+
+
+def _written(blocks: tuple[Block, ...], decimal: str) -> list[str]:
+    """Write blocks as lines; the numbers of their equations take the same room."""
+    sections = [block for block in blocks if isinstance(block, Section)]
+    numbers = [one.number for part in sections for one in part.blocks if isinstance(one, Equation)]
+    digits = len(str(max(numbers))) if any(numbers) else 0
     lines: list[str] = []
-    digits = len(str(derivation.number)) if derivation.number else 0
-    for section in derivation.sections():
-        lines += ["", pages.heading(section, str, math)]
-        for step in section.steps:
-            lines += _step(step, decimal, digits)
-    if found := pages.checks(derivation):
-        longest = max(len(name) for name, _ in found)
-        lines += ["", pages.checks_title()]
-        lines += [f"  {name:{longest}}  {write(value, decimal)}" for name, value in found]
-    return "\n".join(lines[1:])
+    for block in blocks:
+        lines += _block(block, decimal, digits)
+    return lines
 
 
-def _step(step: Derivation, decimal: str, digits: int) -> list[str]:
-    """Spell a step: on one line if it fits, else a line a member, their signs under each other."""
-    margin = f"  {f'({step.number})':>{digits + 2}} " if digits else "  "
-    first, *rest = pages.members(step)
+def _block(block: Block, decimal: str, digits: int) -> list[str]:
+    match block:
+        case Heading(line):
+            return ["", inline(line, decimal)]
+        case Section(heading, blocks):
+            below = (_block(one, decimal, digits) for one in blocks)
+            return ["", inline(heading, decimal), *chain.from_iterable(below)]
+        case Excerpt(blocks):
+            return _written(blocks, decimal)[1:]
+        case Paragraph(line):
+            return [inline(line, decimal)]
+        case Points(points):
+            marks = ("  · ", *["    "] * max(map(len, points)))
+            return [
+                mark + inline(line, decimal)
+                for one in points
+                for mark, line in zip(marks, one, strict=False)
+            ]
+        case Table():
+            return _table(block, decimal)
+        case Display(node):
+            return [f"  {write(node, decimal).strip()}"]
+        case Equation():
+            return _equation(block, decimal, digits)
+        case Picture():
+            return []
+    raise TypeError(f"{block!r} is not written for a terminal")
+
+
+def _table(table: Table, decimal: str) -> list[str]:
+    """Align columns: the first to the left, under a header all others to the right."""
+    rows = [[inline(cell, decimal) for cell in row] for row in (table.header, *table.rows) if row]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["", inline(table.title, decimal)] if table.title else []
+    for first, *rest in rows:
+        if table.header:
+            rest = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  " + "  ".join([first.ljust(widths[0]), *rest]).rstrip())
+    return lines
+
+
+def _equation(equation: Equation, decimal: str, digits: int) -> list[str]:
+    """Write a step: on one line if it fits, else a line a member, their signs under each other."""
+    margin = f"  {f'({equation.number})':>{digits + 2}} " if digits else "  "
+    first, *rest = equation.members
     start = f"{margin}{write(first, decimal)} "
-    marks = ", ".join(f"({n})" for n in pages.seen(step))
-    mark = f"   [{pages.seeing(marks, str)}]" if marks else ""
-    line = start + " ".join(write(member, decimal).strip() for member in rest) + mark
-    if len(line) <= WIDTH and not any(_matrices(member) for member in rest):
-        return [line, *_remark(step, margin)]
+    mark = f"   [{inline(equation.seen, decimal)}]" if equation.seen else ""
+    whole = start + " ".join(write(member, decimal).strip() for member in rest) + mark
+    aside = " " * len(margin)
+    remark = textwrap.wrap(equation.remark, WIDTH, initial_indent=aside, subsequent_indent=aside)
+    if len(whole) <= WIDTH and not any(_matrices(member) for member in rest):
+        return [whole, *remark]
     indent = " " * min(len(start), WIDTH // 3)
     lines = [line for member in rest for line in _broken(member, decimal, indent)]
     if len(start) == len(indent):
@@ -196,13 +254,7 @@ def _step(step: Derivation, decimal: str, digits: int) -> list[str]:
         lines[-1] += mark
     else:
         lines.append(indent + mark.strip())
-    return [*lines, *_remark(step, margin)]
-
-
-def _remark(step: Derivation, margin: str) -> list[str]:
-    aside = " " * len(margin)
-    text = pages.remark(step)
-    return textwrap.wrap(text, WIDTH, initial_indent=aside, subsequent_indent=aside)
+    return [*lines, *remark]
 
 
 def _broken(member: Node, decimal: str, indent: str) -> list[str]:
@@ -253,7 +305,7 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     pieces = [[piece] for piece in re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())]
     blocks = [pieces[0]]
     for table, piece in zip(found, pieces[1:], strict=True):
-        blocks += [_block(table, decimal), piece]
+        blocks += [_bracketed(table, decimal), piece]
     rows: list[list[str]] = [[]]
     for block in blocks:
         beside = _beside(rows[-1], block)
@@ -264,7 +316,7 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     return [(indent + line).rstrip() for row in rows for line in row]
 
 
-def _block(table: formula.Matrix, decimal: str) -> list[str]:
+def _bracketed(table: formula.Matrix, decimal: str) -> list[str]:
     """Draw a matrix between brackets, its columns to the right."""
     cells = [[write(cell, decimal) for cell in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -1,16 +1,32 @@
-"""Derivations as printed pages: the source is Typst's, the wheel `typst` makes it a PDF."""
+"""Printed pages: the source is Typst's, the wheel `typst` makes it a PDF."""
 
 from __future__ import annotations
 
-import functools
+import datetime
 import json
 from importlib import resources
+from itertools import chain
 from types import ModuleType
+from typing import Any
 
-from trasluz.base.messages import decimal_sign, language, problem, speaking
-from trasluz.explain import document as pages
-from trasluz.explain.derivation import Derivation
+from trasluz.base.messages import DECIMALS, problem, speaking
 from trasluz.pages import text as plain
+from trasluz.pages.document import (
+    Block,
+    Code,
+    Document,
+    Drawing,
+    Equation,
+    Exercise,
+    Form,
+    Given,
+    Heading,
+    Line,
+    Paragraph,
+    Section,
+    Table,
+    joined,
+)
 from trasluz.typeset import formula
 from trasluz.typeset.formula import Node, parting
 
@@ -119,31 +135,39 @@ def _rows(rows: tuple[tuple[Node, ...], ...], between: str, decimal: str, end: s
 
 # ------------------------------------------------------------------------------------- the page
 
+_LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
-def page(derivation: Derivation) -> bytes:
-    """Print a derivation.
+
+def page(*documents: Document) -> bytes:
+    """Print documents of one kind and language, one after the other.
 
     Returns:
-        The bytes of a PDF file.
+        The bytes of a PDF file; without stamps, the same ones each time.
 
     Raises:
         UserError: the extra `print` is not installed.
     """
-    found: bytes = typst().compile(source(derivation).encode(), ignore_system_fonts=True)
-    return found
+    stamp = {} if documents[0].stamped else {"timestamp": _LONG_AGO}
+    printed: bytes = _compiled(*documents, **stamp)
+    return printed
 
 
-def picture(derivation: Derivation, dots: float = 110) -> list[bytes]:
+def picture(document: Document, dots: float = 110) -> list[bytes]:
     """Draw the pages, each as the bytes of a PNG file.
 
     Args:
-        derivation: what is printed.
+        document: what is printed.
         dots: how many an inch has.
     """
-    how = {"format": "png", "ppi": dots, "ignore_system_fonts": True}
-    with speaking(derivation.lang):
-        found = typst().compile(source(derivation).encode(), **how)
-    return found if isinstance(found, list) else [found]
+    drawn = _compiled(document, format="png", ppi=dots)
+    return drawn if isinstance(drawn, list) else [drawn]
+
+
+def _compiled(*documents: Document, **how: Any) -> Any:
+    """Let Typst work, with its own fonts, so that pages are the same on every machine."""
+    with speaking(documents[0].lang):
+        compiler = typst()
+    return compiler.compile(source(*documents).encode(), ignore_system_fonts=True, **how)
 
 
 def typst() -> ModuleType:
@@ -159,57 +183,114 @@ def typst() -> ModuleType:
     return typst
 
 
-def source(derivation: Derivation) -> str:
-    """Write the page in Typst."""
-    decimal = decimal_sign()
-    math = functools.partial(inline, decimal=decimal)
-    head = resources.files(__package__).joinpath("page.typ").read_text(encoding="utf-8")
-    lines = [
-        f"#set document(title: {_quoted(pages.title(derivation, str, plain.write))})",
-        f"#set text(lang: {_quoted(language())})",
-        head,
-        f"= {pages.title(derivation, text, math)}",
-    ]
-    for section in derivation.sections():
-        lines += ["", f"== {pages.heading(section, text, math)}", ""]
-        lines += [_step(step, decimal) for step in section.steps]
-    if found := pages.checks(derivation):
-        lines += ["", f"== {text(pages.checks_title())}", "", "#checks("]
-        lines += [f"  [{text(how)}], [{math(value)}]," for how, value in found]
-        lines.append(")")
-    return "\n".join(lines) + "\n"
+def source(*documents: Document) -> str:
+    """Write documents in Typst."""
+    first = documents[0]
+    title = f"#set document(title: {_quoted(plain.inline(first.title))})"
+    lines = [title] if first.stamped else []
+    lines.append(f"#set text(lang: {_quoted(first.lang)})")
+    files = (f"{path}.typ" for path in ("pages/page", first.style) if path)
+    package = resources.files("trasluz")
+    lines += [package.joinpath(file).read_text(encoding="utf-8") for file in files]
+    return "\n".join([*lines, "\n#pagebreak()\n".join(map(_written, documents))]) + "\n"
 
 
-def inline(node: Node, decimal: str) -> str:
-    """Write a formula that stands among words."""
-    return f"${write(node, decimal)}$"
+def _written(document: Document) -> str:
+    decimal, form = DECIMALS[document.lang], document.form
+    lines = ["#counter(page).update(1)", _fields(form)] if form else []
+    lines.append(f"= {inline(document.title, decimal)}")
+    if document.columns:
+        keys = [_key(block, decimal) for block in document.blocks if isinstance(block, Table)]
+        return "\n".join([*lines, "#columns(2)[", *keys, "]"])
+    for block in document.blocks:
+        lines += _block(block, decimal)
+    return "\n".join(lines)
 
 
-def _step(step: Derivation, decimal: str) -> str:
-    name, *rest = pages.members(step)
-    long = sum(map(formula.width, [name, *rest])) > LONG
-    number, label = (f"({step.number})", f" <step-{step.number}>") if step.number else ("", "")
-    members = [f"    [{_flowing(part, decimal)}],\n" for part in rest]
-    remark = pages.remark(step)
+def inline(line: Line, decimal: str) -> str:
+    """Write a line of words, formulas and links."""
+
+    def math(node: Node) -> str:
+        return f"${write(node, decimal)}$"
+
+    return joined(line, text, math, lambda n: f"#link(<step-{n}>)[({n})]")
+
+
+def _block(block: Block, decimal: str) -> list[str]:
+    match block:
+        case Heading(line):
+            return ["", f"== {inline(line, decimal)}", ""]
+        case Section(heading, blocks):
+            below = (_block(one, decimal) for one in blocks)
+            return [*_block(Heading(heading), decimal), *chain.from_iterable(below)]
+        case Paragraph(line, small):
+            spelled = inline(line, decimal)
+            return [f"#about[{spelled}]" if small else spelled]
+        case Table(rows, title):
+            cells = [", ".join(f"[{inline(cell, decimal)}]" for cell in row) for row in rows]
+            table = ["#checks(", *(f"  {row}," for row in cells), ")"]
+            return [*_block(Heading(title), decimal), *table]
+        case Equation():
+            return [_equation(block, decimal)]
+        case Exercise():
+            return [_exercise(block, decimal)]
+        case Given(title, equations, facts):
+            listed = ", ".join(f"[{inline((one,), decimal)}]" for one in equations)
+            said = " #h(1em) ".join(map(text, facts))
+            return [f"#given([{text(title)}], ({listed},), [{said}])"]
+        case Drawing(svg):
+            return [f"#drawing({_quoted(svg)})"]
+        case Code():
+            return []
+    raise TypeError(f"{block!r} is not printed")
+
+
+def _equation(equation: Equation, decimal: str) -> str:
+    (name, *rest), number = equation.members, equation.number
+    members = "".join(f"    [{_flowing(part, decimal)}],\n" for part in rest)
     return (
-        f"#step([{number}], [#term[$display({write(name, decimal)})$]], (\n{''.join(members)}  ),"
-        f" long: {str(long).lower()}, seen: [{_seen(step)}],"
-        f" remark: [{text(remark) if remark else ''}]){label}"
+        f"#step([{f'({number})' if number else ''}], [{_term(name, decimal)}], (\n{members}  ),"
+        f" long: {_is_long(equation.members)}, seen: [{inline(equation.seen, decimal)}],"
+        f" remark: [{_remark(equation.remark)}]){f' <step-{number}>' if number else ''}"
     )
+
+
+def _exercise(exercise: Exercise, decimal: str) -> str:
+    name, *members = [_term(part, decimal) for part in exercise.members]
+    if exercise.blank:
+        members.append(f"$=$ #blank[{text(exercise.blank)}]")
+    return (
+        f"#step([({exercise.number})], [{name}], ({', '.join(f'[{one}]' for one in members)},),"
+        f" long: {_is_long(exercise.members)}, remark: [{_remark(exercise.remark)}])"
+    )
+
+
+def _key(table: Table, decimal: str) -> str:
+    cells = ", ".join(f"[{inline(cell, decimal)}]" for row in table.rows for cell in row)
+    return f"#key([{inline(table.title, decimal)}], {cells})"
+
+
+def _fields(form: Form) -> str:
+    words = ", ".join(f"[{text(word)}]" for word in (form.name, form.date, form.points))
+    return f"#lines({words}, {form.most})"
+
+
+def _term(node: Node, decimal: str) -> str:
+    """Write a formula as high as it is."""
+    return f"#term[$display({write(node, decimal)})$]"
+
+
+def _is_long(members: tuple[Node, ...]) -> str:
+    return str(sum(map(formula.width, members)) > LONG).lower()
+
+
+def _remark(words: str) -> str:
+    return text(words) if words else ""
 
 
 def _flowing(member: Node, decimal: str) -> str:
     """Part a member into formulas, so that a line may end before each."""
     return "#sym.zws".join(
-        f"#term[$display({write(term, decimal)})$]"
-        if formula.width(term) < LONG
-        else f"$display({write(term, decimal)})$"
+        _term(term, decimal) if formula.width(term) < LONG else f"$display({write(term, decimal)})$"
         for term in formula.terms(member)
     )
-
-
-def _seen(step: Derivation) -> str:
-    if not (numbers := pages.seen(step)):
-        return ""
-    links = ", ".join(f"#link(<step-{n}>)[({n})]" for n in numbers)
-    return pages.seeing(links, text)

@@ -14,7 +14,7 @@ template and compute the value as well, so one run of a rule gives formula, numb
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -202,6 +202,16 @@ def _cell(array: np.ndarray, i: int | None, j: int | None, digits: int) -> str:
     if i is None:
         return r"\vdots" if j is not None else r"\ddots"
     return r"\cdots" if j is None else number(array[i, j], digits)
+
+
+def named_in(spelled: Symbol) -> Iterator[Symbol]:
+    """List the names in a formula, from left to right."""
+    if spelled.made is None:
+        if not spelled.literal:
+            yield spelled
+        return
+    for part in spelled.made[1]:
+        yield from named_in(part)
 
 
 def derivative(row: Row, position: int, y: Symbol, *args: Any, **params: Any) -> Symbol | None:

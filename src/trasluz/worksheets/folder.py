@@ -10,10 +10,16 @@ from pathlib import Path
 from trasluz.base.files import write_atomically
 from trasluz.errors import UserError
 from trasluz.worksheets.answers import Answers, is_empty
-from trasluz.worksheets.document import teacher, together
-from trasluz.worksheets.sheet import FORMATS, Sheet
+from trasluz.worksheets.document import student, teacher, together
+from trasluz.worksheets.sheet import FORMATS, Sheet, dump
 
 _SHEET = re.compile(r"sheet-\d{2,}")
+
+
+def write(sheet: Sheet, folder: str | Path, form: str = "html") -> list[Path]:
+    """Write a sheet into a folder: see `Sheet.write`."""
+    files = {f"{sheet.name}.json": dump(sheet.as_dict()), **student(sheet, form)}
+    return [write_atomically(Path(folder) / name, content) for name, content in files.items()]
 
 
 def write_class(sheets: Sequence[Sheet], folder: str | Path, form: str) -> list[Path]:
@@ -35,10 +41,10 @@ def write_class(sheets: Sequence[Sheet], folder: str | Path, form: str) -> list[
             written.
     """
     left = _earlier(Path(folder))
-    written = [path for sheet in sheets for path in sheet.write(folder, form)]
-    made = {f"teacher/{name}": file for name, file in teacher(sheets, form).items()}
-    made |= together(sheets, form)
-    written += [write_atomically(Path(folder) / name, file) for name, file in made.items()]
+    written = [path for sheet in sheets for path in write(sheet, folder, form)]
+    files = {f"teacher/{name}": content for name, content in teacher(sheets, form).items()}
+    files |= together(sheets, form)
+    written += [write_atomically(Path(folder) / name, content) for name, content in files.items()]
     for path in set(left) - set(written):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import re
 from collections import Counter
@@ -15,22 +16,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz import saving
-from trasluz.base.files import write_atomically
 from trasluz.base.messages import problem, say, speaking, suggest
 from trasluz.drawing import network as diagram
-from trasluz.examples import course_network as network  # noqa: F401 (files may hold its layer)
-from trasluz.explain.definitions import named_in
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.names import scheme
 from trasluz.explain.reading import Reading
 from trasluz.explain.steps import STAGES
-from trasluz.typeset.symbols import number
+from trasluz.typeset.symbols import named_in, number
 
 Entry = tuple[str, tuple[int, ...]]
 
 FORMAT = 1
 FORMATS = ("pdf", "html", "ipynb", "md")
 ASKED = ("forward", "loss", "backward", "update")
+_FOLDER = "trasluz.worksheets.folder"  # by name, as it stands above
 # What reading a file may lead to that is JSON, and no worksheet.
 _SENSELESS = (
     ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RecursionError,
@@ -336,10 +335,8 @@ class Sheet:
             UserError: the format is not known, its extra is not installed, or a file cannot be
                 written.
         """
-        from trasluz.worksheets import document as pages
-
-        files = {f"{self.name}.json": dump(self.as_dict()), **pages.student(self, form)}
-        return [write_atomically(Path(folder) / name, made) for name, made in files.items()]
+        files: list[Path] = importlib.import_module(_FOLDER).write(self, folder, form)
+        return files
 
     # ------------------------------------------------------------------------------------- words
 
