@@ -126,7 +126,7 @@ class Engine:
 
     def is_due(self, step: Any) -> bool:
         """Tell whether it is time to go over to XLA, before some step."""
-        return not self.compiles and self.moves is not None and int(step) >= self.moves
+        return self.moves is not None and not self.compiles and int(step) >= self.moves
 
     def compile_ahead(self, act: Callable[[Engine], None]) -> None:
         """Let XLA compile in the background what a run will need.
@@ -228,13 +228,13 @@ def fingerprint(model: Any, kind: str) -> tuple[str, list[Any]]:
     ]
     frozen = [(v.path, v.trainable) for v in handles(model)]
     how = {k: v for k, v in model._compiled_with.items() if k != "optimizer"}
-    goal = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
+    objective = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
     optimizer, rule = model.optimizer, None
     if kind != "predict" and not kind.startswith("test"):
         rule = {k: v for k, v in vars(optimizer).items() if k[:1] != "_"}
         rule.pop("iterations", None)
         rule["schedule"] = mark(optimizer._learning_rate) if optimizer.scheduled else ""
-    return repr([parts, frozen, goal, type(optimizer).__name__, rule]), functions
+    return repr([parts, frozen, objective, type(optimizer).__name__, rule]), functions
 
 
 class CompiledSteps:

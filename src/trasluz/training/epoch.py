@@ -104,14 +104,13 @@ class Epoch:
         following = self._following(block)
         while self.batch < block.end:
             self.listed.on_train_batch_begin(self.batch)
-            arrays = self.state.arrays
             end = steps.end("fold", self.batch, min(block.end, self.listed.next_stop(self.batch)))
             meanwhile = following if end == block.end else None
-            after, fine = steps.train(self.ready, arrays, self.batch, end, meanwhile)
+            arrays, fine = steps.train(self.ready, self.state.arrays, self.batch, end, meanwhile)
             if not fine:  # what it started from is still there
-                after, fine = steps.find(self.ready, arrays, self.batch, end)
-            self.state.arrays = after
-            self.batch = int(after["step"]) - begun
+                arrays, fine = steps.find(self.ready, self.state.arrays, self.batch, end)
+            self.state.arrays = arrays
+            self.batch = int(arrays["step"]) - begun
             if not fine:
                 self.broken = block.batch(self.batch)
                 return

@@ -48,10 +48,7 @@ class Run:
 
     def __init__(self, model: Any, engine: str | None, devices: Any = None) -> None:
         self.model, self.engine = model, Engine(model, engine, devices)
-        self.number, self.epochs = (
-            0,
-            1,
-        )  # the epoch that is trained, and the one before which to end
+        self.number, self.epochs = 0, 1  # the epoch that is on, and the one before which to end
 
     def fit(
         self,
@@ -74,8 +71,8 @@ class Run:
                 data, batch_size, engine, reader, shuffle, steps_per_epoch, initial_epoch
             )
             if held_out is not None:
-                size = validation_batch_size or batch_size
-                measuring = Feed(held_out, size, engine, reader)
+                held_size = validation_batch_size or batch_size
+                measuring = Feed(held_out, held_size, engine, reader)
             first = feed.first()
             self.ready = Ready(model, first)
             size = feed.size or len(leaves(first.x)[0])
@@ -132,8 +129,7 @@ class Run:
                 logs = reached
                 state.store()
                 if measuring is not None and (number + 1) % every == 0:
-                    arrays = state.weights()
-                    held_out = measured(self.ready, measuring, arrays, listed, number)
+                    held_out = measured(self.ready, measuring, state.weights(), listed, number)
                     logs |= {f"val_{name}": value for name, value in held_out.items()}
             except BaseException as error:
                 state.store()  # what was learnt so far stays with the model
