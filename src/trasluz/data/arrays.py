@@ -1,4 +1,4 @@
-"""What models are fed with: arrays, frames, arrays that stay on disk, or an iterable of batches."""
+"""Arrays and frames, in memory or on disk, as rows of a batch."""
 
 from __future__ import annotations
 

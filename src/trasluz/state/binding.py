@@ -1,10 +1,4 @@
-"""Objects for people, flat dicts for machines: the bridge between the two.
-
-A `Holder` (a layer, a model, a metric) keeps arrays as plain attributes and holders in attributes,
-lists or dicts. `read` gives all arrays as `{"dense/kernel": array}`, `bind` makes a twin of the
-object with other arrays in it (boxes, tracers), `write` puts arrays back. A pure function of
-arrays binds a twin, calls it and reads it: what happens to the twin leaves the object untouched.
-"""
+"""Arrays read out of a holder, bound into a twin of it, and written back."""
 
 from __future__ import annotations
 

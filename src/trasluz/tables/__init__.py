@@ -1,4 +1,4 @@
-"""Reading a table: CSV and TSV of any delimiter and encoding, and Parquet, checked row by row."""
+"""From a table to what a network takes, and back from its outputs to values and classes."""
 
 from trasluz.tables.columns import class_labels
 from trasluz.tables.fitted import KINDS, Booleans, Categories, Numbers, Scale, made_from, plain
