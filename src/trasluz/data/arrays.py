@@ -1,4 +1,4 @@
-"""Data as arrays: in memory or on disk, taken in from whatever holds rows, cut and split."""
+"""Arrays and frames, in memory or on disk, as rows of a batch."""
 
 from __future__ import annotations
 

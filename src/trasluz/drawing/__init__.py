@@ -1,1 +1,1 @@
-"""Pictures: curves, searches, panels of the course, networks."""
+"""Pictures, drawn without a screen: curves, searches, panels of the course, networks."""

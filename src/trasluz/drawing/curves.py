@@ -1,4 +1,4 @@
-"""Curves of training, drawn without a screen and given as the bytes of a PNG file."""
+"""Curves of losses: of one training, and of many side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read, write and bind: objects to dicts of arrays and back, and twins of them."""
+"""Arrays read out of a holder, bound into a twin of it, and written back."""
 
 from __future__ import annotations
 

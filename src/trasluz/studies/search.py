@@ -120,7 +120,7 @@ def search(
 
     def show(result: Search) -> None:
         if verbose:
-            line.show(_standing(result))
+            line.show(_news(result))
 
     try:
         result.open(storage, study, sampler, pruner, heartbeat, dict(about or {}))
@@ -485,7 +485,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _standing(result: Search) -> str:
+def _news(result: Search) -> str:
     """Say how far it is."""
     best = result.leading
     news = f", best {result.monitor} {best.value:.4g} (trial {best.number})" if best else ""

@@ -1,4 +1,4 @@
-"""Tables: read, prepared for a network, and its predictions scored."""
+"""From a table to what a network takes, and back from its outputs to values and classes."""
 
 from trasluz.tables.columns import class_labels
 from trasluz.tables.fitted import KINDS, Booleans, Categories, Numbers, Scale, made_from, plain

@@ -1,4 +1,4 @@
-"""The third reader of the rules: formulas spelled from them, with names or with numbers."""
+"""The table, spelled: run on symbols, a rule gives its own formula in LaTeX."""
 
 from trasluz.typeset.symbols import (
     BOX,
