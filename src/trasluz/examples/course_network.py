@@ -13,9 +13,11 @@ import numpy as np
 from trasluz.autodiff import tape
 from trasluz.data.arrays import Batch
 from trasluz.examples.page import Formula, Step, Word
+from trasluz.explain.asking import derive
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.names import Names, Place
 from trasluz.explain.reading import Reading
+from trasluz.explain.script import Question
 from trasluz.layers.base import Layer
 from trasluz.models.sequential import Sequential
 from trasluz.optimizers.rules import SGD
@@ -192,7 +194,7 @@ class Network:
     def derive(self, name: str, update: bool = False) -> Derivation:
         """Derive the derivative in a named entry, or its new value."""
         path, at = self.names[name]
-        return self.reading.derive(path, at, 6, update, names=self.naming)
+        return derive(self.reading, Question(path, at, 6, update, names=self.naming))
 
     def checks(self) -> Step:
         """Compare the derivatives in all named entries: derived, backward, central difference."""

@@ -11,6 +11,7 @@ from trasluz.autodiff.tape import Box, Tape
 from trasluz.examples.course_network import Network, shown
 from trasluz.examples.networks import DEEP, NAME, VALUE, Table, slope_of
 from trasluz.examples.page import Erratum, Example, Formula, Parts, Step, Story, Word
+from trasluz.explain.names import derivative_name
 from trasluz.explain.tidy import tidied
 from trasluz.layers.core import Dense
 from trasluz.losses.probabilities import categorical_crossentropy
@@ -99,7 +100,7 @@ class Matrices(Tape):
         """Name the derivative in a line that has a name."""
         if self.signs.get(index, "C") == "C":
             return g
-        sign = rf"\frac{{\partial C}}{{\partial {self.signs[index]}}}"
+        sign = derivative_name("C", self.signs[index])
         self.listed.append((sign, tidied(g)))
         return Symbol(sign, g.value)
 

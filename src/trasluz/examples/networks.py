@@ -247,78 +247,13 @@ def aisc_dose() -> Example:
     net = _dose_network(
         "relu", (DOSES, CURED), [(1.43, -0.61), (2.63, -0.27)], [0, 1.35], None, 0.01
     )
-    final = lambda: net.descend(["w3"], 2_000, 1e-12)  # noqa: E731
+    path = lambda: net.descend(["w3"], 2_000, 1e-12)  # noqa: E731
 
     def work() -> Parts:
-        path = final()
-        best = net.at(w3=net.pick(path[-1].params, "w3"))
-        every = net.descend(net.names, 5_000, 1e-7)
-        names = list(net.names)
-        begun, ended, story = net.gradient(), best.gradient(), Story()
-        bottom = best.pick(best.params, "w3")
-        dosed = replace(net, y=net.x)
-        slipped = net.x * np.where(net.x == 0.8, 10, 1)
-        steps = [
-            _dose_table(net),
-            Step("curve", (shown("w3"), SSR), [(w, net.at(w3=w).total) for w in range(-6, 1)]),
-            Step("chain-rule", derivation=story.tell(net.rows()[5].derive("w3"))),
-            _sum_of_rows(net, "w3"),
-            Step(
-                "update",
-                (NAME, VALUE),
-                [
-                    (Word("derivative"), begun["w3"]),
-                    (Word("rate"), net.rate),
-                    (
-                        Word("step-size"),
-                        net.pick(net.params, "w3") - net.pick(path[1].params, "w3"),
-                    ),
-                    (shown("w3"), net.pick(path[1].params, "w3")),
-                ],
-            ),
-            _trace(net, path, "w3"),
-            Step(
-                "all-derivatives",
-                (
-                    NAME,
-                    VALUE,
-                    slope_of(SSR.latex, r"\ \left(w_{3} = 0\right)"),
-                    slope_of(SSR.latex, rf"\ \left(w_{{3}} = {bottom:.6f}\right)"),
-                ),
-                [(shown(n), net.pick(net.params, n), begun[n], ended[n]) for n in names],
-            ),
-            Step(
-                "hidden-chain-rule",
-                derivation=story.tell(*(best.rows()[5].derive(n) for n in ("w1", "b1"))),
-            ),
-            Step(
-                "all-trained",
-                (Word("step"), *map(shown, names), SSR),
-                [
-                    (n, *(net.pick(every[n].params, name) for name in names), every[n].loss)
-                    for n in milestones(every)
-                ],
-                digits=6,
-            ),
-            Step(
-                "unit-curves",
-                (Word("dose"), *SCALED, Word("sum"), Word("observed")),
-                np.hstack([net.x, *_curves(best, net.x), net.y]).tolist(),
-                digits=6,
-            ),
-            _counted(net),
-        ]
-        errata = [
-            Erratum("aisc-derivative", dosed.gradient()["w3"], begun["w3"]),
-            Erratum("aisc-rows", [r.gradient()["w3"] for r in dosed.rows() if _counts(r)],
-                    [r.gradient()["w3"] for r in net.rows() if _counts(r)]),
-            Erratum("aisc-step", dosed.gradient()["w3"] * -net.rate, begun["w3"] * -net.rate),
-            Erratum("aisc-dose", slipped[6], net.x[6]),
-        ]  # fmt: skip
-        return steps, errata
+        return _aisc_steps(net, path()), _aisc_errata(net)
 
     def draw() -> Sequence[Any]:
-        best = net.at(w3=net.pick(final()[-1].params, "w3"))
+        best = _ended(net, path(), "w3")
         w3 = np.linspace(-6.5, 0.5, 141)
         return [
             tangent(
@@ -330,6 +265,87 @@ def aisc_dose() -> Example:
         ]  # fmt: skip
 
     return Example("aisc-dose", net.x, net.y, work, net.model, draw, net.naming)
+
+
+def _ended(net: Network, path: Sequence[Point], name: str) -> Network:
+    """Give the network where a descent in one entry ended."""
+    return net.at(**{name: net.pick(path[-1].params, name)})
+
+
+def _aisc_steps(net: Network, path: Sequence[Point]) -> list[Step]:
+    """Work the doses out: one weight, then all; and what each unit has learnt."""
+    best, story = _ended(net, path, "w3"), Story()
+    return [
+        _dose_table(net),
+        Step("curve", (shown("w3"), SSR), [(w, net.at(w3=w).total) for w in range(-6, 1)]),
+        Step("chain-rule", derivation=story.tell(net.rows()[5].derive("w3"))),
+        _sum_of_rows(net, "w3"),
+        _first_update(net, path),
+        _trace(net, path, "w3"),
+        _all_derivatives(net, best),
+        Step(
+            "hidden-chain-rule",
+            derivation=story.tell(*(best.rows()[5].derive(n) for n in ("w1", "b1"))),
+        ),
+        _all_trained(net),
+        Step(
+            "unit-curves",
+            (Word("dose"), *SCALED, Word("sum"), Word("observed")),
+            np.hstack([net.x, *_curves(best, net.x), net.y]).tolist(),
+            digits=6,
+        ),
+        _counted(net),
+    ]
+
+
+def _first_update(net: Network, path: Sequence[Point]) -> Step:
+    before, after = (net.pick(point.params, "w3") for point in path[:2])
+    return Step("update", (NAME, VALUE), [
+        (Word("derivative"), net.gradient()["w3"]),
+        (Word("rate"), net.rate),
+        (Word("step-size"), before - after),
+        (shown("w3"), after),
+    ])  # fmt: skip
+
+
+def _all_derivatives(net: Network, best: Network) -> Step:
+    """List the derivatives where the descent began and where it ended."""
+    begun, ended = net.gradient(), best.gradient()
+    bottom = rf"\ \left(w_{{3}} = {best.pick(best.params, 'w3'):.6f}\right)"
+    start = r"\ \left(w_{3} = 0\right)"
+    return Step(
+        "all-derivatives",
+        (NAME, VALUE, slope_of(SSR.latex, start), slope_of(SSR.latex, bottom)),
+        [(shown(n), net.pick(net.params, n), begun[n], ended[n]) for n in net.names],
+    )
+
+
+def _all_trained(net: Network) -> Step:
+    path = net.descend(net.names, 5_000, 1e-7)
+    return Step(
+        "all-trained",
+        (Word("step"), *map(shown, net.names), SSR),
+        [
+            (n, *(net.pick(path[n].params, name) for name in net.names), path[n].loss)
+            for n in milestones(path)
+        ],
+        digits=6,
+    )
+
+
+def _aisc_errata(net: Network) -> list[Erratum]:
+    """Make the mistakes of the notes: the dose in place of the cure, and a dose of 8."""
+    dosed = replace(net, y=net.x)
+    wrong, right = dosed.gradient()["w3"], net.gradient()["w3"]
+    slipped = net.x * np.where(net.x == 0.8, 10, 1)
+    return [
+        Erratum("aisc-derivative", wrong, right),
+        Erratum("aisc-rows", *(
+            [row.gradient()["w3"] for row in one.rows() if _counts(row)] for one in (dosed, net)
+        )),
+        Erratum("aisc-step", wrong * -net.rate, right * -net.rate),
+        Erratum("aisc-dose", slipped[6], net.x[6]),
+    ]  # fmt: skip
 
 
 def _counts(row: Network) -> bool:
@@ -392,7 +408,7 @@ def walkthrough_dose() -> Example:
         return steps, []
 
     def draw() -> Sequence[Any]:
-        best = net.at(b3=net.pick(path()[-1].params, "b3"))
+        best = _ended(net, path(), "b3")
         b3 = np.linspace(-0.5, 4, 91)
         return [
             tangent(

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from trasluz.base.messages import problem, speaking
+from trasluz.explain import matrices
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.reading import Place, Reading
+from trasluz.explain.script import Question, Script
 from trasluz.typeset.symbols import Symbol
 
 DEPTHS = ("layer", "op")
@@ -63,13 +65,34 @@ def explain(
         if not (isinstance(digits, int) and 1 <= digits <= 17):
             raise problem("explain-digits", digits=str(digits))
         reading = Reading(model, x, y, training)
-        if at is not None:
-            return reading.derive(wrt, _indices(at), digits, update, depth, names, lang, cells)
-        from trasluz.explain.matrices import derive
+        if at is None:
+            if update or depth != "layer" or names != "math":
+                raise problem("explain-needs-entry")
+            return matrices.derive(reading, wrt, digits, lang)
+        place = _indices(at)
+        return derive(reading, Question(str(wrt), place, digits, update, depth, names, lang, cells))
 
-        if update or depth != "layer" or names != "math":
-            raise problem("explain-needs-entry")
-        return derive(reading, wrt, digits, lang)
+
+def derive(reading: Reading, question: Question) -> Derivation:
+    """Spell the derivative in one entry, and all it rests on; or the entry's new value.
+
+    Args:
+        reading: a training step.
+        question: which entry, and how it is told.
+
+    Raises:
+        UserError: there is no such entry, or it has no derivative.
+    """
+    wrt, line = reading.find(question.wrt)
+    if question.update and wrt not in reading.params:
+        raise problem("explain-not-moved", name=wrt)
+    place = reading.place(wrt, line, question.at)
+    script = Script(reading, question, line, place)
+    derived = float(script.derivative.formula.at({}))
+    checks = reading.checks(wrt, line, place, derived)
+    root = script.tree()
+    root.checks = checks
+    return root
 
 
 def check_gradients(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trasluz.autodiff import ops
+from trasluz.explain.names import derivative_name
 from trasluz.explain.tidy import tidied
 from trasluz.typeset.entries import LEFT_OUT
 from trasluz.typeset.symbols import Symbol, constant, named_in
@@ -114,7 +115,7 @@ class Chain:
     def derivative(self, name: Symbol) -> Symbol:
         """Define the derivative of a part of the loss in the target: a sum over its parts."""
         children = self.leading(name)
-        sign = rf"\frac{{\partial {name.latex}}}{{\partial {self.target.latex}}}"
+        sign = derivative_name(name.latex, self.target.latex)
         where = name.latex
         parts = [c for c in children if self._is_loss(c)]
         if not parts:
@@ -162,7 +163,7 @@ class Chain:
         key = id(upper), id(lower)
         if key not in self.factors:
             formula = self.slope(upper, lower)
-            sign = rf"\frac{{\partial {upper.latex}}}{{\partial {lower.latex}}}"
+            sign = derivative_name(upper.latex, lower.latex)
             leaf = Symbol(rf"\boxed{{{sign}}}", formula.value)
             self.factors[key] = self.script.define(leaf, lambda: formula, "factor", where, 0, sign)
         return self.factors[key]

@@ -17,22 +17,13 @@ from trasluz.data.arrays import Batch
 from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut
-from trasluz.explain.names import Landmark
+from trasluz.explain.names import SIGNS, Landmark, derivative_name, letter
+from trasluz.explain.reading import Reading
 from trasluz.typeset.entries import is_top
-from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant, matrix, named_by_value, spelled
 
 MOVES = ("reshape", "broadcast_to", "astype", "stop_gradient")  # not written
 LONGEST = 240  # a formula of the loss that is longer is left out
-SIGNS = {
-    "kernel": "W", "bias": r"\mathbf{b}", "recurrent_kernel": "U", "embeddings": "V",
-    "gamma": r"\boldsymbol{\gamma}", "beta": r"\boldsymbol{\beta}",
-}  # fmt: skip
-LANDMARKS = {
-    "sum": "Z", "output": "A", "prediction": r"\hat{Y}", "state": "H", "mean": r"\boldsymbol{\mu}",
-    "variance": r"\boldsymbol{\sigma}^{2}", "errors": r"\mathbf{e}",
-    "rows": r"\boldsymbol{\epsilon}", "data": "L", "penalty": "R", "total": "E",
-}  # fmt: skip
 
 
 class Block(Symbol):
@@ -102,7 +93,7 @@ class Blocks(Tape):
 
     __slots__ = ("boxes", "formulas", "inputs", "names", "reading", "slopes")
 
-    def __init__(self, reading: Any) -> None:
+    def __init__(self, reading: Reading) -> None:
         super().__init__()
         self.reading = reading
         self.formulas: dict[int, Symbol] = {}
@@ -134,12 +125,12 @@ class Blocks(Tape):
         mark = self.reading.marks.get(index)
         if mark is None or mark.role not in ("sum", "output", "prediction", "state"):
             return g
-        name = Block(_slope(self.names[index].latex), g.value)
+        name = Block(derivative_name("E", self.names[index].latex), g.value)
         self.slopes[index] = (name, g)
         return name
 
 
-def derive(reading: Any, wrt: str, digits: int, lang: str | None) -> Derivation:
+def derive(reading: Reading, wrt: str, digits: int, lang: str | None) -> Derivation:
     """Spell the derivative in a whole parameter, input or layer's output, as matrices."""
     wrt, line = reading.find(wrt)
     blocks = Blocks(reading)
@@ -154,12 +145,14 @@ def derive(reading: Any, wrt: str, digits: int, lang: str | None) -> Derivation:
     if line in blocks.slopes:
         root = defined[id(blocks.slopes[line][0])]
     else:
-        leaf = Block(_slope(_target(blocks, wrt, line).latex), g.value)
+        leaf = Block(derivative_name("E", _target(blocks, wrt, line).latex), g.value)
         where = wrt.rpartition("/")[0] or wrt
         root = Definition(leaf, lambda: _short(blocks, line, g), "backward", where, LAST)
     total = defined[id(blocks.names[reading.last.index])]
     whole = grown(root, [total], defined, digits, lang)
-    whole.checks = _checks(reading, wrt, line, np.asarray(g.value))
+    value = np.asarray(g.value)
+    greatest = tuple(int(i) for i in np.unravel_index(int(np.abs(value).argmax()), value.shape))
+    whole.checks = reading.checks(wrt, line, greatest, float(value[greatest]))
     return whole
 
 
@@ -227,20 +220,6 @@ def _short(blocks: Blocks, index: int, g: Symbol) -> Symbol:
     return _readable(g)
 
 
-def _checks(reading: Any, wrt: str, line: int, g: np.ndarray) -> dict[str, float]:
-    """Compare the greatest entry with the backward pass and a central difference."""
-    place = tuple(int(i) for i in np.unravel_index(int(np.abs(g).argmax()), g.shape))
-    known = reading.gradient()
-    if wrt in known:
-        backward, difference = known[wrt][place], reading.difference(wrt, place)
-    else:
-        backward = reading._gradient_at(line)[place]
-        difference = reading.difference_at_line(line, place)
-    return {
-        "derived": float(g[place]), "backward": float(backward), "central difference": difference,
-    }  # fmt: skip
-
-
 def _target(blocks: Blocks, wrt: str, line: int) -> Symbol:
     inputs: dict[str, Any] = blocks.inputs
     found: Symbol = inputs[wrt].value if wrt in inputs else blocks.names[line]
@@ -249,16 +228,11 @@ def _target(blocks: Blocks, wrt: str, line: int) -> Symbol:
 
 def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Block:
     layer, _, attribute = path.rpartition("/")
-    sign = SIGNS.get(attribute, rf"\mathrm{{{escaped(attribute)}}}")
-    return Block(f"{sign}^{{({numbers.get(layer, 1)})}}", array)
+    return Block(f"{letter(attribute).whole}^{{({numbers.get(layer, 1)})}}", array)
 
 
 def _name(mark: Landmark) -> str:
-    sign = LANDMARKS[mark.role]
+    sign = SIGNS[mark.role].whole
     if mark.role in ("sum", "output", "state", "mean", "variance", "penalty"):
         return f"{sign}^{{({mark.number}){mark.turn}}}"
     return f"{sign}^{{({mark.series})}}" if mark.series else sign
-
-
-def _slope(name: str) -> str:
-    return rf"\frac{{\partial E}}{{\partial {name}}}"

@@ -10,16 +10,42 @@ from trasluz.errors import unknown
 from trasluz.typeset.formula import escaped, parse
 
 Place = tuple[int, ...]
+
+
+class Sign(NamedTuple):
+    """How something is written: an entry of it, and all of it as a matrix, where it has a sign."""
+
+    entry: str
+    whole: str = ""
+
+
 LETTERS = {
-    "kernel": "w", "bias": "b", "recurrent": "u", "recurrent_kernel": "u", "embeddings": "e",
-    "gamma": r"\gamma", "beta": r"\beta", "alpha": r"\alpha", "moving_mean": "m",
-    "moving_variance": "v",
-}  # fmt: skip
+    "kernel": Sign("w", "W"),
+    "bias": Sign("b", r"\mathbf{b}"),
+    "recurrent": Sign("u"),
+    "recurrent_kernel": Sign("u", "U"),
+    "embeddings": Sign("e", "V"),
+    "gamma": Sign(r"\gamma", r"\boldsymbol{\gamma}"),
+    "beta": Sign(r"\beta", r"\boldsymbol{\beta}"),
+    "alpha": Sign(r"\alpha"),
+    "moving_mean": Sign("m"),
+    "moving_variance": Sign("v"),
+}
 SIGNS = {
-    "sum": "z", "output": "a", "prediction": r"\hat{y}", "state": "h", "mean": r"\mu",
-    "variance": r"\sigma^{2}", "logsumexp": r"\ell", "errors": "E", "rows": "E", "data": "L",
-    "penalty": "R", "total": "E", "line": "v",
-}  # fmt: skip
+    "sum": Sign("z", "Z"),
+    "output": Sign("a", "A"),
+    "prediction": Sign(r"\hat{y}", r"\hat{Y}"),
+    "state": Sign("h", "H"),
+    "mean": Sign(r"\mu", r"\boldsymbol{\mu}"),
+    "variance": Sign(r"\sigma^{2}", r"\boldsymbol{\sigma}^{2}"),
+    "logsumexp": Sign(r"\ell"),
+    "errors": Sign("E", r"\mathbf{e}"),
+    "rows": Sign("E", r"\boldsymbol{\epsilon}"),
+    "data": Sign("L", "L"),
+    "penalty": Sign("R", "R"),
+    "total": Sign("E", "E"),
+    "line": Sign("v"),
+}
 GIVEN = {"output": "", "prediction": "", "sum": "/sum", "total": ""}  # path of a role
 
 
@@ -60,14 +86,13 @@ class Names:
         if (path, place) in self.given:
             return self.given[path, place]
         layer, _, attribute = path.rpartition("/")
-        letter = LETTERS.get(attribute, rf"\mathrm{{{escaped(attribute)}}}")
-        return lowered(f"{letter}^{{({self.numbers.get(layer, 1)})}}", place)
+        return lowered(f"{letter(attribute).entry}^{{({self.numbers.get(layer, 1)})}}", place)
 
     def unit(self, mark: Landmark, place: Place) -> str:
         """Name an entry of a line."""
         if (given := self._given(mark, place)) is not None:
             return given
-        sign = SIGNS[mark.role]
+        sign = SIGNS[mark.role].entry
         if mark.role == "rows":
             series = f"({mark.series})" if mark.series else ""
             return f"{sign}^{{{series}[{','.join(str(i + 1) for i in place)}]}}"
@@ -173,6 +198,22 @@ def scheme(names: Any) -> Any:
     if names not in SCHEMES:
         raise unknown("way of naming", names, list(SCHEMES))
     return SCHEMES[names]
+
+
+def letter(attribute: str) -> Sign:
+    """Give the signs of a parameter: its own name where there is none."""
+    entry, whole = LETTERS.get(attribute, Sign(""))
+    own = rf"\mathrm{{{escaped(attribute)}}}"
+    return Sign(entry or own, whole or own)
+
+
+def derivative_name(upper: str, lower: str) -> str:
+    r"""Name the derivative of one thing in another.
+
+    >>> derivative_name("E", "w_{1}")
+    '\\frac{\\partial E}{\\partial w_{1}}'
+    """
+    return rf"\frac{{\partial {upper}}}{{\partial {lower}}}"
 
 
 def lowered(sign: str, place: Place) -> str:

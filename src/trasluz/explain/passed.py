@@ -16,6 +16,7 @@ import numpy as np
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Row
 from trasluz.explain.chain import ByDeltasError, Chain, slope_in
+from trasluz.explain.names import SIGNS, derivative_name
 from trasluz.explain.tidy import tidied
 from trasluz.typeset.symbols import Symbol, block, constant, named_in
 
@@ -72,7 +73,7 @@ def _jacobian(script: Any, outputs: list[Symbol], logits: list[Symbol], where: s
     row = Row("matrix", gathered, reads, (None,), "structural")
     value = gathered(*(float(cell.value) for cell in cells))
     matrix = Symbol(reads(*cells), value, made=(row, cells))
-    sign = r"\frac{\partial \hat{Y}}{\partial Z}"
+    sign = derivative_name(SIGNS["prediction"].whole, SIGNS["sum"].whole)
     leaf = script.define(
         Symbol(sign, value), lambda: matrix, "factor", where, 0, "", "explain-note-jacobian"
     )
@@ -85,10 +86,10 @@ def _told(
 ) -> Iterator[Any]:  # fmt: skip
     logit, soft = logits[k], name == "softmax"
     where, chain = rf"\operatorname{{{name}}}", Chain(script, logit)
-    sign = rf"\frac{{\partial {whole.latex}}}{{\partial {logit.latex}}}"
+    sign = derivative_name(whole.latex, logit.latex)
 
     def factor(upper: str, lower: Symbol, formula: Symbol, note: str = "") -> Symbol:
-        fraction = rf"\frac{{\partial {upper}}}{{\partial {lower.latex}}}"
+        fraction = derivative_name(upper, lower.latex)
         leaf = Symbol(rf"\boxed{{{fraction}}}", formula.value)
         found: Symbol = script.define(leaf, lambda: formula, "factor", where, 0, fraction, note)
         return found

@@ -8,7 +8,6 @@ at landmarks are named too. Nothing here knows any derivative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
@@ -21,13 +20,11 @@ from trasluz.autodiff.tape import Box, Step, Tape
 from trasluz.base.messages import problem, suggest
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
-from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import landmarks, layer_paths
-from trasluz.explain.names import Landmark, scheme
+from trasluz.explain.names import Landmark
 from trasluz.state.context import Context
 from trasluz.training.ready import Ready
 from trasluz.training.step import Problem
-from trasluz.typeset.symbols import Symbol
 
 Place = tuple[int, ...]
 
@@ -216,39 +213,16 @@ class Reading:
             raise problem("explain-no-entry", name=wrt, shape=str(shape), at=str(at), last=last)
         return tuple(i % n for i, n in zip(at, shape, strict=True))
 
-    def derive(
-        self,
-        wrt: str,
-        at: Place,
-        digits: int = 5,
-        update: bool = False,
-        depth: str = "layer",
-        names: Any = "math",
-        lang: str | None = None,
-        cells: Mapping[int, Symbol] | None = None,
-    ) -> Derivation:
-        """Spell the derivative in one entry, and all it rests on; or the entry's new value."""
-        from trasluz.explain.script import Script
-
-        wrt, line = self.find(wrt)
-        if update and wrt not in self.params:
-            raise problem("explain-not-moved", name=wrt)
-        place = self.place(wrt, line, at)
-        script = Script(self, wrt, line, place, depth, scheme(names), cells)
-        found = self.gradient().get(wrt)
-        if found is None:
-            found = self._gradient_at(line)
-            difference = self.difference_at_line(line, place)
+    def checks(self, wrt: str, line: int, at: Place, derived: float) -> dict[str, float]:
+        """Set a derivative beside what the backward pass and a central difference give."""
+        gradient = self.gradient().get(wrt)
+        if gradient is None:
+            gradient = self._gradient_at(line)
+            difference = self.difference_at_line(line, at)
         else:
-            difference = self.difference(wrt, place)
-        checks = {
-            "derived": float(script.derivative.formula.at({})),
-            "backward": float(found[place]),
-            "central difference": difference,
-        }
-        root = script.tree(update, digits, lang)
-        root.checks = checks
-        return root
+            difference = self.difference(wrt, at)
+        backward = float(gradient[at])
+        return {"derived": derived, "backward": backward, "central difference": difference}
 
     def _gradient_at(self, line: int) -> Any:
         seeds = {self.last.index: np.ones_like(self.last.value)}

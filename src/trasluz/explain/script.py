@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +16,9 @@ from trasluz.explain.chain import MOST_ENTRIES, Chain
 from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut, layer_of
-from trasluz.explain.names import Landmark, Names, lowered
+from trasluz.explain.names import Landmark, Names, derivative_name, lowered, scheme
 from trasluz.explain.passed import passed
+from trasluz.explain.reading import Reading
 from trasluz.typeset.entries import HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant
@@ -31,62 +33,64 @@ LONGEST = 100  # names in the formula of a line that has no name of its own
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
 
 
+@dataclass(frozen=True)
+class Question:
+    """Which derivative is asked for, and how it is told: see `explain`."""
+
+    wrt: str
+    at: Place
+    digits: int = 5
+    update: bool = False
+    depth: str = "layer"
+    names: Any = "math"
+    lang: str | None = None
+    cells: Mapping[int, Symbol] | None = None
+
+
 class Script(Tape):
     """A tape of entries: its landmarks are named as they are written.
 
     Args:
         reading: the step on numbers.
-        wrt: the parameter, input or layer's line that is asked for.
+        question: what is asked for.
         line: its line.
-        place: its entry.
-        depth: "layer" or "op".
-        naming: makes the names.
-        cells: formulas of a single row's inputs, by column.
+        place: its entry, counted from the front.
     """
 
-    def __init__(
-        self,
-        reading: Any,
-        wrt: str,
-        line: int,
-        place: Place,
-        depth: str,
-        naming: Any,
-        cells: Mapping[int, Symbol] | None,
-    ) -> None:
+    def __init__(self, reading: Reading, question: Question, line: int, place: Place) -> None:
         super().__init__()
-        self.reading, self.wrt, self.target, self.place = reading, wrt, line, place
-        self.depth, self.cells = depth, cells or {}
+        self.reading, self.question = reading, question
+        self.wrt, self.target, self.place = question.wrt, line, place
         self.defined: dict[int, Definition] = {}
         self.named: set[int] = set()
         self.weights: dict[int, int] = {}
         self.marks: dict[int, Landmark] = dict(reading.marks)
-        if depth == "op":
+        if question.depth == "op":
             self._mark_every_line()
         shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
-        self.names: Names = naming(self.marks.values(), shapes)
+        self.names: Names = scheme(question.names)(self.marks.values(), shapes)
         self.book = Book(HALF if self.size > MOST_ENTRIES else MOST_TERMS)
         self.lines: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
         buffers = {p: self._parameter(p, a) for p, a in reading.buffers.items()}
-        x = self._series("x", reading.batch.x, self.cells)
+        x = self._series("x", reading.batch.x, question.cells)
         self.series = dict(zip(reading.series, leaves(x), strict=True))
         given = Batch(x, self._series("t", reading.batch.y))
         several = leaves(given.y)
         self.targets = several[0] if len(several) == 1 else None
         for path, entries in (self.params | self.series).items():
-            if path == wrt:
+            if path == self.wrt:
                 entries.focus = place
         total, inputs = reading.record(self, self.params, buffers, given)
         self.lines[total.index] = total.value
         seeds = {total.index: Entries(1.0, lambda _: constant(1), self.book)}
         self.slope_of: dict[int, Entries] = {}
         grads = self.backward(seeds, visit=self._visit)
-        if wrt in inputs:
-            line = inputs[wrt].index
+        if self.wrt in inputs:
+            line = inputs[self.wrt].index
         self.asked = self.slope_of[line] if line in self.slope_of else grads.get(line)
         if self.asked is None:
-            raise cut(self, line, wrt)
+            raise cut(self, line, self.wrt)
         self.target = line
 
     @property
@@ -230,7 +234,7 @@ class Script(Tape):
     def slope_sign(self, name: str) -> str:
         """Name the derivative of the loss in a name."""
         total = self.names.unit(self.marks[self.reading.last.index], ())
-        return rf"\frac{{\partial {total}}}{{\partial {name}}}"
+        return derivative_name(total, name)
 
     # ---------------------------------------------------------------------------------- the tree
 
@@ -252,7 +256,7 @@ class Script(Tape):
     def derivative(self) -> Definition:
         """The derivative: path by path where the network is small, else by deltas."""
         target, slope = self.target_leaf, self.slope
-        if self.depth == "layer":
+        if self.question.depth == "layer":
             total = self.lines[self.reading.last.index].at(())
             by_paths = Chain(self, target).whole(total)
             if by_paths is not None:
@@ -263,12 +267,13 @@ class Script(Tape):
         leaf = Symbol(self.slope_sign(target.latex), slope.value)
         return Definition(leaf, lambda: slope, "backward", layer, LAST)
 
-    def tree(self, update: bool, digits: int, lang: str | None) -> Derivation:
+    def tree(self) -> Derivation:
         """Grow the tree of steps of the derivative, or of the new value."""
-        root = self._updated() if update else self.derivative
+        question = self.question
+        root = self._updated() if question.update else self.derivative
         total = self.lines[self.reading.last.index].at(())
-        beside = [self.defined[id(total)], *(passed(self) if self.depth == "layer" else ())]
-        return grown(root, beside, self.defined, digits, lang)
+        beside = [self.defined[id(total)], *(passed(self) if question.depth == "layer" else ())]
+        return grown(root, beside, self.defined, question.digits, question.lang)
 
     # -------------------------------------------------------------------------------- the update
 
