@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from trasluz import former
+from trasluz.base.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from trasluz import (
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from trasluz.state import Param, Variable
     from trasluz.studies.many import fit_many
     from trasluz.studies.search import search
-
-__version__ = "0.1.0"
 
 former.install()
 

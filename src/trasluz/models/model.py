@@ -39,6 +39,9 @@ class Model(Layer):
     that layers were called on; a subclass that keeps layers in attributes and writes `call`.
     """
 
+    # Longer than a class should be: it is Keras's face, a method for each that programs know, with
+    # Keras's arguments and what they mean. What the methods do stands elsewhere.
+
     _apart: ClassVar[tuple[str, ...]] = (
         "_compiled_with", "_programs", "_slots", "_walk", "_single", "history", "stop_training",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.base.files import write_atomically
+from trasluz.base.version import __version__
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer, arguments_of, registry
 from trasluz.saving.archive import flat, nested, pack, unpack
@@ -45,8 +46,6 @@ def save_model(
 
 def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Write down all of a model: arrays by name, and a document."""
-    from trasluz import __version__
-
     if not model.built:
         raise UserError(
             "the model has no weights yet", model.name or "save", "build it or fit it first"
