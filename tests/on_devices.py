@@ -105,7 +105,7 @@ def test_evaluate_and_predict():
 
 
 def test_rows_are_split_and_the_rest_is_everywhere():
-    engine = backend.spread("all")
+    engine = backend.device_mesh("all")
     data = backend.to_engine(np.zeros((20, 3), np.float32), engine)
     assert data.addressable_shards[0].data.shape == (20, 3)
     even, uneven = (backend.split(np.zeros((n, 3), np.float32), engine) for n in (8, 10))

@@ -7,7 +7,7 @@ import pytest
 
 from rows import Sample, each, floats
 from trasluz import ops
-from trasluz.tape import Step, unbroadcast
+from trasluz.tape import Line, unbroadcast
 from trasluz.typeset.entries import Entries, named, numbered
 
 
@@ -28,15 +28,15 @@ def spelled_arguments(sample: Sample, how):
 def test_entries_agree_with_the_tape(name, sample):
     if name in ("argmax", "argsort"):
         pytest.skip("gives places, not entries")
-    row = ops.ROWS[name]
+    row = ops.PRIMITIVES[name]
     y = np.asarray(row.forward(*sample.args, **sample.params))
     g = np.cos(np.arange(y.size) + 1.0).reshape(y.shape)
     parents = tuple(i if i in floats(sample) else -1 for i in range(len(sample.args)))
-    wanted = dict(row.pullback(Step(row, sample.args, sample.params, parents, y), g))
+    wanted = dict(row.pullback(Line(row, sample.args, sample.params, parents, y), g))
     for how in (named, lambda _, a: numbered(a, 17)):
         args = spelled_arguments(sample, how)
         np.testing.assert_allclose(values(row(*args, **sample.params)), y, rtol=1e-12)
-        step = Step(row, tuple(args), sample.params, parents, how("y", y))
+        step = Line(row, tuple(args), sample.params, parents, how("y", y))
         found = dict(row.pullback(step, how("g", g)))
         assert set(found) == set(wanted)
         for place, derivative in found.items():
@@ -48,9 +48,9 @@ def test_entries_agree_with_the_tape(name, sample):
 
 
 def test_an_altered_rule_alters_the_entries(monkeypatch):
-    monkeypatch.setattr(ops.ROWS["tanh"], "rules", (lambda y, x: 2 - y**2,))
-    row, x = ops.ROWS["tanh"], np.array([0.5])
-    step = Step(row, (named("x", x),), {}, (0,), named("y", np.tanh(x)))
+    monkeypatch.setattr(ops.PRIMITIVES["tanh"], "rules", (lambda y, x: 2 - y**2,))
+    row, x = ops.PRIMITIVES["tanh"], np.array([0.5])
+    step = Line(row, (named("x", x),), {}, (0,), named("y", np.tanh(x)))
     ((_, derivative),) = row.pullback(step, named("g", x))
     assert str(derivative) == r"g_{1}\,\left(2 - y_{1}^{2}\right)"
 

@@ -222,7 +222,7 @@ def test_from_the_model(unam):
 
 def test_a_wrong_rule_is_caught(unam, monkeypatch):
     model, x, y = unam
-    monkeypatch.setattr(ops.ROWS["sigmoid"], "rules", (lambda y, x: y * (1.1 - y),))
+    monkeypatch.setattr(ops.PRIMITIVES["sigmoid"], "rules", (lambda y, x: y * (1.1 - y),))
     assert max(model.check_gradients(x, y).values()) > 0.01
 
 
@@ -296,7 +296,7 @@ def test_json_is_exact(unam):
 
 
 def test_an_altered_rule_alters_the_derivation(unam, monkeypatch):
-    monkeypatch.setattr(ops.ROWS["sigmoid"], "rules", (lambda y, x: y * (3 - y),))
+    monkeypatch.setattr(ops.PRIMITIVES["sigmoid"], "rules", (lambda y, x: y * (3 - y),))
     d = explain(*unam, "dense/kernel", (0, 0))
     assert "3 - a⁽¹⁾₁" in d.text()
     assert d.checks["derived"] == pytest.approx(d.checks["backward"])

@@ -48,7 +48,7 @@ def read_by_all(formula):
 @pytest.mark.parametrize(("name", "sample"), each())
 def test_every_row_is_read(name, sample):
     symbols = [Symbol(sign, a) for sign, a in zip("abc", sample.args, strict=False)]
-    read_by_all(spelled(ops.ROWS[name], symbols))
+    read_by_all(spelled(ops.PRIMITIVES[name], symbols))
 
 
 def test_every_formula_of_the_golden_file_is_read():
@@ -65,11 +65,13 @@ def drawn(generator, depth):
     one = drawn(generator, depth - 1)
     with np.errstate(all="ignore"):
         if generator.random() < 0.5:
-            return ops.ROWS[generator.choice(UNARY)](one)
+            return ops.PRIMITIVES[generator.choice(UNARY)](one)
         if generator.random() < 0.2:
             return one ** int(generator.integers(1, 4))
         two = drawn(generator, depth - 1)
-        return ops.astype(ops.ROWS[generator.choice(BINARY)](one, two), dtype=np.dtype("float64"))
+        return ops.astype(
+            ops.PRIMITIVES[generator.choice(BINARY)](one, two), dtype=np.dtype("float64")
+        )
 
 
 def calm(symbol):

@@ -406,7 +406,7 @@ def test_what_is_taken_down_follows_the_model():
     model = Sequential([Input((4,)), layers.Dense(3), layers.Dense(3, kernel_initializer="ones")])
     model.compile("sgd", "mse", engine="numpy")
     before = thrice(model, x)[-1]
-    assert isinstance(model._walked().recordings[2, 4], Recording)
+    assert isinstance(model._structure().recordings[2, 4], Recording)
     model.fit(x, y, epochs=1, verbose=0)
     trained = model.predict(x)
     assert not np.array_equal(trained, before)
@@ -445,14 +445,14 @@ def test_code_from_outside_runs_each_time():
         asked.clear()
         thrice(model, np.ones((1, 2), "float32"))
         assert len(asked) == 3
-    assert model._walked().recordings[1, 2] == model._by_layers
+    assert model._structure().recordings[1, 2] == model._by_layers
 
 
 def test_few_shapes_are_taken_down():
     model = Sequential([Input((2,)), layers.Dense(1)])
     for rows in range(1, 200):
         model.predict(np.ones((rows, 2), "float32"), None)
-    assert len(model._walked().recordings) <= 64
+    assert len(model._structure().recordings) <= 64
 
 
 def test_predicting_moves_nothing():

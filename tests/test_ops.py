@@ -32,7 +32,7 @@ def run(name: str, sample: Sample, *values: np.ndarray):
     args = list(sample.args)
     for place, value in zip(floats(sample), values, strict=True):
         args[place] = value
-    return ops.ROWS[name](*args, **sample.params)
+    return ops.PRIMITIVES[name](*args, **sample.params)
 
 
 def weighted(name: str, sample: Sample):
@@ -43,11 +43,11 @@ def weighted(name: str, sample: Sample):
 
 
 def differentiable(name: str) -> bool:
-    return any(rule is not None for rule in ops.ROWS[name].rules)
+    return any(rule is not None for rule in ops.PRIMITIVES[name].rules)
 
 
 def test_every_row_has_samples():
-    rows, sampled = set(ops.ROWS), set(SAMPLES)
+    rows, sampled = set(ops.PRIMITIVES), set(SAMPLES)
     assert rows <= sampled, f"add to SAMPLES in tests/rows.py: {rows - sampled}"
     assert sampled <= rows, f"SAMPLES in tests/rows.py names what is no row: {sampled - rows}"
 
@@ -117,7 +117,7 @@ def spelled() -> str:
     """Spell every row and every derivative, with names and with numbers."""
     lines = []
     for name, samples in SAMPLES.items():
-        row, sample = ops.ROWS[name], samples[0]
+        row, sample = ops.PRIMITIVES[name], samples[0]
         letters = "xbcdef" if len(sample.args) == 1 else "abcdef"
         if row.kind == "elementwise":
             scalars = [np.asarray(a).ravel()[0] for a in sample.args]
@@ -149,7 +149,7 @@ def test_spelling_against_golden_file():
 
 def test_an_altered_rule_alters_the_spelling(monkeypatch):
     altered = (lambda y, x: 2 - y**2,)
-    monkeypatch.setattr(ops.ROWS["tanh"], "rules", altered)
+    monkeypatch.setattr(ops.PRIMITIVES["tanh"], "rules", altered)
     assert "2 - y^{2}" in spelled()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trasluz import layers, ops, optimizers
-from trasluz.tape import Row
+from trasluz.tape import Primitive
 from trasluz.testing import check_layer, check_optimizer
 
 
@@ -16,14 +16,14 @@ def test_every_optimizer_conforms(name):
 
 
 def test_a_wrong_derivative_is_caught(monkeypatch):
-    monkeypatch.setattr(ops.ROWS["tanh"], "rules", (lambda y, x: 1 - y,))
+    monkeypatch.setattr(ops.PRIMITIVES["tanh"], "rules", (lambda y, x: 1 - y,))
     with pytest.raises(AssertionError, match="central difference"):
         check_layer(layers.Dense(3, "tanh"), np.linspace(-1, 1, 8).reshape(2, 4))
 
 
 def test_a_wrong_second_derivative_is_caught():
-    slope = Row("slope", np.cos, "", (lambda y, x: 0 * x,), "elementwise")
-    wave = Row("wave", np.sin, "", (lambda y, x: slope(x),), "elementwise")
+    slope = Primitive("slope", np.cos, "", (lambda y, x: 0 * x,), "elementwise")
+    wave = Primitive("wave", np.sin, "", (lambda y, x: slope(x),), "elementwise")
 
     class Wave(layers.Layer):
         def call(self, x):

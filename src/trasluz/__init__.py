@@ -52,10 +52,10 @@ _NAMES = {
     "Input": "trasluz.state.symbolic",
     "Layer": "trasluz.layers.base",
     "Model": "trasluz.models.model",
-    "Param": "trasluz.state.holder",
+    "Param": "trasluz.state.module",
     "ParquetStream": "trasluz.data.parquet",
     "Sequential": "trasluz.models.sequential",
-    "Variable": "trasluz.state.holder",
+    "Variable": "trasluz.state.module",
     "fit_many": "trasluz.studies.many",
     "search": "trasluz.studies.search",
 }

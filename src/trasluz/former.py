@@ -29,7 +29,7 @@ MOVED = {
     "files": "base.files",
     "fitted": "tables.fitted",
     "functional": "models.functional",
-    "layer": "layers.base state.holder state.symbolic",
+    "layer": "layers.base state.module state.symbolic",
     "loop": (
         "training.run training.engine training.feed training.epoch training.measure "
         "training.single training.ready training.state"

@@ -16,7 +16,7 @@ from trasluz.autodiff import backend, ops, random, tape
 from trasluz.base.tree import fill, leaves, leaves_like, tree_map
 from trasluz.state.binding import bind, read
 from trasluz.state.context import Context
-from trasluz.state.holder import handles
+from trasluz.state.module import weights_of
 from trasluz.state.symbolic import rows_of, shapes_of
 
 STEP = 1e-6
@@ -81,7 +81,7 @@ def scalar_of(layer: Any, training: bool) -> Any:
 def _point(layer: Any, inputs: Any, dtype: str) -> Any:
     """The layer's trainable arrays, and the inputs, in a floating type."""
     cast = lambda a: np.asarray(a, dtype) if np.asarray(a).dtype.kind == "f" else a  # noqa: E731
-    moved = {v.path for v in handles(layer) if v.trainable}
+    moved = {v.path for v in weights_of(layer) if v.trainable}
     return {p: cast(a) for p, a in read(layer).items() if p in moved}, tree_map(cast, inputs)
 
 

@@ -219,7 +219,7 @@ def rows(tree: Any, order: Any, first: Any, size: int) -> Any:
 
 
 @dataclass(frozen=True)
-class Spread:
+class DeviceMesh:
     """XLA on several devices, of this process or of many: an engine like "xla".
 
     The rows of a batch are split among the devices; parameters, optimizer state and metrics are on
@@ -244,10 +244,10 @@ class Spread:
 
 
 # The devices that what is being traced will run on: `rows` splits a batch among them.
-_SPREAD: ContextVar[Spread | None] = ContextVar("spread", default=None)
+_SPREAD: ContextVar[DeviceMesh | None] = ContextVar("spread", default=None)
 
 
-def spread(devices: Any) -> Spread:
+def device_mesh(devices: Any) -> DeviceMesh:
     """Make an engine of several devices.
 
     Args:
@@ -278,7 +278,7 @@ def spread(devices: Any) -> Spread:
             f"devices is {devices!r}, which leaves some processes without any",
             mend="give devices='all' where several processes train together",
         )
-    return Spread(_jax().sharding.Mesh(np.array(chosen), ("rows",)))
+    return DeviceMesh(_jax().sharding.Mesh(np.array(chosen), ("rows",)))
 
 
 def devices() -> list[str]:
@@ -301,9 +301,9 @@ def everywhere(x: Any) -> Any:
     return x if engine is None else _jax().lax.with_sharding_constraint(x, engine.placed())
 
 
-def split(tree: Any, engine: str | Spread) -> Any:
+def split(tree: Any, engine: str | DeviceMesh) -> Any:
     """Give each device its rows of a batch; all rows, where they do not divide evenly."""
-    if not isinstance(engine, Spread):
+    if not isinstance(engine, DeviceMesh):
         return tree
     even = len(leaves(tree)[0]) % engine.mesh.size == 0
     with _width_of(tree):
@@ -352,8 +352,8 @@ def gathered(x: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _gathering() -> tuple[Spread, Callable[..., Any]]:
-    engine = spread("all")
+def _gathering() -> tuple[DeviceMesh, Callable[..., Any]]:
+    engine = device_mesh("all")
     return engine, compiled(lambda held: held, engine)
 
 
@@ -365,7 +365,7 @@ def _width_of(tree: Any) -> Iterator[None]:
         yield
 
 
-def compiled(f: Callable[..., Any], engine: str | Spread) -> Callable[..., Any]:
+def compiled(f: Callable[..., Any], engine: str | DeviceMesh) -> Callable[..., Any]:
     """Give `f` as the engine runs it: itself on NumPy, compiled once a shape on XLA.
 
     Args:
@@ -374,7 +374,7 @@ def compiled(f: Callable[..., Any], engine: str | Spread) -> Callable[..., Any]:
     """
     if engine == "numpy":
         return f
-    if isinstance(engine, Spread):
+    if isinstance(engine, DeviceMesh):
         return _compiled_for(f, engine)
     if engine != "xla":
         raise unknown("engine", engine, ENGINES)
@@ -387,7 +387,7 @@ def compiled(f: Callable[..., Any], engine: str | Spread) -> Callable[..., Any]:
     return run
 
 
-def _compiled_for(f: Callable[..., Any], engine: Spread) -> Callable[..., Any]:
+def _compiled_for(f: Callable[..., Any], engine: DeviceMesh) -> Callable[..., Any]:
     """Compile for several devices; what comes out is on each of them."""
     program = _jax().jit(f, out_shardings=engine.placed())
 
@@ -439,7 +439,7 @@ def room(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-def to_engine(tree: Any, engine: str | Spread, lent: bool = False) -> Any:
+def to_engine(tree: Any, engine: str | DeviceMesh, lent: bool = False) -> Any:
     """Move arrays to where the engine computes.
 
     Args:
@@ -450,7 +450,7 @@ def to_engine(tree: Any, engine: str | Spread, lent: bool = False) -> Any:
     if engine == "numpy":
         return tree
     with _width_of(tree):
-        if isinstance(engine, Spread):
+        if isinstance(engine, DeviceMesh):
             return tree_map(lambda x: engine.put(x if lent else np.array(x)), tree)
         there = tree_map(lambda x: _jax().device_put(x, may_alias=lent), tree)
         return there if lent else _jax().block_until_ready(there)  # copies are made on the side

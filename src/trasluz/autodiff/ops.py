@@ -19,11 +19,11 @@ import numpy as np
 
 from trasluz.autodiff import backend
 from trasluz.autodiff.backend import namespace
-from trasluz.autodiff.tape import Row, Traced, composite
+from trasluz.autodiff.tape import Primitive, Traced, composite
 from trasluz.errors import UserError
 
 Rule = Callable[..., Any] | None
-ROWS: dict[str, Row] = {}
+PRIMITIVES: dict[str, Primitive] = {}
 
 # How loosely a spelled row binds: arguments that bind more loosely get parentheses.
 ATOM, POWER, PRODUCT, SUM = 0, 1, 2, 3
@@ -31,8 +31,8 @@ ATOM, POWER, PRODUCT, SUM = 0, 1, 2, 3
 
 def _row(name: str, reads: Any, rules: tuple[Rule, ...], kind: str, how: Any) -> Any:
     forward = how.pop("forward", None) or backend.function(name)
-    ROWS[name] = Row(name, forward, reads, rules, kind, how.pop("level", ATOM))
-    return ROWS[name]
+    PRIMITIVES[name] = Primitive(name, forward, reads, rules, kind, how.pop("binds", ATOM))
+    return PRIMITIVES[name]
 
 
 def elementwise(name: str, reads: Any, *derivatives: Rule, **how: Any) -> Any:
@@ -64,23 +64,23 @@ def relation(sign: str) -> str:
 # Arithmetic.
 # name, reads as, derivative in each argument (y is the value)
 add      = elementwise("add", lambda a, b: plus(a, b), lambda y, a, b: 1, lambda y, a, b: 1,
-                       forward=operator.add, level=SUM)
+                       forward=operator.add, binds=SUM)
 subtract = elementwise("subtract", "{0:3} - {1:2}", lambda y, a, b: 1, lambda y, a, b: -1,
-                       forward=operator.sub, level=SUM)
+                       forward=operator.sub, binds=SUM)
 multiply = elementwise("multiply", lambda a, b: times(a, b), lambda y, a, b: b, lambda y, a, b: a,
-                       forward=operator.mul, level=PRODUCT)
+                       forward=operator.mul, binds=PRODUCT)
 divide   = elementwise("divide", lambda a, b: over(a, b), lambda y, a, b: 1 / b,
                        lambda y, a, b: -y / b, forward=operator.truediv)
-negative = elementwise("negative", "-{0:2}", lambda y, x: -1, forward=operator.neg, level=SUM)
+negative = elementwise("negative", "-{0:2}", lambda y, x: -1, forward=operator.neg, binds=SUM)
 power    = elementwise("power", lambda x, n: raised(x, n), lambda y, x, n: slope_of_power(x, n),
-                       lambda y, x, n: y * log(x), forward=operator.pow, level=POWER)
+                       lambda y, x, n: y * log(x), forward=operator.pow, binds=POWER)
 absolute = elementwise("absolute", r"\left|{0}\right|", lambda y, x: sign(x))
 sign     = elementwise("sign", function(r"\operatorname{{sign}}"), None)
 floor    = elementwise("floor", r"\left\lfloor {0} \right\rfloor", None)
 
 # Smooth functions.
-exp      = elementwise("exp", "e^{{{0}}}", lambda y, x: y, level=POWER)
-expm1    = elementwise("expm1", "e^{{{0}}} - 1", lambda y, x: y + 1, level=SUM)
+exp      = elementwise("exp", "e^{{{0}}}", lambda y, x: y, binds=POWER)
+expm1    = elementwise("expm1", "e^{{{0}}} - 1", lambda y, x: y + 1, binds=SUM)
 log      = elementwise("log", function(r"\ln"), lambda y, x: 1 / x)
 log1p    = elementwise("log1p", r"\ln\left(1 + {0:3}\right)", lambda y, x: 1 / (1 + x))
 sqrt     = elementwise("sqrt", r"\sqrt{{{0}}}", lambda y, x: 0.5 / y)
@@ -118,21 +118,21 @@ greater_equal = elementwise("greater_equal", relation(r"\geq"), None, forward=op
 # name, reads as, pullback of g to each argument
 matmul_row = structural("matmul", r"{0:2}\,{1:2}", lambda g, y, a, b, **k: matmul_row(g, b.mT, **k),
                         lambda g, y, a, b, **k: matmul_row(a.mT, g, **k), forward=backend.product,
-                        level=PRODUCT)
+                        binds=PRODUCT)
 sum = structural("sum", r"\textstyle\sum {0:2}",  # noqa: A001
                  lambda g, y, x, **k: broadcast_to(kept(g, x, **k), x.shape),
-                 forward=lambda x, **k: x.sum(**k), level=PRODUCT)
+                 forward=lambda x, **k: x.sum(**k), binds=PRODUCT)
 cumsum = structural("cumsum", function(r"\operatorname{{cumsum}}"),
                     lambda g, y, x, axis: flip(cumsum(flip(g, axis), axis=axis), axis))
 max = structural("max", r"\max {0:2}",  # noqa: A001
                  lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k),
-                 level=PRODUCT)
+                 binds=PRODUCT)
 min = structural("min", r"\min {0:2}",  # noqa: A001
                  lambda g, y, x, **k: among(x == kept(y, x, **k), kept(g, x, **k), **k),
-                 level=PRODUCT)
+                 binds=PRODUCT)
 logsumexp = structural("logsumexp", r"\ln \textstyle\sum e^{{{0}}}",
                        lambda g, y, x, **k: kept(g, x, **k) * exp(x - kept(y, x, **k)),
-                       forward=lambda x, **k: _logsumexp(x, **k), level=PRODUCT)
+                       forward=lambda x, **k: _logsumexp(x, **k), binds=PRODUCT)
 argmax = structural("argmax", function(r"\operatorname{{argmax}}"), None)
 argsort = structural("argsort", function(r"\operatorname{{argsort}}"), None)
 
@@ -140,7 +140,7 @@ argsort = structural("argsort", function(r"\operatorname{{argsort}}"), None)
 reshape_row = structural("reshape", function(r"\operatorname{{reshape}}"),
                          lambda g, y, x, shape: reshape(g, shape=x.shape))
 transpose_row = structural("transpose", lambda x: transposed(x),
-                           lambda g, y, x, axes: transpose(g, axes=inverse(axes)), level=POWER)
+                           lambda g, y, x, axes: transpose(g, axes=inverse(axes)), binds=POWER)
 broadcast_to_row = structural("broadcast_to", function(r"\operatorname{{repeat}}"),
                               lambda g, y, x, shape: g)  # undone in the walk, as all broadcasting
 concatenate_row = structural("concatenate", lambda *xs: row_of(xs),
@@ -148,14 +148,14 @@ concatenate_row = structural("concatenate", lambda *xs: row_of(xs),
                              forward=lambda *xs, axis: namespace(*xs).concatenate(xs, axis=axis))
 getitem = structural("getitem", r"{0:0}_{{\left[\cdot\right]}}",
                      lambda g, y, x, index: place(g, index=index, shape=x.shape),
-                     forward=lambda x, index: x[index], level=POWER)
+                     forward=lambda x, index: x[index], binds=POWER)
 place = structural("place", function(r"\operatorname{{place}}"),
                    lambda g, y, x, index, shape: getitem(g, index=index),
                    forward=lambda x, index, shape: _place(x, index, shape))
 take = structural("take", r"{0:0}_{{[{1}]}}",
                   lambda g, y, x, i, axis: scatter_add(g, i, axis=axis % x.ndim,
                                                        size=x.shape[axis]), None,
-                  forward=lambda x, i, axis: namespace(x, i).take(x, i, axis=axis), level=POWER)
+                  forward=lambda x, i, axis: namespace(x, i).take(x, i, axis=axis), binds=POWER)
 scatter_add = structural("scatter_add", r"\operatorname{{scatter}}_{{{1}}}\left({0}\right)",
                          lambda g, y, x, i, axis, size: take(g, i, axis=axis), None,
                          forward=lambda x, i, axis, size: _scatter_add(x, i, axis, size))
@@ -557,16 +557,22 @@ OPERATORS = {
 
 def _equip() -> None:
     """Give traced values the operators and methods of arrays, all of them rows."""
-    for name, row in OPERATORS.items():
-        setattr(Traced, f"__{name}__", lambda self, other, row=row: row(self, other))
-        setattr(Traced, f"__r{name}__", lambda self, other, row=row: row(other, self))
+    for name, primitive in OPERATORS.items():
+        setattr(
+            Traced, f"__{name}__", lambda self, other, primitive=primitive: primitive(self, other)
+        )
+        setattr(
+            Traced, f"__r{name}__", lambda self, other, primitive=primitive: primitive(other, self)
+        )
     relations = {
         "eq": equal, "ne": not_equal,
         "lt": less, "le": less_equal,
         "gt": greater, "ge": greater_equal,
     }  # fmt: skip
-    for name, row in relations.items():
-        setattr(Traced, f"__{name}__", lambda self, other, row=row: row(self, other))
+    for name, primitive in relations.items():
+        setattr(
+            Traced, f"__{name}__", lambda self, other, primitive=primitive: primitive(self, other)
+        )
     methods: dict[str, Any] = {
         "__neg__": lambda self: negative(self),
         "__abs__": lambda self: absolute(self),

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from trasluz.autodiff import backend, ops
-from trasluz.autodiff.tape import Row, Traced, scope, vjp, where, zeros_like
+from trasluz.autodiff.tape import Primitive, Traced, scope, vjp, where, zeros_like
 from trasluz.base.tree import fill, leaves, leaves_like, tree_map
 from trasluz.errors import UserError
 
@@ -133,4 +133,6 @@ def _pullback(
     return [*g_first, *g_xs, *g_constants]
 
 
-scan_row = Row("scan", _forward, r"\operatorname{{scan}}\left({0}\right)", (_pullback,), "joint")
+scan_row = Primitive(
+    "scan", _forward, r"\operatorname{{scan}}\left({0}\right)", (_pullback,), "joint"
+)

@@ -38,7 +38,7 @@ class Traced:
         def __mul__(self, other: Any) -> Any: ...
         def __truediv__(self, other: Any) -> Any: ...
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Take note of one application of a row and give its traced result."""
         raise NotImplementedError
 
@@ -98,7 +98,7 @@ def where() -> str:
     return str(here) if here else "top level"
 
 
-class Row:
+class Primitive:
     """A primitive: how it computes, how it reads, and its derivative in each argument.
 
     Args:
@@ -110,10 +110,10 @@ class Row:
         kind: "elementwise", a rule is the local derivative, a function of `(y, *args)`;
             "structural", it is the pullback, a function of `(g, y, *args)`;
             "joint", the one rule gives the pullbacks of all arguments at once.
-        level: how loosely the spelled row binds (see `typeset`).
+        binds: how loosely it binds where it is spelled (see `typeset`).
     """
 
-    __slots__ = ("forward", "kind", "level", "name", "reads", "rules")
+    __slots__ = ("binds", "forward", "kind", "name", "reads", "rules")
 
     def __init__(
         self,
@@ -122,13 +122,13 @@ class Row:
         reads: str | Callable[..., str],
         rules: tuple[Callable[..., Any] | None, ...],
         kind: str,
-        level: int = 0,
+        binds: int = 0,
     ) -> None:
         self.name, self.forward, self.reads = name, forward, reads
-        self.rules, self.kind, self.level = rules, kind, level
+        self.rules, self.kind, self.binds = rules, kind, binds
 
     def __repr__(self) -> str:
-        return f"<row {self.name}>"
+        return f"<primitive {self.name}>"
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         newest = None
@@ -139,26 +139,26 @@ class Row:
             return self.forward(*args, **params)
         return newest.record(self, args, params)
 
-    def pullback(self, step: Step, g: Any) -> Iterator[tuple[int, Any]]:
+    def pullback(self, line: Line, g: Any) -> Iterator[tuple[int, Any]]:
         """Carry `g`, the derivative in the result, over to the lines the arguments came from."""
         if self.kind == "joint":
-            every = self.rules[0](g, step.value, *step.args, **step.params)  # type: ignore[misc]
-            yield from ((p, d) for p, d in zip(step.parents, every, strict=True) if p >= 0)
+            every = self.rules[0](g, line.value, *line.args, **line.params)  # type: ignore[misc]
+            yield from ((p, d) for p, d in zip(line.parents, every, strict=True) if p >= 0)
             return
         last = len(self.rules) - 1
-        for position, parent in enumerate(step.parents):
+        for position, parent in enumerate(line.parents):
             rule = self.rules[min(position, last)]
             if parent < 0 or rule is None:
                 continue
             if self.kind == "elementwise":
-                d = rule(step.value, *step.args, **step.params)
+                d = rule(line.value, *line.args, **line.params)
                 carried = g if isinstance(d, int) and d == 1 else g * d
-            elif last < len(step.args) - 1:
-                carried = rule(g, step.value, *step.args, **step.params, position=position)
+            elif last < len(line.args) - 1:
+                carried = rule(g, line.value, *line.args, **line.params, position=position)
             else:
-                carried = rule(g, step.value, *step.args, **step.params)
-            carried = unbroadcast(carried, step.args[position].shape)
-            dtype = step.args[position].dtype
+                carried = rule(g, line.value, *line.args, **line.params)
+            carried = unbroadcast(carried, line.args[position].shape)
+            dtype = line.args[position].dtype
             yield parent, carried if carried.dtype == dtype else carried.astype(dtype)
 
 
@@ -171,20 +171,20 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return g.sum(axis=repeated).reshape(shape)
 
 
-class Step:
-    """One line of the tape: which row, on what, from which earlier lines, giving what, where."""
+class Line:
+    """A line of a tape: which primitive, on what, from which earlier lines, giving what, where."""
 
-    __slots__ = ("args", "note", "params", "parents", "row", "scope", "value")
+    __slots__ = ("args", "note", "params", "parents", "primitive", "scope", "value")
 
     def __init__(
         self,
-        row: Row,
+        primitive: Primitive,
         args: tuple[Any, ...],
         params: dict[str, Any],
         parents: tuple[int, ...],
         value: Any,
     ) -> None:
-        self.row, self.args, self.params, self.parents = row, args, params, parents
+        self.primitive, self.args, self.params, self.parents = primitive, args, params, parents
         self.value, self.scope, self.note = value, _scope.get(), ""
 
 
@@ -201,21 +201,21 @@ class Box(Traced):
     def level(self) -> int:  # type: ignore[override]
         return self.tape.level
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         tape = self.tape
         values, parents = [], []
         for a in args:
             mine = type(a) is Box and a.tape is tape
             values.append(a.value if mine else a)
             parents.append(a.index if mine else -1)
-        value = row(*values, **params)
-        return tape.write(Step(row, tuple(values), params, tuple(parents), value))
+        value = primitive(*values, **params)
+        return tape.write(Line(primitive, tuple(values), params, tuple(parents), value))
 
     def noted(self, name: str) -> None:
         """Take it down in the line of the tape."""
-        step = self.tape.steps[self.index]
-        if step is not None:
-            step.note = name
+        line = self.tape.lines[self.index]
+        if line is not None:
+            line.note = name
 
     shape = property(lambda self: self.value.shape)
     ndim = property(lambda self: self.value.ndim)
@@ -252,27 +252,27 @@ _levels = itertools.count(1)
 
 
 class Tape:
-    """The steps of one computation, in the order in which they happened."""
+    """The lines of one computation, in the order in which they happened."""
 
-    __slots__ = ("level", "steps")
+    __slots__ = ("level", "lines")
 
     def __init__(self) -> None:
         self.level = next(_levels)
-        self.steps: list[Step | None] = []  # None: an input, or a further result of the step above
+        self.lines: list[Line | None] = []  # None: an input, or a further result of the line above
 
     def input(self, value: Any) -> Box:
         """Start from a value: derivatives with respect to it can be asked for."""
-        self.steps.append(None)
-        return Box(value, self, len(self.steps) - 1)
+        self.lines.append(None)
+        return Box(value, self, len(self.lines) - 1)
 
-    def write(self, step: Step) -> Any:
-        """Add a step; its result comes back boxed (a tuple of results, each boxed)."""
-        index = len(self.steps)
-        self.steps.append(step)
-        if not isinstance(step.value, tuple):
-            return Box(step.value, self, index)
-        self.steps.extend([None] * (len(step.value) - 1))
-        return tuple(Box(v, self, index + i) for i, v in enumerate(step.value))
+    def write(self, line: Line) -> Any:
+        """Add a line; its result comes back boxed (a tuple of results, each boxed)."""
+        index = len(self.lines)
+        self.lines.append(line)
+        if not isinstance(line.value, tuple):
+            return Box(line.value, self, index)
+        self.lines.extend([None] * (len(line.value) - 1))
+        return tuple(Box(v, self, index + i) for i, v in enumerate(line.value))
 
     def backward(
         self,
@@ -289,16 +289,16 @@ class Tape:
                 it from there on.
         """
         grads = dict(seeds)
-        for index in range(len(self.steps) - 1, -1, -1):
-            step = self.steps[index]
-            if step is None:
+        for index in range(len(self.lines) - 1, -1, -1):
+            line = self.lines[index]
+            if line is None:
                 continue
-            if isinstance(step.value, tuple):
-                several = range(index, index + len(step.value))
+            if isinstance(line.value, tuple):
+                several = range(index, index + len(line.value))
                 g: Any = tuple(grads.get(i) for i in several)
                 if all(one is None for one in g):
                     continue
-                g = tuple(zeros_like(v) if o is None else o for o, v in zip(g, step.value))  # noqa: B905
+                g = tuple(zeros_like(v) if o is None else o for o, v in zip(g, line.value))  # noqa: B905
             else:
                 g = grads.get(index)
                 if g is None:
@@ -308,7 +308,7 @@ class Tape:
                     grads[index] = g
                 else:
                     del grads[index]
-            for parent, carried in step.row.pullback(step, g):
+            for parent, carried in line.primitive.pullback(line, g):
                 known = grads.get(parent)
                 grads[parent] = carried if known is None else known + carried
         return grads
@@ -355,10 +355,10 @@ def made_by(x: Any, function: Any) -> Any:
         return None
     if x.made_by is not None:
         return x.made_by[1] if x.made_by[0] is function else None
-    step = x.tape.steps[x.index]
-    if step is None or step.row is not function:
+    line = x.tape.lines[x.index]
+    if line is None or line.primitive is not function:
         return None
-    value, parent = step.args[0], step.parents[0]
+    value, parent = line.args[0], line.parents[0]
     return Box(value, x.tape, parent) if parent >= 0 else value
 
 

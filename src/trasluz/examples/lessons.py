@@ -93,7 +93,7 @@ class Matrices(Tape):
         self.signs[box.index] = sign
         self.listed.append((sign, box.value))
         box.value = Symbol(sign, box.value.value)
-        self.steps[box.index].value = box.value  # type: ignore[union-attr]
+        self.lines[box.index].value = box.value  # type: ignore[union-attr]
         return box
 
     def slope(self, index: int, g: Symbol) -> Symbol:

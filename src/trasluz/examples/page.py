@@ -20,7 +20,7 @@ from trasluz.pages.document import (
     Document,
     Excerpt,
     Heading,
-    Line,
+    Inline,
     Paragraph,
     Picture,
     Points,
@@ -61,7 +61,7 @@ class Formula(str):
         return formula
 
 
-def cell(value: Any, digits: int = DIGITS) -> Line:
+def cell(value: Any, digits: int = DIGITS) -> Inline:
     """Say what a word, a name, a number or several numbers look like on a page.
 
     >>> [text.inline(cell(value)) for value in (0.1 + 0.2, [1.0, -0.5], [[1, 2], [3, 4]], None)]
@@ -198,7 +198,7 @@ class Erratum:
         """Where it stands and what the mistake is, in the language of messages."""
         return say(f"example-erratum-{self.name}")
 
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[Inline, ...]:
         """Say what it is about, what is printed and what is right."""
         return (
             (self.about,),

@@ -47,14 +47,14 @@ def slope_in(
         if spelled.latex.startswith(LEFT_OUT):
             raise ByDeltasError  # terms that are left out may hold it
         return None
-    row, parts = spelled.made
+    primitive, parts = spelled.made
     total: Symbol | None = None
     for position, part in enumerate(parts):
         inner = slope_in(part, name, None, through)
         if inner is None:
             continue
-        rule = row.rules[min(position, len(row.rules) - 1)]
-        if rule is None or row.kind != "elementwise":
+        rule = primitive.rules[min(position, len(primitive.rules) - 1)]
+        if rule is None or primitive.kind != "elementwise":
             raise ByDeltasError
         local = rule(y or spelled, *parts)
         term = tidied(local * inner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trasluz.base.messages import language, say, speaking
 from trasluz.explain import steps
 from trasluz.explain.steps import STAGES, Step
-from trasluz.pages.document import Block, Document, Equation, Line, Reference, Section, Table
+from trasluz.pages.document import Block, Document, Equation, Inline, Reference, Section, Table
 from trasluz.typeset.formula import Node, Operator, Row, items, parse, terms
 from trasluz.typeset.symbols import named_in, number
 
@@ -33,7 +33,7 @@ def body(derivation: Step) -> tuple[Block, ...]:
     return (*sections, *([_checks(derivation)] if derivation.checks else []))
 
 
-def heading(section: steps.Section) -> Line:
+def heading(section: steps.Section) -> Inline:
     """Say what a section is about; the chain rule is about a name, which is a formula."""
     if section.stage != "chain":
         return (section.title,)
@@ -86,7 +86,7 @@ def _checks(derivation: Step) -> Table:
     return Table(tuple(rows), (say("explain-checks"),))
 
 
-def _filled(message: str, *inside: str | Node | Reference) -> Line:
+def _filled(message: str, *inside: str | Node | Reference) -> Inline:
     """Put something into the gap of a message."""
     before, _, after = message.partition(_GAP)
     return tuple(piece for piece in (before, *inside, after) if piece != "")

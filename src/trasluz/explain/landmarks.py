@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz.autodiff.tape import Scope, Step, Tape
+from trasluz.autodiff.tape import Line, Scope, Tape
 from trasluz.base.messages import problem
 from trasluz.errors import UserError
 from trasluz.explain.names import Landmark
 from trasluz.layers.base import Layer
-from trasluz.state.holder import holders
+from trasluz.state.module import modules_in
 
 AVERAGES = {"mean": "mean", "var": "variance"}
 
 
 def landmarks(reading: Any) -> dict[int, Landmark]:
     """Find what layers give, the sums that go into activations, averages, and the errors."""
-    steps: list[Step | None] = reading.lines.steps
+    steps: list[Line | None] = reading.turns.lines
     paths: set[str] = reading.paths
     calls: dict[int, _Call] = {}
     found: dict[int, Landmark] = {}
@@ -25,7 +25,7 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
             continue
         layer, turn, composite = _around(step.scope, paths)
         if layer is None:
-            if step.row.name == "logsumexp":
+            if step.primitive.name == "logsumexp":
                 found[index] = Landmark("logsumexp", "loss")
             continue
         path = str(layer).split("/", 1)[1]
@@ -33,13 +33,13 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
         call.lines.append((index, turn))
         if step.note == "output":
             call.given = index, turn
-        if step.row.name == "logsumexp":
+        if step.primitive.name == "logsumexp":
             found[index] = Landmark("logsumexp", path, call.number)
         elif composite in AVERAGES:
             call.averages[composite, turn] = index
-        elif composite is None and step.row.name in ("add", "matmul"):
+        elif composite is None and step.primitive.name in ("add", "matmul"):
             call.sums.setdefault(turn, []).append(index)
-            call.weighted |= step.row.name == "matmul"
+            call.weighted |= step.primitive.name == "matmul"
     for call in calls.values():
         call.mark(found, last=call.number == len(calls))
     loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
@@ -47,7 +47,7 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
     return dict(sorted(found.items()))
 
 
-def layer_of(reading: Any, step: Step) -> str:
+def layer_of(reading: Any, step: Line) -> str:
     """Name the layer that a line belongs to, or "loss"."""
     layer = _around(step.scope, reading.paths)[0]
     return "loss" if layer is None else str(layer).split("/", 1)[1]
@@ -55,7 +55,7 @@ def layer_of(reading: Any, step: Step) -> str:
 
 def layer_paths(model: Any) -> set[str]:
     """List the paths of a model's layers."""
-    return {h._path for h in holders(model) if isinstance(h, Layer) and h._path}
+    return {h._path for h in modules_in(model) if isinstance(h, Layer) and h._path}
 
 
 class _Call:
@@ -91,7 +91,7 @@ class _Call:
 
 def _mark_loss(reading: Any, found: dict[int, Landmark], start: int) -> None:
     """Name the loss, and of what it is made: data and penalties, rows, the outputs' errors."""
-    steps = reading.lines.steps
+    steps = reading.turns.lines
     noted = [(i, s) for i, s in enumerate(steps) if s and s.note]
     data = next((i for i, s in noted if s.note == "data"), None)
     if data is not None:
@@ -110,11 +110,11 @@ def _mark_loss(reading: Any, found: dict[int, Landmark], start: int) -> None:
     found[reading.last.index] = Landmark("total", "loss")
 
 
-def _errors(steps: list[Step | None], rows: int, start: int) -> int | None:
+def _errors(steps: list[Line | None], rows: int, start: int) -> int | None:
     """Find the error of each output: what is summed for a row, where each has its own."""
     line = rows
     while line >= start and (step := steps[line]) is not None:
-        if step.row.name == "sum":
+        if step.primitive.name == "sum":
             source = step.parents[0]
             several = source >= start and step.args[0].ndim > 1 and step.args[0].shape[-1] > 1
             return source if several and _apart(steps, source, start) else None
@@ -122,12 +122,12 @@ def _errors(steps: list[Step | None], rows: int, start: int) -> int | None:
     return None
 
 
-def _apart(steps: list[Step | None], line: int, start: int) -> bool:
+def _apart(steps: list[Line | None], line: int, start: int) -> bool:
     """Tell whether no line of the loss up to this one mixes outputs."""
     step = steps[line]
     if line < start or step is None:
         return True
-    plain = step.row.kind == "elementwise" or step.row.name == "astype"
+    plain = step.primitive.kind == "elementwise" or step.primitive.name == "astype"
     return plain and all(_apart(steps, p, start) for p in step.parents)
 
 
@@ -149,14 +149,14 @@ def _around(scope: Scope | None, paths: set[str]) -> tuple[Scope | None, str, st
 def cut(tape: Tape, line: int, wrt: str) -> UserError:
     """Say why there is no derivative: what cuts the way to the loss, or that there is none."""
     reached, cuts = {line}, []
-    for index, step in enumerate(tape.steps):
+    for index, step in enumerate(tape.lines):
         if step is None:
             continue
         for position, parent in enumerate(step.parents):
             if parent in reached:
-                rules = step.row.rules
+                rules = step.primitive.rules
                 if rules[min(position, len(rules) - 1)] is None:
-                    cuts.append((step.row.name, str(step.scope or "the loss")))
+                    cuts.append((step.primitive.name, str(step.scope or "the loss")))
                 else:
                     reached.add(index)
     if cuts:

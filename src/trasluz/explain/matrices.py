@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.autodiff.tape import Box, Row, Step, Tape
+from trasluz.autodiff.tape import Box, Line, Primitive, Tape
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.explain.definitions import LAST, Definition, grown
@@ -29,18 +29,20 @@ LONGEST = 240  # a formula of the loss that is longer is left out
 class Block(Symbol):
     """A whole array with a name."""
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Block:
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Block:
         blocks = [a if isinstance(a, Symbol) else _number(a) for a in args]
-        if row.name == "subtract" and is_top(*blocks):
+        if primitive.name == "subtract" and is_top(*blocks):
             return Block(blocks[0].latex, blocks[0].value, blocks[0].binds, blocks[0].made)
         values = [a.value if isinstance(a, Symbol) else a for a in args]
-        value = row.forward(*values, **params)
+        value = primitive.forward(*values, **params)
         if all(b.literal for b in blocks):
             return _number(value)
-        forward = functools.partial(row.forward, **params)
-        reads = _reads(row, blocks, params)
-        reading = Row(row.name, forward, reads, row.rules, row.kind, row.level)
-        level = blocks[0].binds if row.name in MOVES else row.level
+        forward = functools.partial(primitive.forward, **params)
+        reads = _reads(primitive, blocks, params)
+        reading = Primitive(
+            primitive.name, forward, reads, primitive.rules, primitive.kind, primitive.binds
+        )
+        level = blocks[0].binds if primitive.name in MOVES else primitive.binds
         return Block(spelled(reading, blocks), value, level, (reading, blocks))
 
     def _numbered(self, digits: int) -> Symbol:
@@ -65,19 +67,19 @@ def _number(value: Any) -> Block:
 def _shaped(symbol: Symbol) -> Symbol:
     if symbol.made is None:
         return symbol if symbol.literal or symbol.ndim == 0 else named_by_value(symbol.value)
-    row, parts = symbol.made
-    return Symbol(spelled(row, [_shaped(part) for part in parts]), symbol.value, symbol.binds)
+    primitive, parts = symbol.made
+    return Symbol(spelled(primitive, [_shaped(part) for part in parts]), symbol.value, symbol.binds)
 
 
-def _reads(row: Row, blocks: list[Symbol], params: dict[str, Any]) -> Any:
+def _reads(primitive: Primitive, blocks: list[Symbol], params: dict[str, Any]) -> Any:
     """Tell how a row reads on arrays: entry by entry is ⊙, what only moves axes is not written."""
-    if row.name == "multiply" and all(b.ndim and not b.literal for b in blocks):
+    if primitive.name == "multiply" and all(b.ndim and not b.literal for b in blocks):
         return r"{0:2} \odot {1:2}"
-    if row.name == "getitem":
+    if primitive.name == "getitem":
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
         places = ",".join(_slice(i) for i in index)
         return lambda x: rf"{x:0}_{{\left[{places}\right]}}"
-    return (lambda x, *_: f"{x}") if row.name in MOVES else row.reads
+    return (lambda x, *_: f"{x}") if primitive.name in MOVES else primitive.reads
 
 
 def _slice(index: Any) -> str:
@@ -107,9 +109,9 @@ class Blocks(Tape):
         given = Batch(_series("X", batch.x), _series("T", batch.y))
         _, self.inputs = reading.record(self, params, buffers, given)
 
-    def write(self, step: Step) -> Any:
+    def write(self, step: Line) -> Any:
         """Write a step; name its value if it is a landmark."""
-        index = len(self.steps)
+        index = len(self.lines)
         result = super().write(step)
         mark = self.reading.marks.get(index)
         if isinstance(result, Box):
@@ -198,8 +200,8 @@ def _composite(blocks: Blocks, index: int) -> Symbol | None:
     name, argument = made[0].__name__, made[1].value
     reads = rf"\operatorname{{{{{name}}}}}\left({{0}}\right)".replace("_", r"\_")
     value = blocks.names[index].value
-    row = Row(name, lambda x: value, reads, (None,), "structural")
-    return Block(spelled(row, [argument]), value, 0, (row, [argument]))
+    primitive = Primitive(name, lambda x: value, reads, (None,), "structural")
+    return Block(spelled(primitive, [argument]), value, 0, (primitive, [argument]))
 
 
 def _short(blocks: Blocks, index: int, g: Symbol) -> Symbol:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import ops
-from trasluz.autodiff.tape import Row
+from trasluz.autodiff.tape import Primitive
 from trasluz.explain.chain import ByDeltasError, Chain, slope_in
 from trasluz.explain.names import SIGNS, derivative_name
 from trasluz.explain.tidy import tidied
@@ -27,21 +27,21 @@ def passed(script: Any) -> Iterator[Any]:
     """Define the derivative of a cross-entropy in a logit, the long way and the short way."""
     reading = script.reading
     line = max((i for i, mark in script.marks.items() if mark.role == "prediction"), default=-1)
-    step = script.steps[line] if line >= 0 else None
-    if step is None or not reading.one or script.lines[line].ndim != 2:
+    step = script.lines[line] if line >= 0 else None
+    if step is None or not reading.one or script.entries[line].ndim != 2:
         return
-    classes = script.lines[line].shape[1]
-    soft = step.row is ops.exp and str(step.scope).endswith("/softmax")
+    classes = script.entries[line].shape[1]
+    soft = step.primitive is ops.exp and str(step.scope).endswith("/softmax")
     soft = soft and 1 < classes <= MOST_CLASSES
-    if not soft and not (step.row.name == "sigmoid" and classes == 1):
+    if not soft and not (step.primitive.name == "sigmoid" and classes == 1):
         return
     name = "softmax" if soft else "sigmoid"
     under = _line_under(script, line) if soft else step.parents[0]
-    logits = script.lines.get(under)
-    outputs = [script.lines[line].at((0, k)) for k in range(classes)]
+    logits = script.entries.get(under)
+    outputs = [script.entries[line].at((0, k)) for k in range(classes)]
     targets = _targets(script, classes)
     loss = next((i for i, m in script.marks.items() if m.role == "data"), reading.last.index)
-    whole = script.lines[loss].at(())
+    whole = script.entries[loss].at(())
     if targets is None or logits is None:
         return
     with np.errstate(all="ignore"):
@@ -70,9 +70,9 @@ def _jacobian(script: Any, outputs: list[Symbol], logits: list[Symbol], where: s
     def gathered(*values: Any) -> np.ndarray:
         return np.array(values, float).reshape(count, count)
 
-    row = Row("matrix", gathered, reads, (None,), "structural")
+    primitive = Primitive("matrix", gathered, reads, (None,), "structural")
     value = gathered(*(float(cell.value) for cell in cells))
-    matrix = Symbol(reads(*cells), value, made=(row, cells))
+    matrix = Symbol(reads(*cells), value, made=(primitive, cells))
     sign = derivative_name(SIGNS["prediction"].whole, SIGNS["sum"].whole)
     leaf = script.define(
         Symbol(sign, value), lambda: matrix, "factor", where, 0, "", "explain-note-jacobian"
@@ -120,10 +120,10 @@ def _told(
 
 def _line_under(script: Any, line: int) -> int:
     """Find the line that the softmax was taken of: its greatest entry was taken off first."""
-    while (step := script.steps[line]) is not None and step.row.name != "subtract":
+    while (step := script.lines[line]) is not None and step.primitive.name != "subtract":
         line = step.parents[0]
-    inner = script.steps[step.parents[0]] if step is not None else None
-    is_shift = inner is not None and inner.row.name == "subtract"
+    inner = script.lines[step.parents[0]] if step is not None else None
+    is_shift = inner is not None and inner.primitive.name == "subtract"
     shifted = inner.parents[0] if is_shift else step.parents[0]  # type: ignore[union-attr]
     return int(shifted)
 

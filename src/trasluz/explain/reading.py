@@ -16,7 +16,7 @@ import numpy as np
 
 from trasluz.autodiff import random
 from trasluz.autodiff.scan import unrolled
-from trasluz.autodiff.tape import Box, Step, Tape
+from trasluz.autodiff.tape import Box, Line, Tape
 from trasluz.base.messages import problem, suggest
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
@@ -38,9 +38,9 @@ class Nudged(Tape):
         super().__init__()
         self.line, self.place, self.amount = line, place, amount
 
-    def write(self, step: Step) -> Any:
+    def write(self, step: Line) -> Any:
         """Add a step, its value moved if it is the one."""
-        if len(self.steps) == self.line:
+        if len(self.lines) == self.line:
             step.value = np.array(step.value)
             step.value[self.place] += self.amount
         return super().write(step)
@@ -65,15 +65,15 @@ class Reading:
         self.root = random.key(0) if model._root is None else model._root
         self.series = _series(self.batch.x)
         self.one = all(len(a) == 1 for a in self.series.values())
-        self.tape, self.lines = Tape(), Tape()
+        self.tape, self.turns = Tape(), Tape()
         self.total, self.inputs = self.record(
             self.tape, self.params, self.buffers, self.batch, turns=False
         )
         self.last = self.total
-        if any(step and step.row.kind == "joint" for step in self.tape.steps):
-            self.last, _ = self.record(self.lines, self.params, self.buffers, self.batch)
+        if any(step and step.primitive.kind == "joint" for step in self.tape.lines):
+            self.last, _ = self.record(self.turns, self.params, self.buffers, self.batch)
         else:
-            self.lines = self.tape
+            self.turns = self.tape
         self._check_finite()
 
     def record(
@@ -92,14 +92,14 @@ class Reading:
         return total, inputs | {name: box for name, box in named if isinstance(box, Box)}
 
     def _check_finite(self) -> None:
-        for step in self.lines.steps:
+        for step in self.turns.lines:
             values = () if step is None else leaves(step.value)
             for value in values:
                 if np.asarray(value).dtype.kind == "f" and not np.isfinite(value).all():
                     place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
                     assert step is not None
                     raise problem(
-                        "explain-not-finite", str(step.scope or "loss"), row=step.row.name,
+                        "explain-not-finite", str(step.scope or "loss"), row=step.primitive.name,
                         value=str(np.asarray(value)[place]), at=str(place),
                         shape=str(np.shape(value)),
                     )  # fmt: skip
@@ -116,7 +116,7 @@ class Reading:
 
     def value(self, line: int) -> Any:
         """The value of a line."""
-        return self.lines.steps[line].value  # type: ignore[union-attr]
+        return self.turns.lines[line].value  # type: ignore[union-attr]
 
     # ---------------------------------------------------------------------------- on numbers
 
@@ -226,7 +226,7 @@ class Reading:
 
     def _gradient_at(self, line: int) -> Any:
         seeds = {self.last.index: np.ones_like(self.last.value)}
-        return self.lines.backward(seeds, keep=True)[line]
+        return self.turns.backward(seeds, keep=True)[line]
 
 
 def _as_given(data: Any, given: Any) -> Any:

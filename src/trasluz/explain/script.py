@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.autodiff.tape import Box, Step, Tape
+from trasluz.autodiff.tape import Box, Line, Tape
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.explain.chain import MOST_ENTRIES, Chain
@@ -70,7 +70,7 @@ class Script(Tape):
         shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
         self.names: Names = scheme(question.names)(self.marks.values(), shapes)
         self.book = Book(HALF if self.size > MOST_ENTRIES else MOST_TERMS)
-        self.lines: dict[int, Entries] = {}
+        self.entries: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
         buffers = {p: self._parameter(p, a) for p, a in reading.buffers.items()}
         x = self._series("x", reading.batch.x, question.cells)
@@ -82,7 +82,7 @@ class Script(Tape):
             if path == self.wrt:
                 entries.focus = place
         total, inputs = reading.record(self, self.params, buffers, given)
-        self.lines[total.index] = total.value
+        self.entries[total.index] = total.value
         seeds = {total.index: Entries(1.0, lambda _: constant(1), self.book)}
         self.slope_of: dict[int, Entries] = {}
         grads = self.backward(seeds, visit=self._visit)
@@ -99,26 +99,26 @@ class Script(Tape):
         return sum(self.reading.value(line).size for line in self.marks)
 
     def _mark_every_line(self) -> None:
-        for line, step in enumerate(self.reading.lines.steps):
+        for line, step in enumerate(self.reading.turns.lines):
             if step is not None and line not in self.marks and line < self.reading.last.index:
                 self.marks[line] = Landmark("line", layer_of(self.reading, step), line)
 
     # ------------------------------------------------------------------------------------ naming
 
-    def write(self, step: Step) -> Any:
+    def write(self, step: Line) -> Any:
         """Write a step; name its value if it is a landmark."""
-        index = len(self.steps)
+        index = len(self.lines)
         result = super().write(step)
         if isinstance(result, Box):
             self._weigh(index, step)
             if index in self.marks:
                 result.value = step.value = self._landmark(index, result.value)
-            self.lines[index] = result.value
+            self.entries[index] = result.value
         return result
 
-    def _weigh(self, index: int, step: Step) -> None:
+    def _weigh(self, index: int, step: Line) -> None:
         """Make a landmark of a line whose formula has grown long."""
-        first, name = step.args[0], step.row.name
+        first, name = step.args[0], step.primitive.name
         terms = first.shape[-1] if name == "matmul" else 1
         terms = first.size // max(step.value.size, 1) if name == "sum" else terms
         below = sum(self.weights.get(parent, 1) for parent in step.parents)
@@ -182,9 +182,9 @@ class Script(Tape):
     def _visit(self, index: int, g: Entries) -> Entries:
         """Name the derivative in a landmark."""
         self.slope_of[index] = g
-        if index not in self.marks or self.lines.get(index) is None:
+        if index not in self.marks or self.entries.get(index) is None:
             return g
-        mark, entries = self.marks[index], self.lines[index]
+        mark, entries = self.marks[index], self.entries[index]
         if mark.role in PASSAGES:
             return g
         name = self._namer(mark, entries)
@@ -224,7 +224,7 @@ class Script(Tape):
     def recognised(self, spelled: Symbol) -> Symbol:
         """Give the name of a formula that is a prediction's: the softmax in its derivative."""
         line = max(i for i, mark in self.marks.items() if mark.role == "prediction")
-        entries = self.lines[line]
+        entries = self.entries[line]
         for place in np.ndindex(entries.shape):
             leaf = entries.at(place)
             if self.defined[id(leaf)].formula.latex == spelled.latex:
@@ -248,7 +248,7 @@ class Script(Tape):
     def target_leaf(self) -> Symbol:
         """The name of the entry that is asked for."""
         known = self.params | self.series
-        entries = known.get(self.wrt, self.lines.get(self.target))
+        entries = known.get(self.wrt, self.entries.get(self.target))
         assert entries is not None
         return entries.at(self.place)
 
@@ -257,7 +257,7 @@ class Script(Tape):
         """The derivative: path by path where the network is small, else by deltas."""
         target, slope = self.target_leaf, self.slope
         if self.question.depth == "layer":
-            total = self.lines[self.reading.last.index].at(())
+            total = self.entries[self.reading.last.index].at(())
             by_paths = Chain(self, target).whole(total)
             if by_paths is not None:
                 return by_paths
@@ -271,7 +271,7 @@ class Script(Tape):
         """Grow the tree of steps of the derivative, or of the new value."""
         question = self.question
         root = self._updated() if question.update else self.derivative
-        total = self.lines[self.reading.last.index].at(())
+        total = self.entries[self.reading.last.index].at(())
         beside = [self.defined[id(total)], *(passed(self) if question.depth == "layer" else ())]
         return grown(root, beside, self.defined, question.digits, question.lang)
 

@@ -19,16 +19,16 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
-from trasluz.state.holder import Holder, Param, Variable, assign_paths, handles
+from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
 from trasluz.state.registry import Configurable, Registry, plain, take_fields
-from trasluz.state.symbolic import apply, example, is_symbolic, rows_of, shapes_of, symbol
+from trasluz.state.symbolic import apply, example, is_symbolic, placeholder, rows_of, shapes_of
 
 registry = Registry("layer", "trasluz.layers", "trasluz.models")
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
 @dataclass(eq=False, repr=False)
-class Layer(Holder, Configurable):
+class Layer(Module, Configurable):
     """A piece of a network.
 
     A subclass lists its hyper-parameters as fields, declares arrays in `build(input_shape)` and
@@ -229,13 +229,17 @@ class Layer(Holder, Configurable):
         """
         twin = type(self).from_config(self.get_config())
         several = isinstance(input_shape, list)
-        inputs = [symbol(tuple(s)) for s in input_shape] if several else symbol(tuple(input_shape))
+        inputs = (
+            [placeholder(tuple(s)) for s in input_shape]
+            if several
+            else placeholder(tuple(input_shape))
+        )
         return shapes_of(twin(inputs))
 
     @property
     def losses(self) -> list[Any]:
         """The penalties that the layer's arrays add to the loss now."""
-        return [v.regularizer(v.value) for v in handles(self) if v.regularizer is not None]
+        return [v.regularizer(v.value) for v in weights_of(self) if v.regularizer is not None]
 
     @property
     def input(self) -> Any:

@@ -11,7 +11,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
-from trasluz.state.holder import Param
+from trasluz.state.module import Param
 from trasluz.state.symbolic import Input, SymbolicTensor
 
 

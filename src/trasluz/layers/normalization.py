@@ -12,7 +12,7 @@ from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
-from trasluz.state.holder import Buffer
+from trasluz.state.module import Buffer
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:

@@ -12,14 +12,14 @@ from trasluz import config, initializers, losses
 from trasluz.autodiff import ops
 from trasluz.base.naming import snake
 from trasluz.losses.base import aligned, as_float, ratio
-from trasluz.state.holder import Buffer, Holder, Param, Variable
+from trasluz.state.module import Buffer, Module, Param, Variable
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
 
 registry = Registry("metric")
 
 
 @dataclass_transform()
-class Metric(Holder, Configurable):
+class Metric(Module, Configurable):
     """A number gathered over batches.
 
     A subclass declares arrays with `self.total = self.add_variable(())`, adds to them in

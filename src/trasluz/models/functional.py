@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import ops
-from trasluz.autodiff.tape import Row
+from trasluz.autodiff.tape import Primitive
 from trasluz.base.naming import unique
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer, registry
 from trasluz.models.model import Model
-from trasluz.state.holder import assign_paths
+from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
 from trasluz.state.symbolic import Input, Node, SymbolicTensor, shapes_of
 
@@ -160,7 +160,7 @@ class Functional(Model):
             "inputs": _encode(self._inputs),
             "input_tensors": [[list(t.shape), str(t.dtype), t.name] for t in self.inputs],
             "plan": [
-                [op.name if isinstance(op, Row) else op, *map(_encode, rest)]
+                [op.name if isinstance(op, Primitive) else op, *map(_encode, rest)]
                 for op, *rest in self._plan
             ],
             "outputs": _encode(self._outputs),
@@ -179,7 +179,7 @@ class Functional(Model):
             values[ref.number] = tensor
         fetch = lambda x: values[x.number] if isinstance(x, Ref) else x  # noqa: E731
         for operation, args, kwargs, outputs in config["plan"]:
-            run = layers[operation] if isinstance(operation, int) else ops.ROWS[operation]
+            run = layers[operation] if isinstance(operation, int) else ops.PRIMITIVES[operation]
             given, named = _decode(args), _decode(kwargs)
             result = run(*tree_map(fetch, given), **tree_map(fetch, named))
             for ref, value in zip(leaves(_decode(outputs)), leaves(result), strict=True):

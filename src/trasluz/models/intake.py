@@ -10,7 +10,7 @@ from trasluz.base.tree import leaves
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import Stream, is_stream
 from trasluz.errors import UserError
-from trasluz.state.holder import handles
+from trasluz.state.module import weights_of
 
 Data = Arrays | Stream
 
@@ -93,7 +93,7 @@ def _declared(model: Any) -> list[Any] | None:
 def floating_type(model: Any) -> str:
     """The floating type of a model's arrays."""
     if model.built:
-        for weight in handles(model):
+        for weight in weights_of(model):
             if weight.dtype.kind == "f":
                 return str(weight.dtype)
     return model.compute_dtype

@@ -21,11 +21,11 @@ from trasluz.models.faces import Face
 from trasluz.models.recording import is_plain, predicted
 from trasluz.models.summary import summary
 from trasluz.saving.models import load_weights, save_model, save_weights
-from trasluz.state.binding import Walk
+from trasluz.state.binding import Structure
 from trasluz.state.context import Context
-from trasluz.state.holder import assign_paths
+from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, rows_of, shapes_of, symbol
+from trasluz.state.symbolic import SymbolicTensor, placeholder, rows_of, shapes_of
 from trasluz.training.objective import Objective, State
 from trasluz.training.step import NO_KEY
 
@@ -43,7 +43,8 @@ class Model(Layer):
     # Keras's arguments and what they mean. What the methods do stands elsewhere.
 
     _apart: ClassVar[tuple[str, ...]] = (
-        "_compiled_with", "_programs", "_slots", "_walk", "_single", "history", "stop_training",
+        "_compiled_with", "_programs", "_slots", "_known_structure", "_single", "history",
+        "stop_training",
     )  # fmt: skip
 
     _functional: ClassVar[type[Model]]  # of models that are drawn; it says so itself
@@ -58,7 +59,7 @@ class Model(Layer):
     _slots: State | None = field(default=None, init=False)
     _root: Any = field(default=None, init=False)
     _input_symbols: Any = field(default=None, init=False)
-    _walk: Walk | None = field(default=None, init=False)
+    _known_structure: Structure | None = field(default=None, init=False)
     _single: Any = field(default=None, init=False)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
@@ -68,20 +69,20 @@ class Model(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled steps out of copies: they are made again when they are needed."""
-        return {**self.__dict__, "_programs": {}, "_walk": None, "_single": None}
+        return {**self.__dict__, "_programs": {}, "_known_structure": None, "_single": None}
 
-    def _walked(self) -> Walk:
+    def _structure(self) -> Structure:
         """Give what is found in walking the model; it walks again where something changed."""
-        if self._walk is None or not self._walk.holds():
-            self.__dict__["_walk"] = Walk(self)
-        return self.__dict__["_walk"]
+        if self._known_structure is None or not self._known_structure.holds():
+            self.__dict__["_known_structure"] = Structure(self)
+        return self.__dict__["_known_structure"]
 
     # ---------------------------------------------------------------------------------- building
 
     def build(self, input_shape: Any) -> None:
         """Make all arrays, by running symbolic tensors of this shape through the layers."""
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
-        tensors = [symbol(tuple(shape), self.compute_dtype) for shape in shapes]
+        tensors = [placeholder(tuple(shape), self.compute_dtype) for shape in shapes]
         self._build_on(tensors if isinstance(input_shape, list) else tensors[0])
 
     def _build_on(self, tensors: Any) -> None:
@@ -99,7 +100,9 @@ class Model(Layer):
             shapes = shapes_of(x, rows_of)
             if isinstance(shapes, dict):
                 with Context():
-                    self._build_on({k: symbol(s, self.compute_dtype) for k, s in shapes.items()})
+                    self._build_on(
+                        {k: placeholder(s, self.compute_dtype) for k, s in shapes.items()}
+                    )
             else:
                 self.build(shapes)
 
@@ -366,9 +369,9 @@ class Model(Layer):
         """Give what takes steps on single batches: the same one as long as the structure stays."""
         from trasluz.training.single import SingleSteps  # here for a light start
 
-        walk = self._walked()
-        if self._single is None or self._single[0] is not walk:
-            self.__dict__["_single"] = (walk, SingleSteps(self))
+        structure = self._structure()
+        if self._single is None or self._single[0] is not structure:
+            self.__dict__["_single"] = (structure, SingleSteps(self))
         return self._single[1]
 
     def evaluate(
@@ -450,7 +453,7 @@ class Model(Layer):
     def _by_layers(self, x: Any) -> Any:
         """Compute the outputs for a batch by twins of the layers: nothing of the model moves."""
         with Context(False, NO_KEY):
-            return tree_map(np.array, self._walked().binding.twins({})[0](x))
+            return tree_map(np.array, self._structure().binding.twins({})[0](x))
 
     def reset_metrics(self) -> None:
         """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.autodiff.tape import Box, Step, Tape
+from trasluz.autodiff.tape import Box, Line, Tape
 from trasluz.base.tree import tree_map
 from trasluz.errors import UserError
-from trasluz.state.binding import Walk
+from trasluz.state.binding import Structure
 from trasluz.state.context import Context
-from trasluz.state.holder import Holder
+from trasluz.state.module import Module
 from trasluz.state.symbolic import SymbolicTensor
 from trasluz.training.step import NO_KEY
 
@@ -37,15 +37,15 @@ class Recording:
     >>> from trasluz.models import Sequential
     >>> model = Sequential([Input((3,)), Dense(2, "tanh")])
     >>> x = np.ones((1, 3), "float32")
-    >>> recording = recorded(Walk(model), x)
+    >>> recording = recorded(Structure(model), x)
     >>> [function.__name__ for function, _ in recording.steps]
     ['product', 'add', 'tanh']
     >>> (recording(2 * x) == model.predict(2 * x)).all()
     np.True_
     """
 
-    def __init__(self, walk: Walk, steps: list[Step | None], out: int) -> None:
-        self.weights = [(w.holder.__dict__, w.attribute) for w in walk.weights]
+    def __init__(self, structure: Structure, steps: list[Line | None], out: int) -> None:
+        self.weights = [(w.module.__dict__, w.attribute) for w in structure.weights]
         taken = [step for step in steps if step is not None]
         given = [pair for step in taken for pair in zip(step.args, step.parents, strict=True)]
         self.constants = [value for value, line in given if line < 0]
@@ -55,7 +55,7 @@ class Recording:
         self.steps = []
         for step in taken:
             lines = [next(places) if line < 0 else moved(line) for line in step.parents]
-            forward = step.row.forward
+            forward = step.primitive.forward
             function = getattr(forward, "__wrapped__", forward)  # NumPy's own, if it is one
             function = functools.partial(function, **step.params) if step.params else function
             wanted = lines if len(lines) > 1 else [slice(lines[0], lines[0] + 1)]
@@ -96,13 +96,13 @@ def predicted(model: Any, x: np.ndarray, size: int | None) -> Any:
 
 def _of_batch(model: Any, x: np.ndarray) -> Any:
     """Compute the outputs for a batch; a shape that comes again is taken down."""
-    known, x = model._walked().recordings, x.astype(model._input_symbols.dtype, copy=False)
+    known, x = model._structure().recordings, x.astype(model._input_symbols.dtype, copy=False)
     compute = known.get(x.shape)
     if compute is None:
         model._check_shape(x)
         compute = model._by_layers
         if x.shape in known:
-            known[x.shape] = recorded(model._walked(), x) or compute
+            known[x.shape] = recorded(model._structure(), x) or compute
         else:
             if len(known) == _SHAPES_KNOWN:
                 known.clear()
@@ -111,7 +111,7 @@ def _of_batch(model: Any, x: np.ndarray) -> Any:
         return compute(x)
 
 
-def recorded(walk: Walk, x: np.ndarray) -> Recording | None:
+def recorded(structure: Structure, x: np.ndarray) -> Recording | None:
     """Take down what a model makes of an input.
 
     Returns:
@@ -119,23 +119,23 @@ def recorded(walk: Walk, x: np.ndarray) -> Recording | None:
         else each time it runs, and what branches on numbers goes another way for others. Models of
         several outputs are not taken down either.
     """
-    if not all(map(_is_our_own, walk.parts)):
+    if not all(map(_is_our_own, structure.parts)):
         return None
     book = Tape()
-    arrays = {weight.path: book.input(weight.value) for weight in walk.weights}
+    arrays = {weight.path: book.input(weight.value) for weight in structure.weights}
     given = book.input(x)
     try:
         with Context(False, NO_KEY):
-            out = walk.binding.twins(arrays)[0](given)
+            out = structure.binding.twins(arrays)[0](given)
     except UserError:
         return None
-    single = not any(step and isinstance(step.value, tuple) for step in book.steps)
+    single = not any(step and isinstance(step.value, tuple) for step in book.lines)
     if not (isinstance(out, Box) and out.tape is book and single):
         return None
-    return Recording(walk, book.steps, out.index)
+    return Recording(structure, book.lines, out.index)
 
 
-def _is_our_own(part: Holder) -> bool:
+def _is_our_own(part: Module) -> bool:
     """Tell whether a layer, and all functions that it was given, are the package's own."""
     called = [type(part), *(value for value in vars(part).values() if callable(value))]
     return all(str(thing.__module__).startswith("trasluz.") for thing in called)

@@ -8,9 +8,9 @@ from trasluz.errors import UserError
 from trasluz.layers.base import Layer, registry
 from trasluz.layers.core import InputLayer
 from trasluz.models.model import Model
-from trasluz.state.holder import holders
+from trasluz.state.module import modules_in
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, symbol
+from trasluz.state.symbolic import SymbolicTensor, placeholder
 
 
 class Sequential(Model):
@@ -48,7 +48,7 @@ class Sequential(Model):
                 raise UserError("Input has to come first", self.name or "sequential")
             self._start = (layer.shape, str(layer.dtype), layer.name)
         elif isinstance(layer, Layer):
-            if any(self is inner for inner in holders(layer)):
+            if any(self is inner for inner in modules_in(layer)):
                 raise UserError("a model cannot be a layer of itself", self.name or "sequential")
             if any(layer is other for other in self._layers):
                 raise UserError("the same layer stands in a Sequential twice", repr(layer))
@@ -84,7 +84,7 @@ class Sequential(Model):
                 raise UserError("the input shape is not known", mend="begin with Input(shape)")
             input_shape = self._start[0]
         dtype, name = self._start[1:] if self._start else (self.compute_dtype, None)
-        self._build_on(symbol(tuple(input_shape), dtype, name))
+        self._build_on(placeholder(tuple(input_shape), dtype, name))
 
     def call(self, inputs: Any) -> Any:
         for layer in self._layers:

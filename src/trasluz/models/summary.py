@@ -7,7 +7,7 @@ from typing import Any
 
 from trasluz.base.naming import snake
 from trasluz.layers.base import Layer
-from trasluz.state.holder import handles, holders
+from trasluz.state.module import modules_in, weights_of
 
 
 def summary(model: Any, line_length: int | None = None, expand_nested: bool = False) -> str:
@@ -46,7 +46,7 @@ def summary(model: Any, line_length: int | None = None, expand_nested: bool = Fa
         *(f"{n[:name]:<{name}}  {s:<{shape}}  {c:>10}" for n, s, c in rows),
         line,
     ]
-    variables = handles(model)
+    variables = weights_of(model)
     for label, chosen in (
         ("Total parameters", variables),
         ("Trainable", [v for v in variables if v.trainable]),
@@ -62,9 +62,9 @@ def summary(model: Any, line_length: int | None = None, expand_nested: bool = Fa
 
 def _rows(model: Any, expand: bool, indent: str) -> Any:
     for layer in model.layers:
-        own = [v for one in holders(layer) for v in one._specs]
+        own = [v for one in modules_in(layer) for v in one._specs]
         known = layer.built or not own
-        count = f"{sum(math.prod(v.shape) for v in handles(layer)):,}" if known else "?"
+        count = f"{sum(math.prod(v.shape) for v in weights_of(layer)):,}" if known else "?"
         name = layer.name or snake(type(layer).__name__)
         yield f"{indent}{name} ({type(layer).__name__})", str(layer.output_shape or "?"), count
         if expand and any(isinstance(c, Layer) for c in layer.children()):

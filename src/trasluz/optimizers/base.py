@@ -17,7 +17,7 @@ from trasluz.base.naming import unique
 from trasluz.errors import UserError
 from trasluz.optimizers import schedules
 from trasluz.optimizers.schedules import LearningRateSchedule
-from trasluz.state.holder import Variable
+from trasluz.state.module import Variable
 from trasluz.state.registry import Configurable, Registry, serialize
 
 Arrays = dict[str, Any]
@@ -260,13 +260,13 @@ class Optimizer(Configurable):
         """Make the state of standing-alone variables."""
         taken: set[str] = set()
         self._variables = list(variables)
-        self._keys = {(id(v.holder), v.name): unique(v.path, taken) for v in variables}
+        self._keys = {(id(v.module), v.name): unique(v.path, taken) for v in variables}
         self._decays_not = {self._key(v) for v in self._spared}
         self._state = self.init({self._key(v): v.value for v in variables})
 
     def _key(self, variable: Variable) -> str:
         try:
-            return self._keys[id(variable.holder), variable.name]
+            return self._keys[id(variable.module), variable.name]
         except KeyError:
             raise self._wrong(
                 f"the variable {variable.path!r} is not known to the optimizer",

@@ -23,11 +23,11 @@ class Reference:
     number: int
 
 
-Line = tuple[str | Node | Reference, ...]
+Inline = tuple[str | Node | Reference, ...]
 
 
 def joined(
-    line: Line,
+    line: Inline,
     words: Callable[[str], str],
     math: Callable[[Node], str],
     refer: Callable[[int], str] = "({})".format,
@@ -58,14 +58,14 @@ class Block:
 class Heading(Block):
     """A line above the blocks that follow, up to the next heading."""
 
-    line: Line
+    line: Inline
 
 
 @dataclass(frozen=True)
 class Section(Block):
     """Blocks under a heading; what `kind` they are is for styles, and lets them be folded."""
 
-    heading: Line
+    heading: Inline
     blocks: tuple[Block, ...]
     kind: str = ""
 
@@ -81,7 +81,7 @@ class Excerpt(Block):
 class Paragraph(Block):
     """Words; `small` ones are there to be looked up, not to be read."""
 
-    line: Line
+    line: Inline
     small: bool = False
 
 
@@ -89,16 +89,16 @@ class Paragraph(Block):
 class Points(Block):
     """A list: each point a line, and those that stand under it."""
 
-    points: tuple[tuple[Line, ...], ...]
+    points: tuple[tuple[Inline, ...], ...]
 
 
 @dataclass(frozen=True)
 class Table(Block):
     """Rows of cells, under a title or under the names of the columns."""
 
-    rows: tuple[tuple[Line, ...], ...]
-    title: Line = ()
-    header: tuple[Line, ...] = ()
+    rows: tuple[tuple[Inline, ...], ...]
+    title: Inline = ()
+    header: tuple[Inline, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Equation(Block):
     number: int
     members: tuple[Node, ...]
     kind: str = ""
-    seen: Line = ()
+    seen: Inline = ()
     remark: str = ""
 
 
@@ -168,7 +168,7 @@ class Code(Block):
     """Python to be run by the pages that can, after what is said about it."""
 
     source: str
-    about: Line = ()
+    about: Inline = ()
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Document:
         stamped: whether its file says, besides, what it is called and when it was written.
     """
 
-    title: Line
+    title: Inline
     blocks: tuple[Block, ...]
     lang: str
     kind: str = "derivation"

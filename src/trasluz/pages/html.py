@@ -21,7 +21,7 @@ from trasluz.pages.document import (
     Form,
     Given,
     Heading,
-    Line,
+    Inline,
     Paragraph,
     Picture,
     Points,
@@ -225,7 +225,7 @@ class _Writer:
         """Write a formula."""
         return mathml(node, self.decimal)
 
-    def inline(self, line: Line) -> str:
+    def inline(self, line: Inline) -> str:
         """Write a line of words, formulas and links."""
         own = self.document.anchor
         return joined(line, escape, self.math, lambda n: f'<a href="#{own}step-{n}">({n})</a>')
@@ -300,7 +300,7 @@ class _Writer:
         caption = f"<caption>{self.inline(table.title)}</caption>"
         return f'<table class="{kind}">{caption}{end}<tbody>{end}{rows}{end}</tbody></table>'
 
-    def cells(self, row: Iterable[Line]) -> str:
+    def cells(self, row: Iterable[Inline]) -> str:
         """Write the cells of a row."""
         return "".join(f"<td>{self.inline(cell)}</td>" for cell in row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trasluz.base.messages import DECIMALS
-from trasluz.pages.document import Block, Document, Equation, Line, Section, Table, joined
+from trasluz.pages.document import Block, Document, Equation, Inline, Section, Table, joined
 from trasluz.typeset import formula
 from trasluz.typeset.formula import Node, parting
 
@@ -120,7 +120,7 @@ def page(document: Document) -> str:
     return "\n".join(lines)
 
 
-def inline(line: Line, decimal: str) -> str:
+def inline(line: Inline, decimal: str) -> str:
     """Write a line of words and formulas."""
     return joined(line, text, lambda node: f"${write(node, decimal)}$")
 
@@ -136,7 +136,7 @@ def _block(block: Block, decimal: str) -> list[str]:
     raise TypeError(f"{block!r} is not written in LaTeX")
 
 
-def _heading(line: Line, decimal: str) -> list[str]:
+def _heading(line: Inline, decimal: str) -> list[str]:
     return ["", rf"\subsection*{{{inline(line, decimal)}}}"]
 
 

@@ -19,7 +19,7 @@ from trasluz.pages.document import (
     Form,
     Given,
     Heading,
-    Line,
+    Inline,
     Paragraph,
     Picture,
     Points,
@@ -50,7 +50,7 @@ def page(document: Document) -> str:
     return "\n".join(lines)
 
 
-def inline(line: Line, decimal: str) -> str:
+def inline(line: Inline, decimal: str) -> str:
     """Write a line of words and formulas."""
 
     def words(piece: str) -> str:

@@ -16,7 +16,7 @@ from trasluz.pages.document import (
     Equation,
     Excerpt,
     Heading,
-    Line,
+    Inline,
     Paragraph,
     Picture,
     Points,
@@ -171,7 +171,7 @@ def page(document: Document) -> str:
     return "\n".join([inline(document.title, decimal), *_written(document.blocks, decimal)])
 
 
-def inline(line: Line, decimal: str = ".") -> str:
+def inline(line: Inline, decimal: str = ".") -> str:
     """Write a line of words and formulas.
 
     >>> inline(("derivative in ", formula.parse("w_{1}")))

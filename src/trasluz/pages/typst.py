@@ -21,7 +21,7 @@ from trasluz.pages.document import (
     Form,
     Given,
     Heading,
-    Line,
+    Inline,
     Paragraph,
     Section,
     Table,
@@ -207,7 +207,7 @@ def _written(document: Document) -> str:
     return "\n".join(lines)
 
 
-def inline(line: Line, decimal: str) -> str:
+def inline(line: Inline, decimal: str) -> str:
     """Write a line of words, formulas and links."""
 
     def math(node: Node) -> str:

@@ -18,9 +18,9 @@ from trasluz.layers.base import Layer, arguments_of, registry
 from trasluz.saving.archive import flat, nested, pack, unpack
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context
-from trasluz.state.holder import assign_paths, handles, holders, weights_up_to
+from trasluz.state.module import assign_paths, modules_in, weights_of, weights_up_to
 from trasluz.state.registry import known, named, plain, serialize
-from trasluz.state.symbolic import shapes_of, symbol
+from trasluz.state.symbolic import placeholder, shapes_of
 
 
 def save_model(
@@ -56,7 +56,7 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "version": __version__,
         "model": serialize(model),
         "inputs": _input_shapes(model),
-        "fixed": [v.path for v in handles(model) if not v.spec.trainable],
+        "fixed": [v.path for v in weights_of(model) if not v.spec.trainable],
     }
     if model.compiled:
         how = {**model._compiled_with, "optimizer": model.optimizer}
@@ -88,13 +88,13 @@ def _drawn_again(inputs: Any) -> Any:
     if isinstance(inputs, list):
         return [_drawn_again(one) for one in inputs]
     if isinstance(inputs.get("shape"), list):
-        return symbol(tuple(inputs["shape"]), inputs["dtype"])
+        return placeholder(tuple(inputs["shape"]), inputs["dtype"])
     return {name: _drawn_again(one) for name, one in inputs.items()}
 
 
 def _check_config(model: Any) -> None:
     """Find constructors that the config would not satisfy, before anything is written."""
-    for layer in holders(model):
+    for layer in modules_in(model):
         if not isinstance(layer, Layer) or type(layer).__module__.startswith("trasluz."):
             continue
         config = layer.get_config()
@@ -175,7 +175,7 @@ def _restored(
         with Context():
             model._build_on(_drawn_again(document["inputs"]))
     write_weights(model, nested(arrays, "weights"), where)
-    weights = handles(model)
+    weights = weights_of(model)
     for weight in weights:
         weight.trainable = weight.path not in document["fixed"]
     if compile and "compile" in document:

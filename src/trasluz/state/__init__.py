@@ -1,23 +1,23 @@
 """Objects for people, flat dicts for machines: the bridge between the two.
 
-A `Holder` (a layer, a model, a metric) keeps arrays as plain attributes and holders in attributes,
+A `Module` (a layer, a model, a metric) keeps arrays as plain attributes and modules in attributes,
 lists or dicts. `read` gives all arrays as `{"dense/kernel": array}`, `bind` makes a twin of the
 object with other arrays in it (boxes, tracers), `write` puts arrays back. A pure function of
 arrays binds a twin, calls it and reads it: what happens to the twin leaves the object untouched.
 """
 
 from trasluz.base.naming import snake, unique
-from trasluz.state.binding import Binding, Walk, bind, read, write
+from trasluz.state.binding import Binding, Structure, bind, read, write
 from trasluz.state.context import Context, current
-from trasluz.state.holder import (
+from trasluz.state.module import (
     Buffer,
-    Holder,
+    Module,
     Param,
     Variable,
     Weight,
     assign_paths,
-    handles,
-    holders,
+    modules_in,
+    weights_of,
     weights_up_to,
 )
 
@@ -25,19 +25,19 @@ __all__ = [
     "Binding",
     "Buffer",
     "Context",
-    "Holder",
+    "Module",
     "Param",
+    "Structure",
     "Variable",
-    "Walk",
     "Weight",
     "assign_paths",
     "bind",
     "current",
-    "handles",
-    "holders",
+    "modules_in",
     "read",
     "snake",
     "unique",
+    "weights_of",
     "weights_up_to",
     "write",
 ]

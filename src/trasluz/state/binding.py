@@ -1,4 +1,4 @@
-"""Arrays read out of a holder, bound into a twin of it, and written back."""
+"""Arrays read out of a module, bound into a twin of it, and written back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from trasluz.base.tree import BRANCHING, leaves, tree_map
 from trasluz.errors import UserError, nearest
-from trasluz.state.holder import Holder, assign_paths, handles, holders, join_path
+from trasluz.state.module import Module, assign_paths, join_path, modules_in, weights_of
 
 
-def read(holder: Holder) -> dict[str, Any]:
-    """Give all arrays of a holder by path.
+def read(module: Module) -> dict[str, Any]:
+    """Give all arrays of a module by path.
 
     >>> from trasluz.layers import Dense
     >>> layer = Dense(2)
@@ -22,20 +22,20 @@ def read(holder: Holder) -> dict[str, Any]:
     """
     return {
         join_path(one._path, attribute): one.__dict__[attribute]
-        for one in holders(holder)
+        for one in modules_in(module)
         for attribute in one._specs
     }
 
 
-def write(holder: Holder, arrays: dict[str, Any]) -> None:
-    """Put arrays into a holder, by path.
+def write(module: Module, arrays: dict[str, Any]) -> None:
+    """Put arrays into a module, by path.
 
     Raises:
-        UserError: if the holder has no such path.
+        UserError: if the module has no such path.
     """
     places = {
         join_path(one._path, attribute): (one, attribute)
-        for one in holders(holder)
+        for one in modules_in(module)
         for attribute in one._specs
     }
     for path, array in arrays.items():
@@ -45,17 +45,17 @@ def write(holder: Holder, arrays: dict[str, Any]) -> None:
         one.__dict__[attribute] = array
 
 
-class Walk:
-    """What is found in walking a holder, good as long as nothing is put in or taken out.
+class Structure:
+    """What is found in walking a module, good as long as nothing is put in or taken out.
 
     Args:
-        holder: a model, built.
+        module: a model, built.
     """
 
-    def __init__(self, holder: Holder) -> None:
-        assign_paths(holder)
-        self.parts, self.weights = list(holders(holder)), handles(holder)
-        self.changes = Holder._changes
+    def __init__(self, module: Module) -> None:
+        assign_paths(module)
+        self.parts, self.weights = list(modules_in(module)), weights_of(module)
+        self.changes = Module._changes
         apart = {"_declared"}  # what is declared is drawn at once, and then the layer is built
         kept = [v for p in self.parts for k, v in vars(p).items() if k not in apart.union(p._apart)]
         self.containers = [(inner, _ids(inner)) for value in kept for inner in _containers(value)]
@@ -63,12 +63,12 @@ class Walk:
 
     @functools.cached_property
     def binding(self) -> Binding:
-        """What makes twins of the holder."""
+        """What makes twins of the module."""
         return Binding(self.parts[0])
 
     def holds(self) -> bool:
-        """Tell whether the holder would be found the same again."""
-        return self.changes == Holder._changes and all(
+        """Tell whether the module would be found the same again."""
+        return self.changes == Module._changes and all(
             _ids(container) == ids for container, ids in self.containers
         )
 
@@ -87,18 +87,18 @@ def _containers(value: Any) -> Iterator[Any]:
 
 
 class Binding:
-    """A holder's structure, walked once: makes twins with other arrays in them, and reads them.
+    """A module's structure, walked once: makes twins with other arrays in them, and reads them.
 
     Training binds at every step, so what does not change between steps is looked up beforehand.
 
     Args:
-        holder: a layer, a model or a metric, built.
+        module: a layer, a model or a metric, built.
     """
 
-    def __init__(self, holder: Holder) -> None:
-        self.parts: list[tuple[Holder, list[tuple[str, str]], list[tuple[str, Any]]]] = []
-        numbers = {id(one): i for i, one in enumerate(holders(holder))}
-        for one in holders(holder):
+    def __init__(self, module: Module) -> None:
+        self.parts: list[tuple[Module, list[tuple[str, str]], list[tuple[str, Any]]]] = []
+        numbers = {id(one): i for i, one in enumerate(modules_in(module))}
+        for one in modules_in(module):
             arrays = [(attribute, join_path(one._path, attribute)) for attribute in one._specs]
             inside = [
                 (attribute, _numbered(value, numbers))
@@ -137,12 +137,12 @@ class _Place(int):
 
 def _holds(value: Any) -> bool:
     if isinstance(value, BRANCHING):
-        return any(isinstance(held, Holder) for held in leaves(value))
-    return isinstance(value, Holder)
+        return any(isinstance(held, Module) for held in leaves(value))
+    return isinstance(value, Module)
 
 
 def _numbered(value: Any, numbers: dict[int, int]) -> Any:
-    number = lambda v: _Place(numbers[id(v)]) if isinstance(v, Holder) else v  # noqa: E731
+    number = lambda v: _Place(numbers[id(v)]) if isinstance(v, Module) else v  # noqa: E731
     return tree_map(number, value)
 
 
@@ -150,11 +150,11 @@ def _filled(value: Any, twins: list[Any]) -> Any:
     return tree_map(lambda v: twins[v] if type(v) is _Place else v, value)
 
 
-def bind(holder: Any, arrays: dict[str, Any]) -> Any:
-    """Make a twin of a holder with other arrays in it; the holder stays as it is.
+def bind(module: Any, arrays: dict[str, Any]) -> Any:
+    """Make a twin of a module with other arrays in it; the module stays as it is.
 
     Args:
-        holder: a layer, a model or a metric.
-        arrays: by path; what is missing is shared with the holder.
+        module: a layer, a model or a metric.
+        arrays: by path; what is missing is shared with the module.
     """
-    return Binding(holder).twins(arrays)[0]
+    return Binding(module).twins(arrays)[0]

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from trasluz.autodiff.tape import Row
+from trasluz.autodiff.tape import Primitive
 from trasluz.base.naming import snake
 from trasluz.errors import UserError, unknown
 
@@ -78,7 +78,7 @@ def plain(value: Any) -> Any:
         return serialize(value)
     if isinstance(value, types.FunctionType):
         return value.__name__
-    if isinstance(value, Row):
+    if isinstance(value, Primitive):
         return value.name
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trasluz import config
-from trasluz.autodiff.tape import Row, Traced
+from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError
 
@@ -42,8 +42,8 @@ class SymbolicTensor(Traced):
     ndim = property(lambda self: self.examples[0].ndim)
     dtype = property(lambda self: self.examples[0].dtype)
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        return apply(row, args, params)
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return apply(primitive, args, params)
 
     def __bool__(self) -> bool:
         raise UserError(
@@ -102,7 +102,7 @@ def rows_of(x: Any) -> Shape:
     return (None, *x.shape[1:])
 
 
-def symbol(shape: Shape, dtype: Any = "float32", name: str | None = None) -> SymbolicTensor:
+def placeholder(shape: Shape, dtype: Any = "float32", name: str | None = None) -> SymbolicTensor:
     """Make a symbolic tensor of a full shape, the batch axis included.
 
     Raises:
@@ -139,4 +139,4 @@ def Input(  # noqa: N802 (Keras's name)
             raise UserError("Input needs a shape", mend="e.g. Input((4,)) for rows of 4 numbers")
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         batch_shape = (batch_size, *shape)
-    return symbol(tuple(batch_shape), dtype or config.floatx(), name)
+    return placeholder(tuple(batch_shape), dtype or config.floatx(), name)

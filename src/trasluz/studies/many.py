@@ -25,7 +25,7 @@ from trasluz.data.streams import is_stream
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
 from trasluz.state.binding import bind, read
-from trasluz.state.holder import holders
+from trasluz.state.module import modules_in
 from trasluz.studies.member import (
     Member,
     Penalty,
@@ -212,7 +212,7 @@ class _Group:
         """Estimate how much memory the training of a member takes."""
         one = initial(self.lead, self.lead.optimizer, self.lead._root)
         state = sum(array.nbytes for array in leaves([one["params"], one["buffers"], one["slots"]]))
-        layers = [part for part in holders(self.lead) if isinstance(part, Layer)]
+        layers = [part for part in modules_in(self.lead) if isinstance(part, Layer)]
         outputs = sum(_entries(layer.output_shape) for layer in layers)
         inputs = sum(array.nbytes for array in leaves(self.example))
         width = np.dtype(self.lead._dtype()).itemsize

@@ -26,7 +26,7 @@ from trasluz.layers.base import registry
 from trasluz.models.model import Model
 from trasluz.state.binding import read, write
 from trasluz.state.context import current
-from trasluz.state.holder import Weight, handles, holders
+from trasluz.state.module import Weight, modules_in, weights_of
 from trasluz.state.registry import custom_object_scope, serialize
 from trasluz.training.objective import State
 from trasluz.utils import set_random_seed
@@ -233,7 +233,7 @@ def _copied(model: Any, settings: Settings) -> Any:
     for name, value in settings.items():
         if name not in _KNOWN:
             _put(config, name, value)
-    for part in holders(model):
+    for part in modules_in(model):
         things: list[Any] = [type(part), *filter(inspect.isfunction, vars(part).values())]
         for thing in things:
             theirs = thing.__module__.split(".")[0] != "trasluz"
@@ -299,7 +299,7 @@ def penalised(model: Any) -> list[Weight]:
     Raises:
         UserError: if there is none, or one has a penalty of another kind.
     """
-    kernels = [weight for weight in handles(model) if weight.attribute == "kernel"]
+    kernels = [weight for weight in weights_of(model) if weight.attribute == "kernel"]
     found = [weight for weight in kernels if weight.regularizer is not None] or kernels
     if not found:
         raise UserError("no layer has a kernel", "fit_many", "leave l1 and l2 out")
@@ -319,7 +319,7 @@ def penalise(model: Any, given: Mapping[str, float]) -> None:
         factors = {**own_factors(weight), **given}
         penalty = _PENALTIES[tuple(sorted(factors))](**factors)
         weight.spec.regularizer = penalty
-        weight.holder.kernel_regularizer = penalty  # type: ignore[attr-defined]
+        weight.module.kernel_regularizer = penalty  # type: ignore[attr-defined]
 
 
 def own_factors(weight: Weight) -> dict[str, float]:
@@ -336,7 +336,7 @@ def initial_arrays(members: list[Member], first: Any, example: Any) -> tuple[Sta
     seed = random.key(members[0].settings["seed"])
     seeds = np.stack([random.key(member.settings["seed"]) for member in members])
     turns = {random.fold(seed, n).tobytes(): n for n in range(1, random.times_asked() + 1)}
-    weights, turn = handles(first), turns.get(first._root.tobytes())
+    weights, turn = weights_of(first), turns.get(first._root.tobytes())
     if turn is None or not all(_follows(weight, turns) for weight in weights):
         models = [first, *(member.made() for member in members[1:])]
         for model in models:

@@ -48,9 +48,9 @@ def cost_of(model: Any, x: Any) -> Cost:
     boxes = {path: book.input(value) for path, value in read(model).items()}
     with unrolled(), np.errstate(all="ignore"):
         predict_step(model)(boxes, x)
-    lines, rows = [step for step in book.steps if step is not None], len(leaves(x)[0])
+    lines, rows = [step for step in book.lines if step is not None], len(leaves(x)[0])
     numbers = sum(step.value.size for step in lines)
-    products = [s.value.size * s.args[0].shape[-1] for s in lines if s.row.name == "matmul"]
+    products = [s.value.size * s.args[0].shape[-1] for s in lines if s.primitive.name == "matmul"]
     weights = sum(box.value.size for box in boxes.values())
     largest = max(products, default=0)
     return Cost(len(lines), numbers / rows, sum(products) / rows, largest / rows, weights)

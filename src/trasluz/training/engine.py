@@ -19,7 +19,7 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.data.blocks import Block
 from trasluz.errors import UserError, unknown
-from trasluz.state.holder import handles, holders
+from trasluz.state.module import modules_in, weights_of
 from trasluz.state.registry import Configurable
 from trasluz.training.cost import Cost, cost_of
 from trasluz.training.fold import find_fold, test_fold, train_fold
@@ -67,7 +67,7 @@ class Engine:
                     "the engine 'numpy' computes on one device, and devices were given",
                     mend="leave devices out, or use engine='xla'",
                 )
-            self.asked = backend.spread(devices)
+            self.asked = backend.device_mesh(devices)
         self.where: Any = "numpy" if self.asked == "auto" else self.asked
         self.moves: int | None = None
         self.joint = devices is not None and distribution.process_count() > 1
@@ -224,9 +224,9 @@ def fingerprint(model: Any, kind: str) -> tuple[str, list[Any]]:
                 if name[:1] != "_" and not hasattr(value, "shape") and name not in _MOVING
             },
         ]
-        for h in holders(model)
+        for h in modules_in(model)
     ]
-    frozen = [(v.path, v.trainable) for v in handles(model)]
+    frozen = [(v.path, v.trainable) for v in weights_of(model)]
     how = {k: v for k, v in model._compiled_with.items() if k != "optimizer"}
     objective = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
     optimizer, rule = model.optimizer, None

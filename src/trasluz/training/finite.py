@@ -70,15 +70,18 @@ def diagnose(model: Any, objective: Objective, state: State, batch: Batch) -> st
     boxes = {path: book.input(value) for path, value in state["params"].items()}
     with np.errstate(all="ignore"):
         total, _ = Problem(model, objective).loss(boxes, state["buffers"], batch, context)
-        for step in book.steps:
+        for step in book.lines:
             if step is not None and not all_finite(step.value):
-                return f"first in the forward pass, in {step.scope or 'the loss'} ({step.row.name})"
+                where, name = step.scope or "the loss", step.primitive.name
+                return f"first in the forward pass, in {where} ({name})"
         seeds = {total.index: np.ones_like(total.value)} if isinstance(total, tape.Box) else {}
         grads = book.backward(seeds, keep=True)
-        for index in range(len(book.steps) - 1, -1, -1):
-            at = book.steps[index]
+        for index in range(len(book.lines) - 1, -1, -1):
+            at = book.lines[index]
             if at is not None and index in grads and not all_finite(grads[index]):
-                return f"first in the backward pass, in {at.scope or 'the loss'} ({at.row.name})"
+                return (
+                    f"first in the backward pass, in {at.scope or 'the loss'} ({at.primitive.name})"
+                )
         for path, box in boxes.items():
             if box.index in grads and not all_finite(grads[box.index]):
                 return f"first in the backward pass, in the gradient of {path}"

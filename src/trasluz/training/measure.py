@@ -100,7 +100,7 @@ def predict(
         feed = Feed(data, batch_size, engine, reader)
         if isinstance(data, Stream):
             model._require_built(feed.first().x)
-        model._walked()  # gives paths anew: a layer may lie in another model since
+        model._structure()  # gives paths anew: a layer may lie in another model since
         listed = _listed(model, feed, callbacks, verbose)
         arrays = engine.put(read(model))
         program = engine.program("predict", lambda: predict_step(model))

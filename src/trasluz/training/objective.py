@@ -12,12 +12,12 @@ from trasluz.autodiff import backend
 from trasluz.errors import UserError
 from trasluz.losses.lookup import awaits_shapes
 from trasluz.state.binding import bind, read
-from trasluz.state.holder import Holder, assign_paths
+from trasluz.state.module import Module, assign_paths
 
 State = dict[str, Any]
 
 
-class Trackers(Holder):
+class Trackers(Module):
     """The metrics of a compiled model, and the mean of its loss."""
 
     name = "trackers"

@@ -36,7 +36,7 @@ class Ready:
     def __init__(self, model: Any, batch: Batch) -> None:
         model._require_built(batch.x)
         model._check_shape(batch.x)
-        model._walked()  # gives paths anew: a layer may lie in another model since
+        model._structure()  # gives paths anew: a layer may lie in another model since
         self.model, self.objective = model, model._require_objective()
         few = tree_map(lambda a: a[:2], batch.x)
         with np.errstate(all="ignore"):

@@ -41,7 +41,7 @@ class TrainingState:
         state["step"] = np.asarray(model.optimizer.iterations, np.int32)
         state["metrics"] = self.ready.objective.fresh()
         self.arrays = self.engine.put(state)
-        self._walk = model._walked()
+        self._known_structure = model._structure()
         self._left = self._held()
 
     def weights(self) -> State:
@@ -61,8 +61,8 @@ class TrainingState:
         kept = ("params", "buffers", "slots", "step")
         state = backend.to_numpy({name: self.arrays[name] for name in kept})
         arrays = {**state["params"], **state["buffers"]}
-        for weight in self._walk.weights:
-            weight.holder.__dict__[weight.attribute] = arrays[weight.path]
+        for weight in self._known_structure.weights:
+            weight.module.__dict__[weight.attribute] = arrays[weight.path]
         self.model._slots = state["slots"]
         self.model.optimizer.iterations = int(state["step"])
         self._left = self._held()
@@ -87,9 +87,11 @@ class TrainingState:
 
     def _held(self) -> list[Any]:
         """List what the model holds: arrays, and what says which of them move."""
-        model, walk = self.model, self._walk
-        arrays = [weight.value for weight in walk.weights]
-        moving = [part.trainable for part in walk.parts] + [w.spec.trainable for w in walk.weights]
+        model, structure = self.model, self._known_structure
+        arrays = [weight.value for weight in structure.weights]
+        moving = [part.trainable for part in structure.parts] + [
+            w.spec.trainable for w in structure.weights
+        ]
         return [*arrays, model._slots, model._root, model.optimizer.iterations, *moving]
 
     def _changed(self) -> bool:
@@ -102,7 +104,7 @@ class TrainingState:
         if not self.engine.compiles:  # the arrays are the model's own
             return False
         ours = self.weights()
-        return not all(np.array_equal(w.value, ours[w.path]) for w in self._walk.weights)
+        return not all(np.array_equal(w.value, ours[w.path]) for w in self._known_structure.weights)
 
 
 def _shapes(tree: Any) -> Any:

@@ -16,7 +16,7 @@ from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
-from trasluz.state.holder import handles
+from trasluz.state.module import weights_of
 from trasluz.training.objective import Objective, State, per_output
 
 NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers that insist on it
@@ -24,7 +24,7 @@ NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers tha
 
 def initial(model: Any, optimizer: Any, root: Any) -> State:
     """Gather the state a run starts from."""
-    variables = handles(model)
+    variables = weights_of(model)
     trainable = {v.path: v.value for v in variables if v.trainable}
     return {
         "params": trainable,
@@ -46,7 +46,7 @@ class Problem:
     def __init__(self, model: Any, objective: Objective | None = None) -> None:
         self.binding = Binding(model)
         self.objective: Any = objective
-        variables = handles(model)
+        variables = weights_of(model)
         self.penalised = [
             (v.path, v.regularizer) for v in variables if v.regularizer is not None and v.trainable
         ]

@@ -13,7 +13,7 @@ x_{1,1}\,w_{1,2} + x_{1,2}\,w_{2,2}
 A rule run on such arrays gives the derivative in each entry, as a sum of named factors:
 
 >>> g = named("g", np.ones((1, 2)))
->>> print(ops.ROWS["matmul"].rules[0](g, None, x, w).at((0, 1)).latex)
+>>> print(ops.PRIMITIVES["matmul"].rules[0](g, None, x, w).at((0, 1)).latex)
 g_{1,1}\,w_{2,1} + g_{1,2}\,w_{2,2}
 
 Numbers are worked out at once, by the array; formulas only for the entries that are asked for.
@@ -30,7 +30,7 @@ import numpy as np
 
 from trasluz import typeset
 from trasluz.autodiff import ops
-from trasluz.autodiff.tape import Row, Traced
+from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.typeset.symbols import Symbol, constant, named_by_value
 
 Place = tuple[int, ...]
@@ -67,7 +67,7 @@ class Entries(Traced):
         value: Any,
         spell: Callable[[Place], Symbol],
         book: Book | None = None,
-        made: tuple[Row, tuple[Any, ...]] | None = None,
+        made: tuple[Primitive, tuple[Any, ...]] | None = None,
     ) -> None:
         self.value, self.spell, self.made = np.asarray(value), spell, made
         self.book = Book() if book is None else book
@@ -89,20 +89,24 @@ class Entries(Traced):
         """Spell the entries in another way from now on."""
         self.spell, self._known = spell, {}
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Entries:
+    def record(
+        self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]
+    ) -> Entries:
         book = self.book
-        key = (row.name, tuple(map(_key, args)), _key(params))
+        key = (primitive.name, tuple(map(_key, args)), _key(params))
         if key not in book.known:
-            book.known[key] = self._computed(row, args, params), (args, params)
+            book.known[key] = self._computed(primitive, args, params), (args, params)
         return book.known[key][0]
 
-    def _computed(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Entries:
-        if row.name == "subtract" and is_top(*args):
+    def _computed(
+        self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]
+    ) -> Entries:
+        if primitive.name == "subtract" and is_top(*args):
             return Entries(args[0].value, args[0].at, self.book)
-        value = np.asarray(row.forward(*map(_value, args), **params))
-        reading = READINGS.get(row.name, _each if row.kind == "elementwise" else _moved)
-        spell = reading(row, args, params, value)
-        return Entries(value, spell, self.book, (row, args))
+        value = np.asarray(primitive.forward(*map(_value, args), **params))
+        reading = READINGS.get(primitive.name, _each if primitive.kind == "elementwise" else _moved)
+        spell = reading(primitive, args, params, value)
+        return Entries(value, spell, self.book, (primitive, args))
 
     def noted(self, name: str) -> None:
         """Take down what the array is."""
@@ -182,19 +186,23 @@ def _made_by(name: str, x: Any) -> Any:
 
 
 Spell = Callable[[Place], Symbol]
-Reading = Callable[[Row, tuple[Any, ...], dict[str, Any], np.ndarray], Spell]
+Reading = Callable[[Primitive, tuple[Any, ...], dict[str, Any], np.ndarray], Spell]
 
 
-def _each(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _each(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell an elementwise row: each entry for itself."""
-    return lambda place: row(*(symbol(a, place) for a in args), **params)
+    return lambda place: primitive(*(symbol(a, place) for a in args), **params)
 
 
-def _moved(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _moved(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell a row that moves entries: run on their numbers, it tells where each comes from."""
     origins: list[np.ndarray] = []
-    last = len(row.rules) - 1
-    moving = [k for k in range(len(args)) if row.rules[min(k, last)] is not None]
+    last = len(primitive.rules) - 1
+    moving = [k for k in range(len(args)) if primitive.rules[min(k, last)] is not None]
     starts = np.cumsum([1, *(np.size(_value(args[k])) for k in moving)])
 
     def spell(place: Place) -> Symbol:
@@ -203,7 +211,7 @@ def _moved(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.nd
             for k, start in zip(moving, starts, strict=False):
                 shape = np.shape(ids[k])
                 ids[k] = np.arange(start, start + math.prod(shape)).reshape(shape)
-            origins.append(np.asarray(row.forward(*ids, **params)))
+            origins.append(np.asarray(primitive.forward(*ids, **params)))
         number = int(origins[0][place])
         if number == 0:
             return constant(0)
@@ -214,7 +222,9 @@ def _moved(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.nd
     return spell
 
 
-def _gathered(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _gathered(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell a row that adds up what it moves to one place: its rule tells what goes where."""
     x = args[0]
     destinations: list[np.ndarray] = []
@@ -222,14 +232,16 @@ def _gathered(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np
     def spell(place: Place) -> Symbol:
         if not destinations:
             ids = np.arange(value.size).reshape(value.shape)
-            rule: Any = row.rules[0]
+            rule: Any = primitive.rules[0]
             destinations.append(np.asarray(rule(ids, None, *map(_value, args), **params)).ravel())
         return total(x, np.flatnonzero(destinations[0] == _flat(place, value.shape)))
 
     return spell
 
 
-def _summed(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _summed(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     x, fold = args[0], _folding(args[0].shape, params)
     counts = _counting(x)
     return lambda place: total(x, (i for i in fold(place) if counts is None or counts[i]))
@@ -243,7 +255,9 @@ def _counting(x: Any) -> np.ndarray | None:
     return plain[0].ravel() != 0 if plain else None
 
 
-def _running(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _running(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     x, axis = args[0], params["axis"] % args[0].ndim
     ids: Any = np.arange(x.size).reshape(x.shape)
     return lambda place: total(
@@ -251,7 +265,9 @@ def _running(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.
     )
 
 
-def _folded(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _folded(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell a maximum, or another function of all entries along some axes."""
     x, fold = args[0], _folding(args[0].shape, params)
 
@@ -260,48 +276,57 @@ def _folded(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.n
         shown = _shown(len(every), x.book.most)
         parts = [x.at(_place(i, x.shape)) for i in every[shown]]
         if len(shown) < len(every):  # a fold of the rest stands for it
-            rest = row.forward(np.delete(x.value.ravel()[every], shown))
+            rest = primitive.forward(np.delete(x.value.ravel()[every], shown))
             parts.insert(-TAIL, _left_out(len(every) - len(shown), rest))
-        reading = _function_of_all(row, len(parts))
+        reading = _function_of_all(primitive, len(parts))
         return Symbol(
             typeset.spelled(reading, parts),
             value[place],
-            reading.level,
+            reading.binds,
             (reading, parts),
         )
 
     return spell
 
 
-def _function_of_all(row: Row, count: int) -> Row:
+def _function_of_all(primitive: Primitive, count: int) -> Primitive:
     """Make a row of as many arguments as entries are folded, its derivatives by the row's rule."""
 
     def slope(y: Symbol, *xs: Symbol, k: int) -> Symbol:
-        rule: Any = row.rules[0]
+        rule: Any = primitive.rules[0]
         return rule(listed([constant(1)], ()), listed([y], ()), listed(xs)).at((k,))
 
     rules = tuple(lambda y, *xs, k=k: slope(y, *xs, k=k) for k in range(count))
-    return Row(row.name, lambda *xs: row.forward(np.array(xs)), FOLDS[row.name], rules,
-               "elementwise", row.level if row.name == "logsumexp" else 0)  # fmt: skip
+    name = primitive.name
+    return Primitive(name, lambda *xs: primitive.forward(np.array(xs)), FOLDS[name], rules,
+               "elementwise", primitive.binds if primitive.name == "logsumexp" else 0)  # fmt: skip
 
 
-def _kept(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _kept(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell a row that changes no number: a bracket of truth becomes its one or zero."""
     return lambda place: symbol(args[0], place)
 
 
-def _fixed(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _fixed(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell what no derivative passes through: a number like any other."""
     return lambda place: constant(value[place])
 
 
-def _chosen(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _chosen(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     """Spell what a condition chooses."""
     condition = np.broadcast_to(_value(args[0]), value.shape)
     return lambda place: symbol(args[1] if condition[place] else args[2], place)
 
 
-def _product(row: Row, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray) -> Spell:
+def _product(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
     a, b = args
 
     def spell(place: Place) -> Symbol:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff.ops import ATOM, PRODUCT, SUM
-from trasluz.autodiff.tape import Row, Traced
+from trasluz.autodiff.tape import Primitive, Traced
 
 BOX = r"\boxed{"
 _ONE = "1{}"  # the value of a name: a factor that stands there even where it is 1
@@ -47,7 +47,7 @@ class Symbol(Traced):
         latex: str,
         value: Any,
         binds: int = ATOM,
-        made: tuple[Row, list[Symbol]] | None = None,
+        made: tuple[Primitive, list[Symbol]] | None = None,
         literal: bool = False,
     ) -> None:
         self.latex, self.value, self.binds, self.made = latex, np.asarray(value), binds, made
@@ -72,9 +72,11 @@ class Symbol(Traced):
             if value.latex == "1":
                 value.latex = _ONE
             return value
-        row, parts = self.made
+        primitive, parts = self.made
         return Symbol(
-            spelled(row, [part._numbered(digits) for part in parts]), self.value, row.level
+            spelled(primitive, [part._numbered(digits) for part in parts]),
+            self.value,
+            primitive.binds,
         )
 
     @property
@@ -89,17 +91,24 @@ class Symbol(Traced):
             return known[self.name]
         if self.made is None:
             return self.value
-        row, parts = self.made
-        return row.forward(*(part.at(known) for part in parts))
+        primitive, parts = self.made
+        return primitive.forward(*(part.at(known) for part in parts))
 
     shape = property(lambda self: self.value.shape)
     ndim = property(lambda self: self.value.ndim)
     dtype = property(lambda self: self.value.dtype)
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
         symbols = [a if isinstance(a, Symbol) else constant(a) for a in args]
-        value = row.forward(*(a.value if isinstance(a, Symbol) else a for a in args), **params)
-        return Symbol(spelled(row, symbols), value, row.level, (_bound(row, params), symbols))
+        value = primitive.forward(
+            *(a.value if isinstance(a, Symbol) else a for a in args), **params
+        )
+        return Symbol(
+            spelled(primitive, symbols),
+            value,
+            primitive.binds,
+            (_bound(primitive, params), symbols),
+        )
 
     def __format__(self, level: str) -> str:
         if level and self.binds > int(level):
@@ -110,17 +119,23 @@ class Symbol(Traced):
         return f"<symbol {self.latex} = {self.value}>"
 
 
-def _bound(row: Row, params: dict[str, Any]) -> Row:
+def _bound(primitive: Primitive, params: dict[str, Any]) -> Primitive:
     """Make a row that needs no parameters any more."""
     if not params:
-        return row
-    forward = functools.partial(row.forward, **params)
-    return Row(row.name, forward, row.reads, row.rules, row.kind, row.level)
+        return primitive
+    forward = functools.partial(primitive.forward, **params)
+    return Primitive(
+        primitive.name, forward, primitive.reads, primitive.rules, primitive.kind, primitive.binds
+    )
 
 
-def spelled(row: Row, symbols: list[Symbol]) -> str:
+def spelled(primitive: Primitive, symbols: list[Symbol]) -> str:
     """Spell a row on symbols, as its `reads` says."""
-    return row.reads.format(*symbols) if isinstance(row.reads, str) else row.reads(*symbols)
+    return (
+        primitive.reads.format(*symbols)
+        if isinstance(primitive.reads, str)
+        else primitive.reads(*symbols)
+    )
 
 
 def named_by_value(value: Any, digits: int = 4) -> Symbol:
@@ -214,13 +229,15 @@ def named_in(spelled: Symbol) -> Iterator[Symbol]:
         yield from named_in(part)
 
 
-def derivative(row: Row, position: int, y: Symbol, *args: Any, **params: Any) -> Symbol | None:
+def derivative(
+    primitive: Primitive, position: int, y: Symbol, *args: Any, **params: Any
+) -> Symbol | None:
     """Spell and compute the derivative of an elementwise row in one argument.
 
     Returns:
         The symbol, or `None` where the row is not differentiable.
     """
-    rule = row.rules[min(position, len(row.rules) - 1)]
+    rule = primitive.rules[min(position, len(primitive.rules) - 1)]
     if rule is None:
         return None
     d = rule(y, *args, **params)
@@ -228,11 +245,11 @@ def derivative(row: Row, position: int, y: Symbol, *args: Any, **params: Any) ->
 
 
 def pullback(
-    row: Row, position: int, g: Symbol, y: Symbol, *args: Any, **params: Any
+    primitive: Primitive, position: int, g: Symbol, y: Symbol, *args: Any, **params: Any
 ) -> Symbol | None:
     """Spell and compute the pullback of a structural row for one argument."""
-    rule = row.rules[min(position, len(row.rules) - 1)]
+    rule = primitive.rules[min(position, len(primitive.rules) - 1)]
     if rule is None:
         return None
-    extra = {"position": position} if len(row.rules) < len(args) else {}
+    extra = {"position": position} if len(primitive.rules) < len(args) else {}
     return rule(g, y, *args, **params, **extra)

@@ -18,7 +18,7 @@ from trasluz.pages.document import (
     Exercise,
     Form,
     Given,
-    Line,
+    Inline,
     Paragraph,
     Section,
     Table,
@@ -173,13 +173,13 @@ def _facts(sheet: Sheet) -> tuple[str, ...]:
     )
 
 
-def _marked(message: str) -> Line:
+def _marked(message: str) -> Inline:
     """Take what stands between backticks letter by letter."""
     parts = enumerate(message.split("`"))
     return tuple(Verbatim(words) if n % 2 else words for n, words in parts)
 
 
-def _heading(part: Part) -> Line:
+def _heading(part: Part) -> Inline:
     """Say what a part of the sheet is about."""
     match part.stage, part.where:
         case "forward", "hidden":

@@ -12,7 +12,7 @@ import numpy as np
 
 from trasluz import config
 from trasluz.autodiff import ops, random
-from trasluz.autodiff.tape import Row, Traced
+from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
 from trasluz.errors import UserError
@@ -39,7 +39,7 @@ class Param:
         trainable: whether the optimizer moves it; state that a layer moves itself is not.
         regularizer: adds `regularizer(array)` to the loss.
         constraint: replaces the array by `constraint(array)` after each update.
-        dtype: the floating type, if not the holder's own.
+        dtype: the floating type, if not the module's own.
 
     Attributes:
         origin: once it is drawn, `(root, path)`: the key that its own follows from, and where it
@@ -71,18 +71,18 @@ class Param:
 
 
 def Buffer(shape: tuple[int, ...], init: Any, dtype: Any = None) -> Any:  # noqa: N802
-    """Declare an array that the holder moves itself, such as a running mean."""
+    """Declare an array that the module moves itself, such as a running mean."""
     return Param(shape, init, trainable=False, dtype=dtype)
 
 
-class Holder:
+class Module:
     """What keeps arrays: layers, models, metrics."""
 
     name: str | None
     trainable: bool = True
     _path: str = ""
-    _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the holder's own
-    _changes: ClassVar[int] = 0  # how often an attribute of any holder became another thing
+    _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the module's own
+    _changes: ClassVar[int] = 0  # how often an attribute of any module became another thing
 
     @property
     def _specs(self) -> dict[str, Param]:
@@ -91,7 +91,7 @@ class Holder:
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; an array set where a variable is goes into the variable."""
         if name == "trainable":
-            for below in holders(self):
+            for below in modules_in(self):
                 if isinstance(below, Variable):
                     continue
                 below.__dict__["trainable"] = bool(value)  # as in Keras, it goes for all below
@@ -100,22 +100,22 @@ class Holder:
             object.__setattr__(self, name, value)
             drawn = hasattr(value, "shape") and name in self._specs
             if not drawn and name not in self._apart:
-                Holder._changes += 1
+                Module._changes += 1
         else:
             held.assign(value)
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        Holder._changes += 1
+        Module._changes += 1
 
-    def children(self) -> Iterator[Holder]:
-        """List the holders kept in attributes, in lists and dicts too; variables come first."""
-        inside: list[Holder] = []
+    def children(self) -> Iterator[Module]:
+        """List the modules kept in attributes, in lists and dicts too; variables come first."""
+        inside: list[Module] = []
         for name, value in dict(self.__dict__).items():  # a copy: XLA reads while NumPy trains
-            if isinstance(value, Holder):
+            if isinstance(value, Module):
                 inside += [value] if name not in self._apart else []
             elif isinstance(value, BRANCHING) and value and name not in self._apart:
-                inside += [held for held in leaves(value) if isinstance(held, Holder)]
+                inside += [held for held in leaves(value) if isinstance(held, Module)]
         yield from sorted(inside, key=_turn) if len(inside) > 1 else inside
 
     @property
@@ -135,18 +135,18 @@ class Holder:
 
     @property
     def weights(self) -> list[Weight]:
-        """Handles on all arrays, holder by holder, in each those that training moves first."""
-        return handles(self)
+        """Handles on all arrays, module by module, in each those that training moves first."""
+        return weights_of(self)
 
     @property
     def trainable_weights(self) -> list[Weight]:
         """Handles on the arrays that training moves."""
-        return [v for v in handles(self) if v.trainable]
+        return [v for v in weights_of(self) if v.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """Handles on the arrays that training leaves alone."""
-        return [v for v in handles(self) if not v.trainable]
+        return [v for v in weights_of(self) if not v.trainable]
 
     variables = weights
     trainable_variables = trainable_weights
@@ -180,40 +180,40 @@ class Holder:
         return sum(math.prod(v.shape) for v in self.weights)
 
 
-def _turn(child: Holder) -> int:
-    """Put what is below a holder into Keras's order: trainable variables, others, layers."""
+def _turn(child: Module) -> int:
+    """Put what is below a module into Keras's order: trainable variables, others, layers."""
     return 2 - child.spec.trainable if isinstance(child, Variable) else 3
 
 
 class Weight(Traced):
-    """A handle on one array of a holder: knows its place, and can replace it.
+    """A handle on one array of a module: knows its place, and can replace it.
 
     In computations it stands for its array.
 
     Args:
-        holder: what keeps the array.
+        module: what keeps the array.
         attribute: under which name.
-        frozen: whether the holder lies in one that was set not trainable.
+        frozen: whether the module lies in one that was set not trainable.
     """
 
     level = math.inf  # type: ignore[assignment] # asked before any tape: hands its array over
 
-    def __init__(self, holder: Holder, attribute: str, frozen: bool = False) -> None:
-        self.holder, self.attribute, self.frozen = holder, attribute, frozen
-        self.name: str | None = attribute or holder.name or "variable"
+    def __init__(self, module: Module, attribute: str, frozen: bool = False) -> None:
+        self.module, self.attribute, self.frozen = module, attribute, frozen
+        self.name: str | None = attribute or module.name or "variable"
 
-    def record(self, row: Row, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        return row(*(a.value if isinstance(a, Weight) else a for a in args), **params)
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return primitive(*(a.value if isinstance(a, Weight) else a for a in args), **params)
 
     @property
     def path(self) -> str:
         """Where the array is in its model."""
-        return join_path(self.holder._path, self.attribute) or self.name or "variable"
+        return join_path(self.module._path, self.attribute) or self.name or "variable"
 
     @property
     def spec(self) -> Param:
         """How the array was declared."""
-        return self.holder._specs[self.attribute]
+        return self.module._specs[self.attribute]
 
     @property
     def trainable(self) -> bool:
@@ -223,12 +223,12 @@ class Weight(Traced):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self.spec.trainable = bool(value)
-        Holder._changes += 1
+        Module._changes += 1
 
     @property
     def value(self) -> Any:
         """The array itself."""
-        return self.holder.__dict__[self.attribute]
+        return self.module.__dict__[self.attribute]
 
     shape = property(lambda self: tuple(self.value.shape))
     ndim = property(lambda self: len(self.shape))
@@ -269,7 +269,7 @@ class Weight(Traced):
         self.check(value)
         if value.dtype != self.dtype:
             value = ops.astype(value, dtype=self.dtype)
-        self.holder.__dict__[self.attribute] = (
+        self.module.__dict__[self.attribute] = (
             value.copy() if isinstance(value, np.ndarray) else value
         )
         return self.value
@@ -291,7 +291,7 @@ def _plain(value: Any, dtype: Any) -> Any:
     return value if hasattr(value, "dtype") else np.asarray(value, dtype)
 
 
-class Variable(Weight, Holder):
+class Variable(Weight, Module):
     """An array that is kept, and moved by `assign`: alone, or in an attribute of a layer.
 
     Args:
@@ -336,7 +336,7 @@ class Variable(Weight, Holder):
             self.__dict__[""] = np.array(initializer, dtype)
 
     @property
-    def holder(self) -> Holder:  # type: ignore[override]
+    def module(self) -> Module:  # type: ignore[override]
         """Itself: a variable keeps its own array."""
         return self
 
@@ -346,18 +346,18 @@ def join_path(path: str, name: str) -> str:
     return f"{path}/{name}" if path and name else path or name
 
 
-def assign_paths(holder: Holder, path: str = "", seen: set[int] | None = None) -> None:
-    """Give everything below a holder its path: names of siblings are made unique."""
+def assign_paths(module: Module, path: str = "", seen: set[int] | None = None) -> None:
+    """Give everything below a module its path: names of siblings are made unique."""
     seen = set() if seen is None else seen
-    seen.add(id(holder))
-    if holder._path != path:
-        holder._path = path
+    seen.add(id(module))
+    if module._path != path:
+        module._path = path
     fresh = []
-    for child in holder.children():
+    for child in module.children():
         if id(child) not in seen:
             seen.add(id(child))
             fresh.append(child)
-    for attribute, value in dict(holder.__dict__).items():
+    for attribute, value in dict(module.__dict__).items():
         if isinstance(value, Variable):
             value.name = value.name or attribute
     taken = {child.name for child in fresh if child.name}
@@ -368,24 +368,24 @@ def assign_paths(holder: Holder, path: str = "", seen: set[int] | None = None) -
         assign_paths(child, join_path(path, unique(child.name, steps)), seen)
 
 
-def holders(holder: Holder, seen: set[int] | None = None) -> Iterator[Holder]:
-    """Walk a holder and all below it, each once, in order."""
+def modules_in(module: Module, seen: set[int] | None = None) -> Iterator[Module]:
+    """Walk a module and all below it, each once, in order."""
     seen = set() if seen is None else seen
-    if id(holder) in seen:
+    if id(module) in seen:
         return
-    seen.add(id(holder))
-    yield holder
-    for child in holder.children():
-        yield from holders(child, seen)
+    seen.add(id(module))
+    yield module
+    for child in module.children():
+        yield from modules_in(child, seen)
 
 
-def handles(holder: Holder) -> list[Weight]:
-    """List handles on all arrays of a holder."""
+def weights_of(module: Module) -> list[Weight]:
+    """List handles on all arrays of a module."""
     frozen: set[int] = set()
     weights = []
-    for one in holders(holder):
+    for one in modules_in(module):
         if not one.trainable or id(one) in frozen:
-            frozen.update(id(h) for h in holders(one))
+            frozen.update(id(h) for h in modules_in(one))
         own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)
         weights += [Weight(one, attribute, id(one) in frozen) for attribute in own]
     return weights
