@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz import activations, losses, optimizers
+from trasluz import activations, examples, losses, optimizers
 from trasluz.base.messages import enumerated, language, problem, say, suggest
 from trasluz.base.naming import snake
 from trasluz.explain.derivation import Derivation
@@ -16,6 +16,7 @@ from trasluz.explain.reading import Reading
 from trasluz.layers.core import Dense
 from trasluz.models.sequential import Sequential
 from trasluz.pages.text import plain
+from trasluz.saving.models import describe, restore
 from trasluz.state.registry import Registry
 from trasluz.state.symbolic import Input
 from trasluz.worksheets.sheet import (
@@ -278,8 +279,6 @@ def of_rows(
     Raises:
         UserError: the network is too large for paper, or there are fewer steps than blanks.
     """
-    from trasluz.saving.models import describe, restore
-
     arrays, document = describe(model)
     if (count := model.count_params()) > MOST_STEPS:
         raise problem("worksheet-large", most=MOST_STEPS, count=count)
@@ -308,8 +307,6 @@ def of_example(name: str, lang: str | None = None) -> list[Sheet]:
     Raises:
         UserError: there is none of that name.
     """
-    from trasluz import examples
-
     if name not in EXAMPLES:
         raise problem("worksheet-example-unknown", name=name, nearest=suggest(name, EXAMPLES))
     order, values, derived = EXAMPLES[name]
