@@ -12,11 +12,16 @@ A rule run on symbols spells all it does: `0.5 \cdot 2 \cdot (t - y)\,(-1)`. Tid
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from trasluz.autodiff import ops
 from trasluz.typeset.symbols import Symbol, constant, spelled
+
+Pieces = list[Symbol]
+Rule = tuple[tuple[str, ...], Callable[..., Any]]
 
 
 def tidied(formula: Symbol) -> Symbol:
@@ -28,124 +33,49 @@ def tidied(formula: Symbol) -> Symbol:
             return s
         if id(s) not in known:
             row, parts = s.made
-            simpler = SIMPLER.get(row.name)
             new = [tidy(part) for part in parts]
             if row.name in ("reshape", "broadcast_to") and new[0].literal:
                 return type(s)(new[0].latex, s.value, new[0].binds, literal=True)
-            done = simpler(*new) if simpler else None
+            done = rewritten(row.name, *new)
             if done is None:
                 same = all(a is b for a, b in zip(new, parts, strict=True))
-                done = s if same else _made(s, new)
+                done = s if same else type(s)(spelled(row, new), s.value, s.binds, (row, new))
             known[id(s)] = done
         return known[id(s)]
 
     return tidy(formula)
 
 
-def _made(s: Symbol, parts: list[Symbol]) -> Symbol:
-    row = s.made[0]  # type: ignore[index]
-    return type(s)(spelled(row, parts), s.value, s.binds, (row, parts))
+def rewritten(row: str, *parts: Symbol) -> Symbol | None:
+    """Write what a row makes of its parts by the first of its rules that fits.
 
+    Args:
+        row: the name of the row.
+        parts: what it is given, tidied.
 
-def times(a: Symbol, b: Symbol) -> Symbol:
-    """Multiply, simply."""
-    if a.literal and b.literal:
-        return _constant(a.value * b.value, a)
-    if b.literal or (_is(b, "divide") and _number(b) is not None):
-        a, b = b, a
-    inner = _parts(b, "multiply")
-    number = _number(a)
-    if _parts(a, "negative"):
-        return _negative(times(_parts(a, "negative")[0], b))
-    if _parts(b, "negative"):
-        opposite = _negative(a) if a.literal else None
-        return times(opposite, _parts(b, "negative")[0]) if opposite else _negative(
-            times(a, _parts(b, "negative")[0])
-        )  # fmt: skip
-    if number == 1:
-        return b
-    if number == -1:
-        return _negative(b)
-    if a.literal and inner and inner[0].literal:
-        return times(times(inner[0], a), inner[1])
-    if not a.literal and inner and inner[0].literal:
-        return times(inner[0], times(a, inner[1]))
-    if not b.literal and (inner := _parts(a, "multiply")) and inner[0].literal:
-        return times(inner[0], times(inner[1], b))
-    for one, other in ((a, b), (b, a)):
-        quotient = _parts(other, "divide")
-        if quotient and _number(quotient[0]) == 1 and not one.literal:
-            return ops.divide(one, quotient[1])
-    return ops.multiply(a, b)
-
-
-def plus(a: Symbol, b: Symbol) -> Symbol | None:
-    """Simplify a sum."""
-    if _number(a) == 0:
-        return b
-    if _number(b) == 0:
-        return a
-    if a.literal and b.literal:
-        return constant(a.value + b.value)
-    if opposite := _parts(b, "negative"):
-        return ops.subtract(a, opposite[0])
-    if opposite := _parts(a, "negative"):
-        return ops.subtract(b, opposite[0])
-    first, number = _number(a), _number(b)
-    if a.literal and first is not None and first < 0:
-        return ops.subtract(b, constant(-a.value))
-    if b.literal and number is not None and number < 0:
-        return ops.subtract(a, constant(-b.value))
+    Returns:
+        The formula; None if no rule fits.
+    """
+    if row not in RULES:
+        return None
+    if row == "multiply":
+        parts = _number_first(*parts)
+    looks = [_looks(part) for part in parts]
+    first, last = looks[0], looks[-1]
+    for forms, write in RULES[row]:
+        if forms[0] in first and forms[-1] in last:  # the same one where there is one part
+            pieces = (look[form] for look, form in zip(looks, forms, strict=True))
+            if (formula := write(*chain.from_iterable(pieces))) is not None:
+                return formula
     return None
 
 
-def minus(a: Symbol, b: Symbol) -> Symbol | None:
-    """Simplify a difference."""
-    if _number(b) == 0:
-        return a
-    if _number(a) == 0:
-        return _negative(b)
-    if a.literal and b.literal:
-        return constant(a.value - b.value)
-    if opposite := _parts(b, "negative"):
-        return ops.add(a, opposite[0])
-    return None
+def _applied(row: Any, *parts: Symbol) -> Symbol:
+    """Apply a row, simply."""
+    return rewritten(row.name, *parts) or row(*parts)
 
 
-def over(a: Symbol, b: Symbol) -> Symbol | None:
-    """Simplify a quotient."""
-    if _number(b) == 1 or _number(a) == 0:
-        return a
-    if opposite := _parts(a, "negative"):
-        return _negative(over(opposite[0], b) or ops.divide(opposite[0], b))
-    inner = _parts(a, "multiply")
-    number, divisor = _number(inner[0]) if inner else None, _number(b)
-    if inner and number is not None and divisor and b.literal and inner[0].literal:
-        share = number / divisor
-        if share == round(share, 6):  # 2x/2 is x
-            return times(constant(np.float64(share)), inner[1])
-    return None
-
-
-def raised(x: Symbol, n: Symbol) -> Symbol | None:
-    """Simplify a power."""
-    return x if _number(n) == 1 else constant(1) if _number(n) == 0 else None
-
-
-def _negative(x: Symbol) -> Symbol:
-    if x.literal:
-        return _constant(-x.value, x)
-    if opposite := _parts(x, "negative"):
-        return opposite[0]
-    if (parts := _parts(x, "subtract")) and _starts_negative(parts[0]):
-        left, rest = _negative(parts[0]), parts[1]
-        return plus(left, rest) or ops.add(left, rest)
-    return ops.negative(x)
-
-
-def _starts_negative(x: Symbol) -> bool:
-    parts = _parts(x, "subtract")
-    return bool(_parts(x, "negative")) or bool(parts and _starts_negative(parts[0]))
+# ------------------------------------------------------------------------------------- the forms
 
 
 def _number(s: Symbol) -> float | None:
@@ -153,7 +83,7 @@ def _number(s: Symbol) -> float | None:
     if s.literal and (s.ndim == 0 or _is_even(s)):
         return float(s.value.flat[0])
     parts = _parts(s, "divide")
-    if parts and parts[0].literal and parts[1].literal:
+    if parts and all(part.literal and part.ndim == 0 for part in parts) and parts[1].value:
         return float(parts[0].value) / float(parts[1].value)
     return None
 
@@ -161,6 +91,41 @@ def _number(s: Symbol) -> float | None:
 def _is_even(s: Symbol) -> bool:
     """Tell whether an array holds one number everywhere."""
     return bool(s.value.size and (s.value == s.value.flat[0]).all())
+
+
+def _parts(s: Symbol, row: str) -> Pieces | None:
+    """Give what a formula was made of, if that row made it."""
+    return s.made[1] if s.made is not None and s.made[0].name == row else None
+
+
+def _looks(s: Symbol) -> dict[str, Pieces]:
+    """List all that a formula looks like, with the pieces that it is then taken to."""
+    looks = {"x": [s], "number" if s.literal else "formula": [s]}
+    row, parts = (s.made[0].name, s.made[1]) if s.made else ("", [])
+    if row == "negative":
+        looks["-x"] = parts
+    elif row == "subtract":
+        looks["x - y"] = parts
+    elif row == "multiply" and parts[0].literal:
+        looks["number x"] = parts
+    elif row == "divide" and _number(parts[0]) == 1:
+        looks["1/x"] = parts[1:]
+    if s.literal or row == "divide":
+        number = _number(s)
+        if number in (0, 1, -1):
+            looks[f"{int(number)}"] = [s]
+        if s.literal and number is not None and number < 0:
+            looks["-number"] = [s]
+    return looks
+
+
+# ------------------------------------------------------------------------------------- the rules
+
+
+def _number_first(a: Symbol, b: Symbol) -> tuple[Symbol, Symbol]:
+    """Put a factor that is a number, or a quotient of two, before the other."""
+    stands_second = b.literal or _number(b) is not None
+    return (b, a) if stands_second and not (a.literal and b.literal) else (a, b)
 
 
 def _constant(value: np.ndarray, like: Symbol) -> Symbol:
@@ -171,20 +136,76 @@ def _constant(value: np.ndarray, like: Symbol) -> Symbol:
     return type(like)(number.latex, value, number.binds, literal=True)
 
 
-def _is(s: Symbol, name: str) -> bool:
-    return s.made is not None and s.made[0].name == name
+def _negative(x: Symbol) -> Symbol:
+    return _applied(ops.negative, x)
 
 
-def _parts(s: Symbol, name: str) -> list[Symbol]:
-    """Give what a formula was made of, if that row made it."""
-    return s.made[1] if s.made is not None and s.made[0].name == name else []
+def _times(a: Symbol, b: Symbol) -> Symbol:
+    return _applied(ops.multiply, a, b)
 
 
-SIMPLER: dict[str, Callable[..., Symbol | None]] = {
-    "add": plus,
-    "divide": over,
-    "multiply": times,
-    "negative": _negative,
-    "power": raised,
-    "subtract": minus,
+def _starts_negative(x: Symbol) -> bool:
+    parts = _parts(x, "subtract")
+    return bool(_parts(x, "negative")) or bool(parts and _starts_negative(parts[0]))
+
+
+def _cancelled(above: Symbol, x: Symbol, below: Symbol) -> Symbol | None:
+    """Divide a multiple by a number that its own is a multiple of: 2x/2 is x."""
+    number, divisor = _number(above), _number(below)
+    if number is None or not divisor:
+        return None
+    share = number / divisor
+    return _times(constant(np.float64(share)), x) if share == round(share, 6) else None
+
+
+# For each row how its parts may look, and what is written of their pieces: the first that fits.
+RULES: dict[str, tuple[Rule, ...]] = {
+    "add": (
+        (("0", "x"), lambda _, x: x),
+        (("x", "0"), lambda x, _: x),
+        (("number", "number"), lambda m, n: constant(m.value + n.value)),
+        (("x", "-x"), ops.subtract),
+        (("-x", "x"), lambda x, y: ops.subtract(y, x)),
+        (("-number", "x"), lambda n, x: ops.subtract(x, constant(-n.value))),
+        (("x", "-number"), lambda x, n: ops.subtract(x, constant(-n.value))),
+    ),
+    "subtract": (
+        (("x", "0"), lambda x, _: x),
+        (("0", "x"), lambda _, x: _negative(x)),
+        (("number", "number"), lambda m, n: constant(m.value - n.value)),
+        (("x", "-x"), ops.add),
+    ),
+    "negative": (
+        (("number",), lambda n: _constant(-n.value, n)),
+        (("-x",), lambda x: x),
+        (
+            ("x - y",),
+            lambda x, y: _applied(ops.add, _negative(x), y) if _starts_negative(x) else None,
+        ),
+        (("x",), ops.negative),
+    ),
+    "multiply": (
+        (("number", "number"), lambda m, n: _constant(m.value * n.value, m)),
+        (("-x", "x"), lambda x, y: _negative(_times(x, y))),
+        (("number", "-x"), lambda n, x: _times(_negative(n), x)),
+        (("x", "-x"), lambda x, y: _negative(_times(x, y))),
+        (("1", "x"), lambda _, x: x),
+        (("-1", "x"), lambda _, x: _negative(x)),
+        (("number", "number x"), lambda m, n, x: _times(_times(n, m), x)),
+        (("x", "number x"), lambda x, n, y: _times(n, _times(x, y))),
+        (("number x", "x"), lambda n, x, y: _times(n, _times(x, y))),
+        (("formula", "1/x"), ops.divide),
+        (("1/x", "formula"), lambda x, y: ops.divide(y, x)),
+        (("x", "x"), ops.multiply),
+    ),
+    "divide": (
+        (("x", "1"), lambda x, _: x),
+        (("0", "x"), lambda x, _: x),
+        (("-x", "x"), lambda x, y: _negative(_applied(ops.divide, x, y))),
+        (("number x", "number"), _cancelled),
+    ),
+    "power": (
+        (("x", "1"), lambda x, _: x),
+        (("x", "0"), lambda _x, _n: constant(1)),
+    ),
 }
