@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trasluz.base.messages import problem, say, suggest
+from trasluz.base.messages import problem, say
 from trasluz.tables.reading import Table
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 MOSTLY = 0.9
 FEW = 10
 _MICROSECONDS_PER_DAY = 86_400_000_000
-
-
-def check_there(table: Table, names: Iterable[str], message: str) -> None:
-    """Refuse a table that lacks a column: the message of that id names the nearest one."""
-    columns = table.frame.columns
-    for name in names:
-        if name not in columns:
-            nearest = suggest(name, columns, columns=True)
-            raise problem(message, table.source, column=name, nearest=nearest)
 
 
 def class_labels(column: pl.Series) -> pl.Series:

@@ -24,7 +24,6 @@ from trasluz.tables.columns import (
     check_finite,
     check_near,
     check_readable,
-    check_there,
     class_labels,
     kind_of,
     refuse_words,
@@ -97,7 +96,7 @@ class Preparation:
         Raises:
             UserError: a column is missing, or a number is infinite or too large.
         """
-        check_there(table, self.columns, "table-lacks-column")
+        self._check_columns(table)
         groups: dict[str, list[NDArray[Any]]] = {
             "numbers": [as_numbers(table.frame[name]) for name in self.numbers],
             "booleans": [as_booleans(table.frame[name]) for name in self.booleans],
@@ -124,7 +123,7 @@ class Preparation:
         Raises:
             UserError: a column is missing, or nothing that stands in it can be read.
         """
-        check_there(table, self.columns, "table-lacks-column")
+        self._check_columns(table)
         notes = []
         for name in self.numbers:
             column = table.frame[name]
@@ -164,7 +163,15 @@ class Preparation:
             UserError: a target is not a column, is missing in every row, is not a number, or is
                 not a class of the training; the message says the row of the table as given.
         """
-        check_there(table, self.targets, "table-lacks-target")
+        have = table.frame.columns
+        for name in self.targets:
+            if name not in have:
+                raise problem(
+                    "table-lacks-target",
+                    table.source,
+                    column=name,
+                    nearest=suggest(name, have, columns=True),
+                )
         self._check_truths(table, rows)
         return with_targets(table, self.targets)
 
@@ -269,6 +276,17 @@ class Preparation:
                     nearest=suggest(label, self.classes),
                 )
 
+    def _check_columns(self, table: Table) -> None:
+        have = table.frame.columns
+        for name in self.columns:
+            if name not in have:
+                raise problem(
+                    "table-lacks-column",
+                    table.source,
+                    column=name,
+                    nearest=suggest(name, have, columns=True),
+                )
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -354,11 +372,17 @@ def with_targets(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]
 
 def _known_targets(table: Table, targets: Sequence[str]) -> tuple[str, ...]:
     targets = tuple(targets) or table.targets
+    columns = table.frame.columns
     if not targets:
-        columns = enumerated(table.frame.columns)
-        raise problem("target-not-given", table.source, columns=columns)
+        raise problem("target-not-given", table.source, columns=enumerated(columns))
     for place, name in enumerate(targets):
-        check_there(table, [name], "target-unknown")
+        if name not in columns:
+            raise problem(
+                "target-unknown",
+                table.source,
+                column=name,
+                nearest=suggest(name, columns, columns=True),
+            )
         if name in targets[:place]:
             raise problem("target-twice", table.source, column=name)
     return targets
