@@ -11,9 +11,10 @@ that thread pools and memory do not meet, and they take turns: A, B, A, B, … W
 medians, and as ratio the median over the turns of ours as part of theirs, which a busy machine
 moves least.
 
-What results.md says is the record. The quick mode takes the same ratios again, on the same jobs
-with fewer turns; where one is more than `margin` times as large as the record, it asks once more,
-and fails if it is so again.
+What results.md says is the record. The quick mode takes the same ratios again, with fewer and
+shorter turns, each contestant on the same one core: threads that wait for each other would measure
+how busy the machine is. Where a ratio is more than `margin` times as large as the record, it asks
+once more, and fails if it is so again.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Question:
         rounds: how many turns each takes that count.
         warm: how many turns each takes before.
         quick: the jobs of the quick mode; none where another question's stand for them.
+        shorter: jobs of the quick mode that are shorter there.
         peers: the contestants of the quick mode, beside ours.
         margin: how far above its record a ratio may be in the quick mode.
         note: what else has to be said.
@@ -76,6 +78,7 @@ class Question:
     rounds: int = 5
     warm: int = 1
     quick: tuple[str, ...] = ()
+    shorter: dict[str, tuple] = field(default_factory=dict)
     peers: tuple[str, ...] = ()
     margin: float = 2.5
     note: str = ""
@@ -103,9 +106,10 @@ def per(work: Callable[[], object], units: float, scale: float = 1e6) -> Turn:
 class Contestant:
     """A process that takes turns at whatever it is asked."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self, side: str, quick: bool) -> None:
+        command = [sys.executable, str(HERE / "bench.py"), "--contest", side]
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "bench.py"), "--contest", side],
+            [*command, "--quick"] if quick else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -129,9 +133,11 @@ class Contestant:
         self.process.wait()
 
 
-def contest(side: str) -> None:
+def contest(side: str, quick: bool) -> None:
     """Serve as a contestant: read a question and a job, take a turn, print what it gave."""
     answers, sys.stdout = sys.stdout, sys.stderr
+    if quick and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     turns: dict[str, Turn | None] = {}
     for line in sys.stdin:
         name, job = line.rstrip("\n").split("\t")
@@ -141,7 +147,8 @@ def contest(side: str) -> None:
                 turns.clear()  # one job at a time is in memory
                 turns[line] = None
                 question = importlib.import_module(name).QUESTION
-                turns[line] = question.sides[side](*question.jobs[job])
+                jobs = question.jobs | question.shorter if quick else question.jobs
+                turns[line] = question.sides[side](*jobs[job])
             if (turn := turns[line]) is not None:
                 took = turn()
         except Exception as error:  # a peer that is not installed, or not able
@@ -153,8 +160,8 @@ def contest(side: str) -> None:
 class Contestants:
     """Processes by contestant, begun when they are first asked; they end together."""
 
-    def __init__(self) -> None:
-        self.there: dict[str, Contestant] = {}
+    def __init__(self, quick: bool) -> None:
+        self.quick, self.there = quick, dict[str, Contestant]()
 
     def __enter__(self) -> Contestants:
         return self
@@ -171,7 +178,7 @@ class Contestants:
         for job in jobs:
             for side in sides:
                 if side not in self.there:
-                    self.there[side] = Contestant(side)
+                    self.there[side] = Contestant(side, self.quick)
                 for _ in range(question.warm):
                     self.there[side].turn(name, job)
             taken = [{s: self.there[s].turn(name, job) for s in sides} for _ in range(rounds)]
@@ -303,7 +310,7 @@ def _measured_on() -> str:
 def measure(name: str, question: Question) -> None:
     """Ask all of a question and write its section."""
     begin, found = time.perf_counter(), {}
-    with Contestants() as contestants:
+    with Contestants(quick=False) as contestants:
         for job in question.jobs:
             sides = list(question.sides)
             found |= contestants.turns(name, question, [job], sides, question.rounds)
@@ -370,7 +377,7 @@ def ask_all() -> int:
 def ask_all_quickly() -> int:
     """Ask a part of every question, each contestant staying in its process throughout."""
     off = []
-    with Contestants() as contestants:
+    with Contestants(quick=True) as contestants:
         for file in files():
             if (question := question_of(file)) is None:
                 if subprocess.run([sys.executable, str(file), "--quick"]).returncode:
@@ -389,7 +396,7 @@ def main(file: str, question: Question) -> int:
     if not parser.parse_args().quick:
         measure(name, question)
         return 0
-    with Contestants() as contestants:
+    with Contestants(quick=True) as contestants:
         return 1 if ask_quickly(contestants, name, question) else 0
 
 
@@ -399,7 +406,7 @@ def _command() -> int:
     parser.add_argument("--contest", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.contest:
-        contest(asked.contest)
+        contest(asked.contest, asked.quick)
         return 0
     return ask_all_quickly() if asked.quick else ask_all()
 

@@ -75,8 +75,10 @@ def torch_loss(sizes: Sizes) -> Any:
 
 
 def best_threads(work: Callable[[], object]) -> None:
-    """Let PyTorch use one thread or as many as there are cores, whichever is faster."""
+    """Let PyTorch use one thread or as many as it has cores, whichever is faster."""
     import torch
+
+    affine = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
 
     def seconds_on(threads: int) -> float:
         torch.set_num_threads(threads)
@@ -85,7 +87,7 @@ def best_threads(work: Callable[[], object]) -> None:
         work()
         return time.perf_counter() - begin
 
-    torch.set_num_threads(min((1, os.cpu_count() or 1), key=seconds_on))
+    torch.set_num_threads(min({1, len(affine(0))}, key=seconds_on))
 
 
 def torch_eager(

@@ -17,6 +17,7 @@ NETWORKS = {
     "784-128-10, 128": ((784, 128, 10), 128, 12_800, 20),
     "784-1024-1024-10, 512": ((784, 1024, 1024, 10), 512, 12_288, 4),
 }
+SHORTER = {"784-128-10, 128": ((784, 128, 10), 128, 12_800, 5)}  # in the quick mode
 TORCH, SCAN = "PyTorch eager", "JAX + optax, one scan"
 
 
@@ -55,6 +56,7 @@ QUESTION = Question(
         },
     },
     quick=("2-8-8-1, 32", "784-128-10, 128"),
+    shorter=SHORTER,
     peers=(TORCH, SCAN),
 )
 

@@ -1,7 +1,5 @@
 """What holds on four devices: `test_devices.py` runs this file in a process that has so many."""
 
-import os
-
 import jax
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from trasluz import Sequential, callbacks, distribution, layers, utils
 from trasluz.autodiff import backend
 from trasluz.errors import UserError
 
-os.environ["TRASLUZ_CACHE"] = os.environ.get("PROGRAMS", "")  # one test compiles for the others
 ROWS = 83
 NEAR = {"rtol": 0, "atol": 1e-6}  # 100 steps of Adam; sums of rows are added up in another order
 

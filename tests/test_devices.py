@@ -33,9 +33,8 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_on_four_devices(tmp_path):
-    flags = "--xla_force_host_platform_device_count=4"
-    four = environment(XLA_FLAGS=flags, PROGRAMS=str(tmp_path))
+def test_on_four_devices():
+    four = environment(XLA_FLAGS="--xla_force_host_platform_device_count=4")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", HERE / "on_devices.py"],
         env=four, cwd=HERE.parent, capture_output=True, text=True, timeout=280,
