@@ -50,7 +50,7 @@ def test_a_real_limit_of_the_system_leaves_what_was_there(tmp_path):
     write_atomically(path, b"old")
     program = (
         "import resource, signal, sys\n"
-        "from trasluz.files import write_atomically\n"
+        "from trasluz.base.files import write_atomically\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_atomically(sys.argv[1], bytes(5000))\n"
