@@ -25,12 +25,12 @@ from trasluz import (
     layers,
     metrics,
     ops,
-    saving,
     tape,
     utils,
 )
 from trasluz.errors import UserError
 from trasluz.state import read
+from trasluz.state.registry import _open_registries
 
 pytestmark = pytest.mark.interop
 
@@ -930,7 +930,7 @@ def operations(keras, tmp_path):
 @pytest.fixture
 def registries(monkeypatch):
     """Forget what a program registers."""
-    for registry in saving._registries():
+    for registry in _open_registries():
         monkeypatch.setattr(registry, "known", dict(registry.known))
         monkeypatch.setattr(registry, "shown", set(registry.shown))
 

@@ -37,7 +37,6 @@ class Feed:
 
     Attributes:
         size: how many rows a step takes; 0 for as the iterable gives them.
-        steps: how many batches a pass has, if that is known.
         kept: the rows where XLA computes, once they are there.
     """
 
@@ -52,16 +51,23 @@ class Feed:
         since: int | None = None,
     ) -> None:
         self.data, self.engine, self.reader = data, engine, reader
-        self.size, self.steps = _checked_size(batch_size, data), None
+        self.size = _checked_size(batch_size, data)
         self.shuffle, self.limit, self.since = shuffle, limit, since
         self.kept: Batch | None = None
         self._orders: dict[int, np.ndarray] = {}  # that of one pass, by the step it begins at
         if isinstance(data, Stream):
             reader.streams.append(data)
-            self.steps = data.steps
-        else:
-            steps = math.ceil(len(data) / self.size)
-            self.steps = min(steps, limit or steps)
+
+    @property
+    def steps(self) -> int | None:
+        """How many batches a pass has, if that is known."""
+        if isinstance(self.data, Stream):
+            return self.data.steps
+        return self._counted(self.data)
+
+    def _counted(self, data: Arrays) -> int:
+        steps = math.ceil(len(data) / self.size)
+        return min(steps, self.limit or steps)
 
     def first(self) -> Batch:
         """Give the rows to prepare for."""
@@ -108,11 +114,11 @@ class Feed:
         """
         data = self.data
         if isinstance(data, Arrays):
-            assert self.steps is not None
+            end = self._counted(data)
             if self.stays:
-                yield blocks.whole(data, self.size, order, begin, self.steps)
+                yield blocks.whole(data, self.size, order, begin, end)
                 return
-            coming = blocks.of_arrays(data, self.size, order, begin, self.steps)
+            coming = blocks.of_arrays(data, self.size, order, begin, end)
         else:
             # By the clock; several processes have to cut their calls alike.
             haste = (lambda *_: False) if self.engine.joint else self.reader.in_haste
@@ -164,8 +170,8 @@ class Feed:
 
     def whole(self, order: np.ndarray | None = None) -> Block:
         """Give data that stay as one block, in its place."""
-        assert isinstance(self.data, Arrays) and self.steps is not None
-        return self.place(blocks.whole(self.data, self.size, order, 0, self.steps))
+        assert isinstance(self.data, Arrays)
+        return self.place(blocks.whole(self.data, self.size, order, 0, self._counted(self.data)))
 
     def example(self, first: Batch) -> Block:
         """Give a block, in its place, of the shape that those of a pass have, whatever is in it.

@@ -75,13 +75,13 @@ class Run:
                 measuring = Feed(held_out, held_size, engine, reader)
             first = feed.first()
             self.ready = Ready(model, first)
-            size = feed.size or len(leaves(first.x)[0])
-            if feed.steps:
-                engine.worth_compiling(first, size, feed.steps * epochs)
+            size, steps = feed.size or len(leaves(first.x)[0]), feed.steps
+            if steps:
+                engine.worth_compiling(first, size, steps * epochs)
             level = verbosity(verbose)
             self.listed = listed = CallbackList(
                 callbacks, add_history=True, add_progbar=level != 0, model=model,
-                first=engine.first, verbose=level, epochs=epochs, steps=feed.steps,
+                first=engine.first, verbose=level, epochs=epochs, steps=steps,
             )  # fmt: skip
             history = model.history
             model.stop_training = False
