@@ -12,12 +12,12 @@ from trasluz.cli.output import Face
 
 def list_examples(face: Face) -> None:
     """List the examples, with their titles."""
-    found = [examples.load(name) for name in examples.names()]
-    for one in found:
+    listed = [examples.load(name) for name in examples.names()]
+    for one in listed:
         face.tell(one.name, style="bold")
         face.tell(f"  {one.title}")
     face.tell(say("example-next"))
-    face.document({"examples": [{"name": one.name, "title": one.title} for one in found]})
+    face.document({"examples": [{"name": one.name, "title": one.title} for one in listed]})
 
 
 def work_out(name: str, form: str, picture: str | None, face: Face) -> None:
@@ -41,9 +41,9 @@ def work_out(name: str, form: str, picture: str | None, face: Face) -> None:
             having = [n for n in examples.names() if examples.load(n).draw]
             raise problem("example-no-picture", name, names=enumerated(having))
         write_atomically(picture, drawn)
-    made = {"text": example.text, "markdown": example.markdown, "html": example.html}
+    pages = {"text": example.text, "markdown": example.markdown, "html": example.html}
     if not (face.json or face.quiet):
-        sys.stdout.write(made[form]() + "\n")
+        sys.stdout.write(pages[form]() + "\n")
     if picture:
         face.tell(say("example-drawn", file=picture))
     face.document(example.as_dict())

@@ -78,8 +78,8 @@ def explain_rows(place: str, table: Table, wish: Wish, face: Face) -> None:
     if face.json and not wish.out:
         face.document(derivation.as_dict())
         return
-    made = getattr(derivation, form)()
-    content = made if isinstance(made, bytes) else (made.rstrip("\n") + "\n").encode()
+    page = getattr(derivation, form)()
+    content = page if isinstance(page, bytes) else (page.rstrip("\n") + "\n").encode()
     if wish.out:
         write_atomically(wish.out, content)
         face.tell(say("explained-to", file=wish.out))
@@ -96,18 +96,18 @@ def _form_of(out: str | None) -> str:
     if out is None:
         return "text"
     ending = Path(out).suffix.lower()
-    found = [form for form, known in FORMATS.items() if known == ending]
-    if not found:
+    forms = [form for form, known in FORMATS.items() if known == ending]
+    if not forms:
         raise problem("format-unknown", out, endings=", ".join(FORMATS.values()))
-    return found[0]
+    return forms[0]
 
 
 def _entry(wrt: str) -> tuple[str, tuple[int, ...] | None]:
     """Read `dense/kernel[0, 3]` as a path and an entry."""
-    found = re.fullmatch(r"([^\[\]]+)(?:\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\])?", wrt.strip())
-    if found is None or not found[1].strip():
+    match = re.fullmatch(r"([^\[\]]+)(?:\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\])?", wrt.strip())
+    if match is None or not match[1].strip():
         raise problem("entry-wrong", wrt=wrt)
-    return found[1].strip(), tuple(int(n) for n in found[2].split(",")) if found[2] else None
+    return match[1].strip(), tuple(int(n) for n in match[2].split(",")) if match[2] else None
 
 
 def _cells(preparation: Preparation, table: Table, digits: int) -> dict[int, Symbol]:

@@ -205,18 +205,18 @@ def grade_answers(sheet: str, answers: str, tolerance: float, face: Face) -> Non
 
 
 def _show_class(folder: str, answers: str, tolerance: float, face: Face) -> None:
-    found = grade_class(folder, answers, tolerance)
+    marked = grade_class(folder, answers, tolerance)
     rows = []
-    for name, marks in found.marks.items():
+    for name, marks in marked.marks.items():
         first = marks.first_wrong
         step = f"{first.blank}: {first.name}" if first else "–"
         rows.append([name, f"{marks.score} / {marks.points}", step])
     header = [say("marks-student"), say("marks-points"), say("marks-first-wrong")]
     face.table(say("marks-class"), header, rows)
-    if found.missed:
-        step, count = found.missed[0]
+    if marked.missed:
+        step, count = marked.missed[0]
         face.tell(say("marks-missed", step=step, count=count))
-    if found.problems:
-        face.tell(say("marks-problems", count=len(found.problems)), style="bold")
-        face.note(f"{one.where}: {one.what}" for one in found.problems)
-    face.document(found.as_dict())
+    if marked.problems:
+        face.tell(say("marks-problems", count=len(marked.problems)), style="bold")
+        face.note(f"{one.where}: {one.what}" for one in marked.problems)
+    face.document(marked.as_dict())
