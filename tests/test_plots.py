@@ -32,7 +32,8 @@ def test_pyplot_and_its_windows_stay_away():
     import sys
 
     program = (
-        "import sys; from trasluz.drawing.curves import learning_curve; learning_curve({'loss': [1.0]});"
+        "import sys; from trasluz.drawing.curves import learning_curve; "
+        "learning_curve({'loss': [1.0]});"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

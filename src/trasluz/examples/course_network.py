@@ -157,8 +157,8 @@ class Network:
 
     def gradient(self) -> dict[str, float]:
         """The derivative of the loss in each named entry, from the backward pass."""
-        found = self.reading.gradient()
-        return {name: self.pick(found, name) for name in self.names}
+        gradient = self.reading.gradient()
+        return {name: self.pick(gradient, name) for name in self.names}
 
     def forward(self) -> dict[str, np.ndarray]:
         """Give what layers give, and the "/sum" in each, by path: rows by units."""
@@ -198,9 +198,9 @@ class Network:
 
     def checks(self) -> Step:
         """Compare the derivatives in all named entries: derived, backward, central difference."""
-        found = {name: self.derive(name).checks.values() for name in self.names}
+        checks = {name: self.derive(name).checks.values() for name in self.names}
         header = [Word("name"), Word("derived"), Word("backward"), Word("difference")]
-        return Step("checks", header, [(shown(name), *three) for name, three in found.items()])
+        return Step("checks", header, [(shown(name), *three) for name, three in checks.items()])
 
 
 def lowered(name: str) -> str:

@@ -32,13 +32,13 @@ def _compared(
         return {word: descend(along, {"w": start}, rate, most) for word, rate in named.items()}
 
     def work() -> Parts:
-        found = paths()
+        descents = paths()
         shown = [n for n in (0, 1, 2, 3, 5, 10, most) if n <= most]
         places = [
-            (n, *(path[n].params["w"] for path in found.values()), *(
-                path[n].loss for path in found.values())) for n in shown
+            (n, *(path[n].params["w"] for path in descents.values()), *(
+                path[n].loss for path in descents.values())) for n in shown
         ]  # fmt: skip
-        rated = [(word, rate, found[word][-1].loss) for word, rate in named.items()]
+        rated = [(word, rate, descents[word][-1].loss) for word, rate in named.items()]
         return [
             Step("rates", (Word("which"), Word("rate"), Word("last-loss")), rated, digits=5),
             Step(

@@ -69,8 +69,8 @@ def _two_two_two(
         ],
         blank, "half_squared_error", _array(x), _array(y), rate, names, UNITS | SUMS,
     )  # fmt: skip
-    given = {f"w{n}": value for n, value in enumerate(weights, 1)}
-    return net.at(**given, B1=biases[0], B2=biases[1])
+    named = {f"w{n}": value for n, value in enumerate(weights, 1)}
+    return net.at(**named, B1=biases[0], B2=biases[1])
 
 
 def _errors(net: Network) -> list[tuple[str, float]]:
@@ -141,7 +141,7 @@ def unam_2_2_2() -> Example:
 
 
 def _unam_errata(net: Network) -> list[Erratum]:
-    found = net.forward()
+    layers = net.forward()
     kernel, bias = net.params["output/kernel"], net.params["output/bias"]
     w = np.array([net.pick(net.params, name) for name in _weights(net)])
     g, smooth, zero = np.float64(net.gradient()["w5"]), 1e-7, np.float64(0)
@@ -150,10 +150,10 @@ def _unam_errata(net: Network) -> list[Erratum]:
     return [
         Erratum(
             "unam-sum",
-            ops.matmul(found["output"], kernel)[0, 0] + bias,
-            found["output/sum"][0, 0],
+            ops.matmul(layers["output"], kernel)[0, 0] + bias,
+            layers["output/sum"][0, 0],
         ),
-        Erratum("unam-linear", found["output/sum"][0], found["output"][0]),
+        Erratum("unam-linear", layers["output/sum"][0], layers["output"][0]),
         Erratum("unam-normalisation", "σ, β", "γ, β"),
         Erratum("unam-rmsprop", g / np.sqrt(np.sqrt(v) + smooth), g / (np.sqrt(v) + smooth)),
         Erratum("unam-penalties", [L1(0.5)(w), L2(0.5)(w)], [L1(1.0)(w), L2(0.5)(w)]),
@@ -219,9 +219,9 @@ def _dose_network(
 
 
 def _dose_table(net: Network) -> Step:
-    found = net.forward()
-    predicted = found["output"]
-    columns = [net.x, found["hidden/sum"], found["hidden"], predicted, net.y, net.y - predicted]
+    layers = net.forward()
+    predicted = layers["output"]
+    columns = [net.x, layers["hidden/sum"], layers["hidden"], predicted, net.y, net.y - predicted]
     header = (Word("dose"), Formula("x_{U}"), Formula("x_{L}"), UPPER, LOWER, Word("predicted"))
     return Step(
         "predictions", (*header, Word("observed"), Word("residual")), np.hstack(columns).tolist()
@@ -354,11 +354,11 @@ def _counts(row: Network) -> bool:
 
 
 def _sum_of_rows(net: Network, name: str) -> Step:
-    found = net.forward()
-    residuals = net.y - found["output"]
+    layers = net.forward()
+    residuals = net.y - layers["output"]
     terms = [row.gradient()[name] for row in net.rows()]
     rows: list[Any] = [
-        (*map(float, (net.x[i, 0], residuals[i, 0], found["hidden"][i, 0])), terms[i])
+        (*map(float, (net.x[i, 0], residuals[i, 0], layers["hidden"][i, 0])), terms[i])
         for i in range(len(terms))
     ]
     header = (Word("dose"), Word("residual"), UPPER, _dssr(name))
@@ -368,9 +368,9 @@ def _sum_of_rows(net: Network, name: str) -> Step:
 def _curves(net: Network, x: np.ndarray) -> list[np.ndarray]:
     """Give each hidden unit's curve scaled by its outgoing weight, and their sum."""
     there = replace(net, x=x, y=np.zeros_like(x))
-    found = there.forward()
-    scaled = found["hidden"] * net.params["output/kernel"][:, 0]
-    return [scaled[:, :1], scaled[:, 1:], found["output"]]
+    layers = there.forward()
+    scaled = layers["hidden"] * net.params["output/kernel"][:, 0]
+    return [scaled[:, :1], scaled[:, 1:], layers["output"]]
 
 
 def _summed(net: Network, bias: float = 0.0) -> Any:

@@ -157,12 +157,12 @@ def xor() -> Example:
 
     def work() -> Parts:
         rows: list[Any] = []
-        found = {}
+        accuracies = {}
         for word, path in trained().items():
             for n in milestones(path)[-3:]:
                 out = _outputs(nets[word], path[n].params)
-                found[word] = (np.sign(out.round(6)) == XOR).mean()
-                rows.append((word, n, path[n].loss, out, found[word]))
+                accuracies[word] = (np.sign(out.round(6)) == XOR).mean()
+                rows.append((word, n, path[n].loss, out, accuracies[word]))
         best = max(
             np.mean(np.sign(CORNERS @ [a, b] + c) == XOR)
             for a, b, c in product(np.linspace(-1, 1, 9), repeat=3)
@@ -182,7 +182,7 @@ def xor() -> Example:
                 (Word("difference-of-outputs"), float(gap.max())),
                 (Word("best-line"), best),
             ], digits=4),
-        ], [Erratum("toledo-xor-network", best, found[Word("tanh-units")])]  # fmt: skip
+        ], [Erratum("toledo-xor-network", best, accuracies[Word("tanh-units")])]  # fmt: skip
 
     def draw() -> Sequence[Any]:
         return [

@@ -171,12 +171,12 @@ class Chain:
     def slope(self, upper: Symbol, lower: Symbol) -> Symbol:
         """Spell the derivative of a name in a name of its formula."""
         formula = self._formula(upper)
-        found = [slope_in(formula, lower, upper)]
+        slopes = [slope_in(formula, lower, upper)]
         for passage, inner in self.passages(formula, lower):
             outer = slope_in(formula, passage, upper)
             if outer is not None:
-                found.insert(0, outer * inner)
-        return tidied(functools.reduce(ops.add, [one for one in found if one is not None]))
+                slopes.insert(0, outer * inner)
+        return tidied(functools.reduce(ops.add, [one for one in slopes if one is not None]))
 
     def slope_inside(self, upper: Symbol, lower: Symbol) -> Symbol:
         """Spell the same derivative in one go, as of a formula without a logarithm's name."""
@@ -191,16 +191,16 @@ class Chain:
         return [(one, self.script.recognised(slope)) for one, slope in slopes if slope is not None]
 
     def _is_passage(self, name: Symbol) -> bool:
-        found = self.script.defined.get(id(name))
-        return found is not None and found.role == "logsumexp"
+        definition = self.script.defined.get(id(name))
+        return definition is not None and definition.role == "logsumexp"
 
     def _formula(self, name: Symbol) -> Symbol:
         formula: Symbol = self.script.defined[id(name)].formula
         return formula
 
     def _is_loss(self, name: Symbol) -> bool:
-        found = self.script.defined.get(id(name))
-        return found is not None and found.kind == "loss"
+        definition = self.script.defined.get(id(name))
+        return definition is not None and definition.kind == "loss"
 
     def _defined(self, sign: str, formula: Symbol, kind: str, where: str) -> Symbol:
         leaf = Symbol(sign, formula.value)

@@ -19,14 +19,14 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
     steps: list[Line | None] = reading.turns.lines
     paths: set[str] = reading.paths
     calls: dict[int, _Call] = {}
-    found: dict[int, Landmark] = {}
+    marks: dict[int, Landmark] = {}
     for index, step in enumerate(steps):
         if step is None:
             continue
         layer, turn, composite = _around(step.scope, paths)
         if layer is None:
             if step.primitive.name == "logsumexp":
-                found[index] = Landmark("logsumexp", "loss")
+                marks[index] = Landmark("logsumexp", "loss")
             continue
         path = str(layer).split("/", 1)[1]
         call = calls.setdefault(id(layer), _Call(path, len(calls) + 1))
@@ -34,17 +34,17 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
         if step.note == "output":
             call.given = index, turn
         if step.primitive.name == "logsumexp":
-            found[index] = Landmark("logsumexp", path, call.number)
+            marks[index] = Landmark("logsumexp", path, call.number)
         elif composite in AVERAGES:
             call.averages[composite, turn] = index
         elif composite is None and step.primitive.name in ("add", "matmul"):
             call.sums.setdefault(turn, []).append(index)
             call.weighted |= step.primitive.name == "matmul"
     for call in calls.values():
-        call.mark(found, last=call.number == len(calls))
+        call.mark(marks, last=call.number == len(calls))
     loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
-    _mark_loss(reading, found, loss_begins)
-    return dict(sorted(found.items()))
+    _mark_loss(reading, marks, loss_begins)
+    return dict(sorted(marks.items()))
 
 
 def layer_of(reading: Any, step: Line) -> str:
@@ -69,10 +69,10 @@ class _Call:
         self.weighted = False
         self.given: tuple[int, str] | None = None
 
-    def mark(self, found: dict[int, Landmark], last: bool) -> None:
+    def mark(self, marks: dict[int, Landmark], last: bool) -> None:
         """Name the sum before the activation and the result, in each turn and at the end."""
         for (name, turn), line in self.averages.items():
-            found[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
+            marks[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
         end, final_turn = self.given or self.lines[-1]
         ends = {turn: line for line, turn in self.lines}
         turns = [turn for turn in ends if turn]
@@ -81,33 +81,33 @@ class _Call:
                 continue
             sums = self.sums.get(turn, [])
             if sums and sums[-1] != line and self.weighted:  # else the sum is what the layer gives
-                found[sums[-1]] = Landmark("sum", self.path, self.number, turn)
+                marks[sums[-1]] = Landmark("sum", self.path, self.number, turn)
             if turn:
-                found[line] = Landmark("state", self.path, self.number, turn)
+                marks[line] = Landmark("state", self.path, self.number, turn)
         if not final_turn or last:
             role = "prediction" if last else "output"
-            found[end] = Landmark(role, self.path, self.number)
+            marks[end] = Landmark(role, self.path, self.number)
 
 
-def _mark_loss(reading: Any, found: dict[int, Landmark], start: int) -> None:
+def _mark_loss(reading: Any, marks: dict[int, Landmark], start: int) -> None:
     """Name the loss, and of what it is made: data and penalties, rows, the outputs' errors."""
     steps = reading.turns.lines
     noted = [(i, s) for i, s in enumerate(steps) if s and s.note]
     data = next((i for i, s in noted if s.note == "data"), None)
     if data is not None:
-        found[data] = Landmark("data", "loss")
+        marks[data] = Landmark("data", "loss")
     penalties = [i for i, s in noted if s.note == "penalty"]
     for number, line in enumerate(penalties, 1):
-        found[line] = Landmark("penalty", "loss", number)
+        marks[line] = Landmark("penalty", "loss", number)
     outputs = [(i, s) for i, s in noted if s.note == "rows"]
     for number, (line, step) in enumerate(outputs, 1):
         series = number if len(outputs) > 1 else 0
         if step.value.ndim and not reading.one and step.value.size > 1:
-            found[line] = Landmark("rows", "loss", series=series)
+            marks[line] = Landmark("rows", "loss", series=series)
         errors = _errors(steps, line, start) if step.value.ndim else None
         if errors is not None:
-            found[errors] = Landmark("errors", "loss", series=series)
-    found[reading.last.index] = Landmark("total", "loss")
+            marks[errors] = Landmark("errors", "loss", series=series)
+    marks[reading.last.index] = Landmark("total", "loss")
 
 
 def _errors(steps: list[Line | None], rows: int, start: int) -> int | None:

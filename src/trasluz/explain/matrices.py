@@ -59,8 +59,8 @@ def _number(value: Any) -> Block:
     """Write a number, or an array: one that holds one number everywhere, as that number."""
     array = np.asarray(value)
     if array.size and (array == array.flat[0]).all():
-        found = constant(array.flat[0])
-        return Block(found.latex, array, found.binds, literal=True)
+        number = constant(array.flat[0])
+        return Block(number.latex, array, number.binds, literal=True)
     return Block(matrix(array), array, literal=True)
 
 
@@ -106,8 +106,8 @@ class Blocks(Tape):
         params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
         buffers = {p: _parameter(p, a, numbers) for p, a in reading.buffers.items()}
         batch = reading.batch
-        given = Batch(_series("X", batch.x), _series("T", batch.y))
-        _, self.inputs = reading.record(self, params, buffers, given)
+        named = Batch(_series("X", batch.x), _series("T", batch.y))
+        _, self.inputs = reading.record(self, params, buffers, named)
 
     def write(self, step: Line) -> Any:
         """Write a step; name its value if it is a landmark."""
@@ -139,11 +139,11 @@ def derive(reading: Reading, wrt: str, digits: int, lang: str | None) -> Derivat
     if wrt in blocks.inputs:
         line = blocks.inputs[wrt].index
     seeds = {reading.last.index: _number(np.ones_like(reading.last.value))}
-    found = blocks.backward(seeds, keep=True, visit=blocks.visit)
-    if line not in found:
+    slopes = blocks.backward(seeds, keep=True, visit=blocks.visit)
+    if line not in slopes:
         raise cut(blocks, line, wrt)
     defined = _defined(blocks)
-    g = found[line]
+    g = slopes[line]
     if line in blocks.slopes:
         root = defined[id(blocks.slopes[line][0])]
     else:
@@ -194,10 +194,10 @@ def _kind(mark: Landmark) -> str:
 
 def _composite(blocks: Blocks, index: int) -> Symbol | None:
     """Spell a landmark that a composite such as softmax made as that function of its argument."""
-    made = blocks.boxes[index].made_by
-    if made is None or not isinstance(made[1], Box):
+    composite = blocks.boxes[index].made_by
+    if composite is None or not isinstance(composite[1], Box):
         return None
-    name, argument = made[0].__name__, made[1].value
+    name, argument = composite[0].__name__, composite[1].value
     reads = rf"\operatorname{{{{{name}}}}}\left({{0}}\right)".replace("_", r"\_")
     value = blocks.names[index].value
     primitive = Primitive(name, lambda x: value, reads, (None,), "structural")
@@ -224,8 +224,8 @@ def _short(blocks: Blocks, index: int, g: Symbol) -> Symbol:
 
 def _target(blocks: Blocks, wrt: str, line: int) -> Symbol:
     inputs: dict[str, Any] = blocks.inputs
-    found: Symbol = inputs[wrt].value if wrt in inputs else blocks.names[line]
-    return found
+    target: Symbol = inputs[wrt].value if wrt in inputs else blocks.names[line]
+    return target
 
 
 def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Block:

@@ -91,8 +91,8 @@ def _told(
     def factor(upper: str, lower: Symbol, formula: Symbol, note: str = "") -> Symbol:
         fraction = derivative_name(upper, lower.latex)
         leaf = Symbol(rf"\boxed{{{fraction}}}", formula.value)
-        found: Symbol = script.define(leaf, lambda: formula, "factor", where, 0, fraction, note)
-        return found
+        named: Symbol = script.define(leaf, lambda: formula, "factor", where, 0, fraction, note)
+        return named
 
     leaf = Symbol(whole.latex, entropy.value)
     script.define(leaf, lambda: entropy, "factor", where, 0, "", "explain-note-entropy")
@@ -156,5 +156,5 @@ def _entropy(targets: list[Symbol], outputs: list[Symbol]) -> Symbol:
 
 def _holds(script: Any, logit: Symbol) -> bool:
     """Tell whether a logit's formula holds what is asked for."""
-    found = script.defined.get(id(logit))
-    return found is not None and any(n is script.target_leaf for n in named_in(found.formula))
+    known = script.defined.get(id(logit))
+    return known is not None and any(n is script.target_leaf for n in named_in(known.formula))

@@ -75,13 +75,13 @@ class Script(Tape):
         buffers = {p: self._parameter(p, a) for p, a in reading.buffers.items()}
         x = self._series("x", reading.batch.x, question.cells)
         self.series = dict(zip(reading.series, leaves(x), strict=True))
-        given = Batch(x, self._series("t", reading.batch.y))
-        several = leaves(given.y)
+        named = Batch(x, self._series("t", reading.batch.y))
+        several = leaves(named.y)
         self.targets = several[0] if len(several) == 1 else None
         for path, entries in (self.params | self.series).items():
             if path == self.wrt:
                 entries.focus = place
-        total, inputs = reading.record(self, self.params, buffers, given)
+        total, inputs = reading.record(self, self.params, buffers, named)
         self.entries[total.index] = total.value
         seeds = {total.index: Entries(1.0, lambda _: constant(1), self.book)}
         self.slope_of: dict[int, Entries] = {}
@@ -164,9 +164,9 @@ class Script(Tape):
         """Name entries; what they stand for is spelled when the tree asks."""
 
         def leaf(place: Place) -> Symbol:
-            found = Symbol(name(place), entries.value[place])
-            self.define(found, lambda: formula(place), kind, where, order, role=role)
-            return found
+            symbol = Symbol(name(place), entries.value[place])
+            self.define(symbol, lambda: formula(place), kind, where, order, role=role)
+            return symbol
 
         entries.name(leaf)
         self.named.add(id(entries))

@@ -280,31 +280,31 @@ _PLACE = 0xE000  # from here on, characters that stand for nothing: each holds a
 
 def _matrices(node: Node) -> list[formula.Matrix]:
     """List the matrices in a formula that are higher than a line."""
-    found: list[formula.Matrix] = []
-    _emptied(node, found)
-    return found
+    matrices: list[formula.Matrix] = []
+    _emptied(node, matrices)
+    return matrices
 
 
-def _emptied(node: Any, found: list[formula.Matrix]) -> Any:
+def _emptied(node: Any, taken: list[formula.Matrix]) -> Any:
     """Put a name in the place of each matrix, and list what was taken out."""
     if isinstance(node, formula.Matrix) and len(node.rows) > 1:
-        found.append(node)
-        return formula.Name(chr(_PLACE + len(found) - 1))
+        taken.append(node)
+        return formula.Name(chr(_PLACE + len(taken) - 1))
     if isinstance(node, tuple):
-        return tuple(_emptied(part, found) for part in node)
+        return tuple(_emptied(part, taken) for part in node)
     if not isinstance(node, Node):
         return node
-    parts = {f.name: _emptied(getattr(node, f.name), found) for f in dataclasses.fields(node)}
+    parts = {f.name: _emptied(getattr(node, f.name), taken) for f in dataclasses.fields(node)}
     return dataclasses.replace(node, **parts)
 
 
 def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     """Draw a formula over as many lines as its matrices need; what is too wide goes below."""
-    found: list[formula.Matrix] = []
-    text = write(_emptied(member, found), decimal)
+    matrices: list[formula.Matrix] = []
+    text = write(_emptied(member, matrices), decimal)
     pieces = [[piece] for piece in re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())]
     blocks = [pieces[0]]
-    for table, piece in zip(found, pieces[1:], strict=True):
+    for table, piece in zip(matrices, pieces[1:], strict=True):
         blocks += [_bracketed(table, decimal), piece]
     rows: list[list[str]] = [[]]
     for block in blocks:

@@ -47,14 +47,14 @@ class Answers:
         if ending in (".ipynb", ".json"):
             try:
                 data = json.loads(text)
-                found = cls.of_notebook(data) if ending == ".ipynb" else cls.of_data(data)
+                answers = cls.of_notebook(data) if ending == ".ipynb" else cls.of_data(data)
             except (ValueError, RecursionError) as error:
                 raise problem("answers-json", str(path)) from error
         else:
-            found = cls.of_lines(text.splitlines())
-        if not found.texts:
+            answers = cls.of_lines(text.splitlines())
+        if not answers.texts:
             raise problem("answers-none", str(path))
-        return found
+        return answers
 
     @classmethod
     def of_lines(cls, lines: Iterable[str]) -> Answers:
@@ -63,13 +63,13 @@ class Answers:
         >>> Answers.of_lines(["**q3** = 0,41", "q4,", "and so on"]).texts
         {'q3': '0,41', 'q4': ''}
         """
-        found = cls()
+        answers = cls()
         for line in lines:
             if match := _ANSWER.match(line):
-                found.texts[match[1].lower()] = match[2].strip(" |`*_\"'\t")
+                answers.texts[match[1].lower()] = match[2].strip(" |`*_\"'\t")
             elif match := _SHEET.search(line):
-                found.sheet = match[1].lower()
-        return found
+                answers.sheet = match[1].lower()
+        return answers
 
     @classmethod
     def of_data(cls, data: Any) -> Answers:
@@ -120,7 +120,7 @@ def load_class(path: str | Path) -> tuple[dict[str, Answers], list[UserError]]:
     Raises:
         UserError: there is no such folder or table, or it cannot be read.
     """
-    found: dict[str, Answers] = {}
+    answers: dict[str, Answers] = {}
     problems: list[UserError] = []
     path = Path(path)
     if path.is_dir():
@@ -128,10 +128,10 @@ def load_class(path: str | Path) -> tuple[dict[str, Answers], list[UserError]]:
             if file.suffix.lower() not in ENDINGS or not file.is_file() or _is_problem(file):
                 continue
             try:
-                found[_free(file.stem, found)] = Answers.load(file)
+                answers[_free(file.stem, answers)] = Answers.load(file)
             except UserError as error:
                 problems.append(error)
-        return found, problems
+        return answers, problems
     lines = _read(path).splitlines()
     head = lines[0] if lines else ""
     delimiter = max(";,\t", key=head.count)
@@ -146,8 +146,8 @@ def load_class(path: str | Path) -> tuple[dict[str, Answers], list[UserError]]:
         if row and row[0].strip():
             cells = zip(names[1:], row[1:], strict=False)
             texts = {k: v.strip() for k, v in cells if re.fullmatch(r"q\d+", k)}
-            found[_free(row[0].strip(), found)] = Answers(texts)
-    return found, problems
+            answers[_free(row[0].strip(), answers)] = Answers(texts)
+    return answers, problems
 
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:

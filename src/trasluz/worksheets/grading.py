@@ -198,13 +198,13 @@ class ClassMarks:
     @property
     def missed(self) -> list[tuple[str, int]]:
         """The steps where mistakes were made, and in how many sheets, the most often first."""
-        found = Counter(
+        missed = Counter(
             plain(mark.symbol)
             for one in self.marks.values()
             for mark in one.marks
             if mark.verdict in ("wrong", "unreadable")
         )
-        return found.most_common()
+        return missed.most_common()
 
     def as_dict(self) -> dict[str, Any]:
         """Give the marks as plain data."""

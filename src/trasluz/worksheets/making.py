@@ -147,15 +147,15 @@ class Plan:
     @property
     def activations(self) -> list[str]:
         """The activation of each layer."""
-        given, layers = self.activation.split(","), len(self.network) - 1
-        if len(given) == 1:
-            last = given[0] if given[0] in (self.fits or _FLAT) else "linear"
+        names, layers = self.activation.split(","), len(self.network) - 1
+        if len(names) == 1:
+            last = names[0] if names[0] in (self.fits or _FLAT) else "linear"
             if self.fits and (last not in self.fits or self.targets in _CLASSES):
                 last = self.fits[0]
-            return [given[0]] * (layers - 1) + [last]
-        if len(given) != layers:
+            return [names[0]] * (layers - 1) + [last]
+        if len(names) != layers:
             raise problem("worksheet-activations", names=self.activation, layers=layers)
-        return [name.strip() for name in given]
+        return [name.strip() for name in names]
 
     # ---------------------------------------------------------------------------------- numbers
 
@@ -245,12 +245,12 @@ def make(
     (['q1', 'q2', 'q3', 'q4', 'q5'], True)
     """
     plan = plan or Plan()
-    made: dict[str, Sheet] = {}
+    sheets: dict[str, Sheet] = {}
     for student in range(1, students + 1):
-        sheet = _drawn(plan, seed, student, list(wrt), lang or language(), set(made))
+        sheet = _drawn(plan, seed, student, list(wrt), lang or language(), set(sheets))
         sheet = asked(sheet, blanks, stages)
-        made[_numbers(sheet)] = sheet
-    return list(made.values())
+        sheets[_numbers(sheet)] = sheet
+    return list(sheets.values())
 
 
 def of_rows(
@@ -325,8 +325,8 @@ def of_example(name: str, lang: str | None = None) -> list[Sheet]:
 
 def _aimed(sheet: Sheet, wrt: Sequence[Entry | str]) -> Sheet:
     """Choose the weights that a sheet derives."""
-    found = [sheet.entry(one) if isinstance(one, str) else one for one in wrt]
-    return replace(sheet, wrt=found) if found else sheet
+    entries = [sheet.entry(one) if isinstance(one, str) else one for one in wrt]
+    return replace(sheet, wrt=entries) if entries else sheet
 
 
 def asked(sheet: Sheet, blanks: int | None, stages: Sequence[str] = ASKED) -> Sheet:
@@ -403,8 +403,8 @@ def notes(sheets: Sequence[Sheet]) -> list[str]:
 
 def _activations(model: Any) -> dict[str, str]:
     """Name the activations of the layers that have one, by the layer."""
-    found = {layer.name: getattr(layer, "activation", None) for layer in model.layers}
-    return {k: v if isinstance(v, str) else getattr(v, "__name__", "") for k, v in found.items()}
+    named = {layer.name: getattr(layer, "activation", None) for layer in model.layers}
+    return {k: v if isinstance(v, str) else getattr(v, "__name__", "") for k, v in named.items()}
 
 
 def _is_saturated(reading: Reading, names: Mapping[str, str]) -> bool:

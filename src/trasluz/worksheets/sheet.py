@@ -110,11 +110,11 @@ class Sheet:
     @cached_property
     def steps(self) -> list[Derivation]:
         """The steps of all derivations, each once, stage after stage."""
-        found: dict[str, Derivation] = {}
+        steps: dict[str, Derivation] = {}
         for derivation in self.derivations:
             for step in derivation.steps():
-                found.setdefault(self.keys[step], step)
-        return sorted(found.values(), key=lambda step: ("data", *ASKED).index(stage_of(step)))
+                steps.setdefault(self.keys[step], step)
+        return sorted(steps.values(), key=lambda step: ("data", *ASKED).index(stage_of(step)))
 
     @cached_property
     def keys(self) -> dict[Derivation, str]:
@@ -167,12 +167,12 @@ class Sheet:
         """What the formulas start from, by name: inputs, weights, targets."""
         worked = {step.symbol for step in self.steps}
         leaves = {leaf.name: leaf for step in self.steps for leaf in named_in(step.spelled)}
-        found = {
+        given = {
             name: float(leaf.value)
             for name, leaf in leaves.items()
             if name not in worked and np.ndim(leaf.value) == 0
         }
-        return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+        return dict(sorted(given.items(), key=lambda item: _natural(item[0])))
 
     @cached_property
     def weights(self) -> dict[str, np.ndarray]:
@@ -211,12 +211,12 @@ class Sheet:
 
     def _told_by_blanks(self) -> list[Derivation]:
         """List the blanks, and the losses that blanks add up to: the rest would tell them."""
-        found: dict[str, Derivation] = {self.keys[step]: step for step in self.blanks.values()}
+        told: dict[str, Derivation] = {self.keys[step]: step for step in self.blanks.values()}
         for step in self.steps:
             parts = [one for one in self.below(step).values() if one.kind == "loss"]
-            if step.kind == "loss" and any(self.keys[one] in found for one in parts):
-                found.setdefault(self.keys[step], step)
-        return list(found.values())
+            if step.kind == "loss" and any(self.keys[one] in told for one in parts):
+                told.setdefault(self.keys[step], step)
+        return list(told.values())
 
     @property
     def parts(self) -> list[Part]:
@@ -369,8 +369,8 @@ class Sheet:
         Raises:
             UserError: there is none of that name.
         """
-        if found := re.fullmatch(r"([^\[\]]+)\[([\d\s,]+)\]", wish.strip()):
-            path, at = found[1].strip(), tuple(int(n) for n in found[2].split(",") if n.strip())
+        if match := re.fullmatch(r"([^\[\]]+)\[([\d\s,]+)\]", wish.strip()):
+            path, at = match[1].strip(), tuple(int(n) for n in match[2].split(",") if n.strip())
             if (path, at) in self.called:
                 return path, at
         known = {
