@@ -40,7 +40,7 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
 
-class Line:
+class StatusLine:
     """A line that is written over while something goes on.
 
     Args:
@@ -89,7 +89,7 @@ class ProgbarLogger(Callback):
     every_batch = False
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self.file, self.line = file, Line(file)
+        self.file, self.line = file, StatusLine(file)
         self.verbose, self.epochs = 1, 1
         self.steps: int | None = None
         self.title, self.seen = "", 0
@@ -173,7 +173,7 @@ class ProgbarLogger(Callback):
         self._end({})
 
     def _begin(self) -> None:
-        self.began, self.seen, self.line = time.perf_counter(), 0, Line(self.file)
+        self.began, self.seen, self.line = time.perf_counter(), 0, StatusLine(self.file)
 
     def _end(self, logs: Logs) -> None:
         if not self.verbose:

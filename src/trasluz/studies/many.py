@@ -18,7 +18,7 @@ import numpy as np
 from trasluz import metrics
 from trasluz.autodiff import backend, random
 from trasluz.base.tree import leaves, tree_map
-from trasluz.callbacks.progress import Line
+from trasluz.callbacks.progress import StatusLine
 from trasluz.data.arrays import Arrays, Batch
 from trasluz.data.reader import Reader
 from trasluz.data.streams import is_stream
@@ -405,7 +405,7 @@ class _Progress:
 
     def __init__(self, shown: bool, whole: int, told: Callable[[float], Any] | None) -> None:
         self.shown, self.whole, self.done = shown and not told, whole, 0.0
-        self.told, self.line = told or (lambda done: None), Line()
+        self.told, self.line = told or (lambda done: None), StatusLine()
         self.began = self.said = time.monotonic()
 
     def say(self, done: float) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from trasluz.base.digest import digest
 from trasluz.base.messages import problem
 from trasluz.base.tree import leaves
-from trasluz.callbacks.progress import Line
+from trasluz.callbacks.progress import StatusLine
 from trasluz.callbacks.watching import EarlyStopping, PruneTrial
 from trasluz.errors import unknown
 from trasluz.studies.member import Member, Settings, check_names, named, own_random_numbers
@@ -116,7 +116,7 @@ def search(
         epochs=epochs, batch_size=batch_size, validation_data=validation_data,
         sample_weight=sample_weight, shuffle=shuffle,
     )  # fmt: skip
-    line = Line()
+    line = StatusLine()
 
     def show(result: Search) -> None:
         if verbose:
