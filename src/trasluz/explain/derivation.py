@@ -19,7 +19,10 @@ FORMAT = 1
 
 @dataclass(eq=False, repr=False)
 class Derivation(Step):
-    """A derivation: its last step, which holds all others, and the pages that it is written on."""
+    """A derivation: its last step, which holds all others, and the pages that it is written on.
+
+    Its fields, and what each step in it gives, are those of `Step`.
+    """
 
     def text(self) -> str:
         """Spell the derivation for a terminal."""

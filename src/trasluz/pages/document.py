@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 
 from trasluz.typeset.formula import Node
 
@@ -222,3 +223,13 @@ class Document:
     columns: bool = False
     form: Form | None = None
     stamped: bool = True
+
+    def styles(self, ending: str) -> list[str]:
+        """Read the styles that all pages have, and those that this one adds.
+
+        Args:
+            ending: of the files in which a format has its styles.
+        """
+        files = [f"{path}{ending}" for path in ("pages/page", self.style) if path]
+        package = resources.files("trasluz")
+        return [package.joinpath(file).read_text(encoding="utf-8") for file in files]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
-from importlib import resources
 
 from trasluz.base.messages import DECIMALS
 from trasluz.pages import text as plain
@@ -179,21 +178,15 @@ def page(document: Document) -> str:
         f'<!DOCTYPE html>\n<html lang="{document.lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(plain.inline(document.title))}</title>\n"
-        f"<style>\n{_styles(document)}</style>\n</head>\n"
+        f"<style>\n{''.join(document.styles('.css'))}</style>\n</head>\n"
         f'<body class="page"{data}>\n{_Writer(document, 1).whole()}</body>\n</html>\n'
     )
 
 
 def fragment(document: Document) -> str:
     """Write a document as a piece of a page."""
-    return f"<style>\n{_styles(document)}</style>\n{_Writer(document, 2).whole()}"
-
-
-def _styles(document: Document) -> str:
-    """Give the rules of CSS that all pages have, and those that the document adds."""
-    files = (f"{path}.css" for path in ("pages/page", document.style) if path)
-    package = resources.files("trasluz")
-    return "".join(package.joinpath(file).read_text(encoding="utf-8") for file in files)
+    styles = "".join(document.styles(".css"))
+    return f"<style>\n{styles}</style>\n{_Writer(document, 2).whole()}"
 
 
 class _Writer:
@@ -255,10 +248,8 @@ class _Writer:
             case Exercise():
                 return self.exercise(block)
             case Given(_, equations, facts):
-                listed = (
-                    f"<li>{one}</li>" for one in (*map(self.math, equations), *map(escape, facts))
-                )
-                return f'<ul class="given">{"".join(listed)}</ul>'
+                told = (*map(self.math, equations), *map(escape, facts))
+                return f'<ul class="given">{"".join(f"<li>{one}</li>" for one in told)}</ul>'
             case Picture(draw, title):
                 data = base64.b64encode(draw()).decode()
                 return f'<img alt="{escape(title)}" src="data:image/png;base64,{data}">'
@@ -272,13 +263,13 @@ class _Writer:
 
     def section(self, section: Section) -> str:
         """Write a section; one of a kind can be folded."""
-        heading, below = self.inline(section.heading), "\n".join(self.blocks(section.blocks))
+        below = "\n".join(self.blocks(section.blocks))
         if not section.kind:
             return f"<section>{self.block(Heading(section.heading))}\n{below}</section>"
+        heading = f'<span class="heading">{self.inline(section.heading)}</span>'
         return (
             f'<section class="{escape(section.kind)}"><details open>'
-            f'<summary><span class="heading">{heading}</span></summary>\n{below}\n'
-            "</details></section>"
+            f"<summary>{heading}</summary>\n{below}\n</details></section>"
         )
 
     def table(self, table: Table) -> str:
@@ -368,13 +359,13 @@ document.getElementById("download").addEventListener("click", () => {
 
 def _fields(form: Form) -> str:
     fields = "".join(
-        f'<label>{words} <input id="student-{what}"></label>\n'
+        f'<label>{escape(words)} <input id="student-{what}"></label>\n'
         for what, words in (("name", form.name), ("date", form.date))
     )
-    points = f'<span class="points">{form.points} <span></span> / {form.most}</span>'
+    points = f'<span class="points">{escape(form.points)} <span></span> / {form.most}</span>'
     return f'<div class="lines">{fields}{points}</div>'
 
 
 def _hand_in(form: Form) -> str:
-    button = f'<button id="download">{form.download}</button>'
+    button = f'<button id="download">{escape(form.download)}</button>'
     return f'<p class="hand-in">{button}</p>\n<script>{_SAVE}</script>'

@@ -78,11 +78,12 @@ def written(block: Block, decimal: str, level: int = 2) -> list[str]:
         case Paragraph(line):
             return ["", inline(line, decimal)]
         case Points(points):
-            marks = ("- ", *["  - "] * max(map(len, points)))
-            marked = (
-                (mark, line) for one in points for mark, line in zip(marks, one, strict=False)
-            )
-            return ["", *(mark + inline(line, decimal) for mark, line in marked)]
+            spelled = [
+                ("  - " if under else "- ") + inline(line, decimal)
+                for lines in points
+                for under, line in enumerate(lines)
+            ]
+            return ["", *spelled]
         case Table():
             title = written(Heading(block.title), decimal, level) if block.title else []
             return [*title, "", *_table(block, decimal)]

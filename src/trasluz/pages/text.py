@@ -203,11 +203,10 @@ def _block(block: Block, decimal: str, digits: int) -> list[str]:
         case Paragraph(line):
             return [inline(line, decimal)]
         case Points(points):
-            marks = ("  · ", *["    "] * max(map(len, points)))
             return [
-                mark + inline(line, decimal)
-                for one in points
-                for mark, line in zip(marks, one, strict=False)
+                ("    " if under else "  · ") + inline(line, decimal)
+                for lines in points
+                for under, line in enumerate(lines)
             ]
         case Table():
             return _table(block, decimal)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-from importlib import resources
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -189,9 +188,7 @@ def source(*documents: Document) -> str:
     title = f"#set document(title: {_quoted(plain.inline(first.title))})"
     lines = [title] if first.stamped else []
     lines.append(f"#set text(lang: {_quoted(first.lang)})")
-    files = (f"{path}.typ" for path in ("pages/page", first.style) if path)
-    package = resources.files("trasluz")
-    lines += [package.joinpath(file).read_text(encoding="utf-8") for file in files]
+    lines += first.styles(".typ")
     return "\n".join([*lines, "\n#pagebreak()\n".join(map(_written, documents))]) + "\n"
 
 
