@@ -105,6 +105,7 @@ QUESTION = Question(
         **{n: process("-c", s) for n, s in zip(SIDES, (TORCH, KERAS, SKLEARN), strict=True)},
     },
     rounds=3,
+    warm=0,
     bars={
         (job, side): 0.7 if side == "scikit-learn" else 0.4
         for job in ("a script", "`trasluz train`")

@@ -103,6 +103,7 @@ QUESTION = Question(
     "as said",
     {IMPORT: ("import",), STEP: ("step",), GROWTH: ("growth",)},
     {"ours": ours, "NumPy": numpy_alone, "PyTorch eager": torch_eager},
+    warm=0,  # a turn begins with steps that do not count, or is a process
     bars={(IMPORT, "NumPy"): 1.5, (STEP, "PyTorch eager"): 1.0},
     limits={GROWTH: 64.0},
     quick=(IMPORT, STEP, GROWTH),

@@ -1,6 +1,11 @@
-"""What several files of tests use."""
+"""What several files of tests use; and the slowest tests come first."""
 
 import pytest
+
+
+def pytest_collection_modifyitems(items):
+    """Let slow tests begin first: at the end, one worker would wait for the other's."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

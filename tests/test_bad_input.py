@@ -206,7 +206,17 @@ def test_an_unknown_language_around_is_english(monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_any_interruptions_and_kills_leave_the_run_as_it_would_have_been(tmp_path):
-    options = ["iris", "--epochs", "400", "--patience", "0", "--engine", "numpy", "--hidden", "4"]
+    options = [
+        "penguins",
+        "--epochs",
+        "200",
+        "--patience",
+        "0",
+        "--engine",
+        "numpy",
+        "--hidden",
+        "4",
+    ]
     words = [sys.executable, "-m", "trasluz", "train", *options, "--dropout", "0.1", "--quiet"]
     subprocess.run([*words, "--out", tmp_path / "whole"], check=True)
     part = tmp_path / "part"

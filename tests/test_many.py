@@ -227,9 +227,9 @@ def test_any_model(build, made):
 def test_what_is_compiled_serves_later_calls(monkeypatch):
     x, y = table()
     model = network()
-    fit_many(model, x, y, 3, verbose=0, engine="xla")
+    fit_many(model, x, y, 2, verbose=0, engine="xla")
     monkeypatch.setattr(many._Group, "_fold", None)
-    fit_many(model, x, y, [8, 9, 10], [0.1], verbose=0, engine="xla")
+    fit_many(model, x, y, [8, 9], [0.1], verbose=0, engine="xla")
 
 
 def test_nothing_of_the_model_or_the_program_moves():

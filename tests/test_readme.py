@@ -1,6 +1,8 @@
 """Every fenced block of the documents runs: Python in order, command lines as real processes.
 
-python tests/test_readme.py README.md     runs one document's Python, as the test does
+python tests/test_readme.py README.md     runs the blocks of a document, as the test does
+
+A document and its translation run in one process, which has to import once.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +41,7 @@ TRANSLATED = [
     ("docs/worksheets.md", "docs/worksheets.es.md"),
     ("docs/sweep.md", "docs/sweep.es.md"),
 ]
+ALONE = [(name,) for name in DOCUMENTS if not any(name in pair for pair in TRANSLATED)]
 FENCE = re.compile(r"^\s*```")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
 
@@ -138,13 +142,13 @@ def test_every_block_is_of_a_kind_that_runs(name):
     assert {block.language for block in blocks(name)} <= LANGUAGES
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_block_runs(name, tmp_path):
+@pytest.mark.parametrize("names", [*TRANSLATED, *ALONE], ids=" ".join)
+def test_every_block_runs(names, tmp_path):
     here = str(Path(sys.executable).parent)
     environment = {k: v for k, v in os.environ.items() if k != "TRASLUZ_LANG"}
     environment |= {"PATH": here + os.pathsep + os.environ["PATH"], "COLUMNS": "120"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", __file__, name],
+        [sys.executable, "-W", "error", __file__, *names],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -224,4 +228,6 @@ def shape(block: Block) -> str:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1])
+    for document in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            run(document)

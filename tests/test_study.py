@@ -274,7 +274,7 @@ def postgresql():
 
 def words(url, out, trials, *more):
     return [
-        "sweep", "iris", "--trials", trials, "--storage", url, "--study", "shared",
+        "sweep", "penguins", "--trials", trials, "--storage", url, "--study", "shared",
         "--heartbeat", 1, "--learning-rates", "1e-3..1e-1", "--dropout", "0..0.5",
         "--hidden", "16/8,8", "--epochs", 30, "--patience", 0, "--engine", "numpy",
         "--out", out, "--json", *more,

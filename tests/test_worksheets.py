@@ -153,7 +153,8 @@ def test_weights_are_asked_for_by_name_or_path():
         (lambda: of_example("nothing"), "no worksheet of the example"),
     ],
 )
-def test_what_cannot_be_made_is_said(how, what):
+def test_what_cannot_be_made_is_said(how, what, monkeypatch):
+    monkeypatch.setattr(making, "TRIES", 20)
     with pytest.raises(UserError, match=what) as caught:
         how()
     assert caught.value.mend
@@ -725,6 +726,7 @@ def test_the_command_makes_and_grades(trasluz, tmp_path):
 )
 def test_mistakes_are_said_in_both_languages(trasluz, arguments, lang, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(making, "TRIES", 20)
     code, _, err = trasluz(*arguments, "--lang", lang)
     assert code == 2 and "Traceback" not in err
     assert err.startswith("Error: ")
