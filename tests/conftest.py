@@ -1,6 +1,13 @@
-"""What several files of tests use; and the slowest tests come first."""
+"""What several files of tests use; and the slowest tests come first.
+
+Keras, where it is a peer, runs on PyTorch: operations as they are, where jax compiles each of them.
+"""
+
+import os
 
 import pytest
+
+os.environ["KERAS_BACKEND"] = "torch"
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from peer import keras_in
+from peer import gradient, keras_in
 from trasluz import activations, ops, tape
 from trasluz.autodiff import backend
 from trasluz.errors import UserError
@@ -154,10 +154,11 @@ def test_against_keras(name, options, dtype):
 @pytest.mark.interop
 @pytest.mark.parametrize(("name", "options"), [e for e in EVERY if e[0] != "sign"])
 def test_gradient_against_keras(name, options):
-    import jax
-
     x = numbers()
     with keras_in("float64") as keras:
-        theirs = jax.grad(lambda x: (keras.activations.get(name)(x, **options) * x).sum())(x)
+        function = keras.activations.get(name)
+        if name == "hard_sigmoid":  # whose derivative takes a sixth in float32, on PyTorch
+            function = lambda x: keras.ops.relu6(x + 3) / 6  # noqa: E731
+        theirs = gradient(lambda x: (function(x, **options) * x).sum(), x)
     ours = tape.grad(lambda x: ops.sum(activations.get(name)(x, **options) * x))(x)
     np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)

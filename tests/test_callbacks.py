@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import os
 import sys
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 import pytest

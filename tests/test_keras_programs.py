@@ -7,15 +7,13 @@ the same order, so that whole histories can be compared.
 
 from __future__ import annotations
 
-import os
 import warnings
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 import pytest
 
 import trasluz
+from peer import keras_in
 from trasluz import (
     Input,
     Model,
@@ -708,8 +706,9 @@ def regularizers_constraints_and_initializers(keras, tmp_path):
     ones = model.layers[-1].get_weights()
     start(model)
     model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.01), "mse")
+    penalties = len(model.losses)
     history = model.fit(X, Y, epochs=2, batch_size=16, shuffle=False, verbose=0)
-    return ones, history.history, model.get_weights(), len(model.losses)
+    return ones, history.history, model.get_weights(), penalties
 
 
 @program
@@ -747,7 +746,7 @@ def own_loop_with_apply_gradients(keras, tmp_path):
     v, w = keras.Variable([1.0, 2.0]), keras.Variable(np.ones((2, 2), "float32"), name="w")
     optimizer = keras.optimizers.Adam(learning_rate=0.1)
     for _ in range(3):
-        gradients = [2 * np.array(v), np.array(w) - 3.0]
+        gradients = [keras.ops.convert_to_tensor(g) for g in (2 * np.array(v), np.array(w) - 3.0)]
         optimizer.apply_gradients(zip(gradients, [v, w], strict=True))
     v.assign_add([1.0, 1.0])
     w.assign_sub(np.ones((2, 2)))
@@ -938,12 +937,11 @@ def registries(monkeypatch):
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
 def test_runs_with_the_import_changed(function, tmp_path):
-    import keras
-
     folders = [tmp_path / name for name in ("keras", "trasluz")]
     for folder in folders:
         folder.mkdir()
-    with warnings.catch_warnings(action="ignore"):  # what Keras does to NumPy is its own affair
+    # what Keras does to NumPy is its own affair
+    with warnings.catch_warnings(action="ignore"), keras_in("float32") as keras:
         expected = function(keras, folders[0])
     same(expected, function(trasluz, folders[1]))
 

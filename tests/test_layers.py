@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
-
 import numpy as np
 import pytest
 
+from peer import keras_in
 from trasluz import layers, random
 from trasluz.errors import UserError
 from trasluz.layers.base import registry
@@ -103,9 +100,7 @@ def test_conformance(make, x):
     check_layer(make(), x)
 
 
-def _keras_pairs():
-    from keras import layers as kl
-
+def _keras_pairs(kl):
     return [
         (layers.Dense(3, activation="relu"), kl.Dense(3, activation="relu"), _x(4, 5)),
         (layers.BatchNormalization(), kl.BatchNormalization(), _x(6, 4)),
@@ -124,23 +119,25 @@ def _keras_pairs():
 
 
 @pytest.mark.interop
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the peer's
 def test_outputs_are_those_of_keras():
-    for ours, theirs, x in _keras_pairs():
-        x = x.astype("float32") if x.dtype.kind == "f" else x
-        theirs(x)
-        ours(x)
-        assert [tuple(w.shape) for w in theirs.weights] == [w.shape for w in ours.weights], ours
-        ours.set_weights([np.asarray(w) for w in theirs.weights])
-        for training in (False, True):
-            np.testing.assert_allclose(
-                ours(x, training=training),
-                np.asarray(theirs(x, training=training)),
-                rtol=2e-5,
-                atol=2e-6,
-                err_msg=repr(ours),
-            )
-        for mine, other in zip(ours.get_weights(), theirs.weights, strict=True):
-            np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-5, atol=1e-7)
+    with keras_in("float32") as keras:
+        for ours, theirs, x in _keras_pairs(keras.layers):
+            x = x.astype("float32") if x.dtype.kind == "f" else x
+            theirs(x)
+            ours(x)
+            assert [tuple(w.shape) for w in theirs.weights] == [w.shape for w in ours.weights], ours
+            ours.set_weights(theirs.get_weights())
+            for training in (False, True):
+                np.testing.assert_allclose(
+                    ours(x, training=training),
+                    np.asarray(theirs(x, training=training)),
+                    rtol=2e-5,
+                    atol=2e-6,
+                    err_msg=repr(ours),
+                )
+            for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+                np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-5, atol=1e-7)
 
 
 # ------------------------------------------------------------------------------------- behaviour
