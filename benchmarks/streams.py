@@ -25,7 +25,7 @@ from bench import write
 
 # sizes, rows a step, rows, rows in quick mode
 NETWORKS = {
-    "2-8-8-1, 32": ((2, 8, 8, 1), 32, 3_200_000, 640_000),
+    "2-8-8-1, 32": ((2, 8, 8, 1), 32, 3_200_000, 320_000),
     "784-128-10, 128": ((784, 128, 10), 128, 64_000, 25_600),
 }
 # Times of memory, at most: wide of what is measured, since machines are noisy.
@@ -158,7 +158,7 @@ def main() -> int:
             lines.append(f"| {name} | {seconds * 1e3:.0f} | {seconds / base:.2f} |")
             if seconds / base > BARS.get(name, np.inf):
                 off.append(f"{network}: {name} takes {seconds / base:.2f} times as long as memory")
-    few, many = 5_000, 150_000 if asked.quick else 500_000
+    few, many = 5_000, 100_000 if asked.quick else 500_000
     little, much = peak_of(few), peak_of(many)
     lines = ["| rows of 784 numbers | MB of data | MB of memory at most |", "|---|---|---|"]
     for rows, used in ((few, little), (many, much)):

@@ -86,10 +86,10 @@ def test_batches_from_an_iterable_and_callbacks_that_hear_every_batch():
     heard = []
     each = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: heard.append(batch))
     near(
-        fitted(network(), x, y, epochs=2),
-        fitted(network(), x, y, epochs=2, devices="all", callbacks=[each]),
+        fitted(network(), x, y, epochs=2, batch_size=16),
+        fitted(network(), x, y, epochs=2, batch_size=16, devices="all", callbacks=[each]),
     )
-    assert heard == [0, 1, 2] * 2
+    assert heard == [0, 1, 2, 3, 4, 5] * 2
 
 
 def test_evaluate_and_predict():
