@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import textwrap
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -51,23 +52,15 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
     >>> write(formula.Fraction(formula.Number("0.5"), formula.Name("x")), ",")
     '0,5/x'
     """
+    if node is None:
+        return ""
+    if (leaf := _LEAVES.get(type(node))) is not None:
+        return leaf(node, decimal, small)
 
     def inner(part: Node | None) -> str:
         return write(part, decimal, small)
 
     match node:
-        case None:
-            return ""
-        case formula.Number(text):
-            return text.replace(".", decimal)
-        case formula.Name(sign):
-            return sign
-        case formula.Word(text) | formula.Function(text):
-            return text
-        case formula.Operator(sign):
-            return "Σ" if sign == "∑" else sign
-        case formula.Space(width):
-            return "" if small else " " if width < 1 else "  "
         case formula.Row(row):
             return _row(row, decimal, small)
         case formula.Fraction(above, below):
@@ -90,6 +83,17 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
         case formula.Cases(rows):
             return f"{{{'; '.join('  '.join(map(inner, row)) for row in rows)}}}"
     raise TypeError(f"{node!r} is no piece of a formula")
+
+
+# Most of a formula: what has no pieces, written by a table.
+_LEAVES: dict[type, Callable[[Any, str, bool], str]] = {
+    formula.Number: lambda node, decimal, small: node.text.replace(".", decimal),
+    formula.Name: lambda node, decimal, small: node.sign,
+    formula.Word: lambda node, decimal, small: node.text,
+    formula.Function: lambda node, decimal, small: node.name,
+    formula.Operator: lambda node, decimal, small: "Σ" if node.sign == "∑" else node.sign,
+    formula.Space: lambda node, decimal, small: "" if small else " " if node.width < 1 else "  ",
+}
 
 
 def _row(row: tuple[Node, ...], decimal: str, small: bool) -> str:

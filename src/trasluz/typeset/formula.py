@@ -6,6 +6,8 @@ Fraction(above=Number(text='1'), below=Name(sign='x'))
 
 from __future__ import annotations
 
+import bisect
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -189,6 +191,12 @@ SILENT = ("textstyle", "displaystyle", "limits", "!")
 
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|\d+(?:\.\d+)?|[^\W\d_]+|\S", re.DOTALL)
 _END = ""
+_CLOSING = frozenset(("}", ")", "]", r"\right", r"\end"))
+_LEADING = frozenset(  # commands that act on what follows
+    f"\\{name}" for name in (
+        "frac", "sqrt", "left", "begin", "boxed", "underbrace", "operatorname", *ACCENTS, *STYLES
+    )
+)  # fmt: skip
 _SIGNS = {spelled: sign for sign, spelled in ESCAPES.items()}
 _ESCAPED = re.compile(r"\\text[a-z]+\{\}|\\[^a-zA-Z]")
 
@@ -223,40 +231,74 @@ def parse(latex: str) -> Node:
     return _Reader(latex).row(_END)
 
 
+@functools.lru_cache(4096)
+def _alone(token: str) -> Node | None:
+    """Give the piece that a token is without others; none where it begins more, or is silent."""
+    if token.startswith("\\"):
+        return _named(token[1:])
+    if token in ("&", "~"):
+        return Space(SPACES[" "])
+    if token[0].isdigit():
+        return Number(token)
+    if token[0].isalpha():
+        return Name(token) if len(token) == 1 else Word(token)
+    return Name(token) if token in NAMES.values() else Operator(token)
+
+
+def _named(name: str) -> Node | None:
+    match name:
+        case _ if name in NAMES:
+            return Name(NAMES[name])
+        case _ if name in OPERATORS:
+            return Operator(OPERATORS[name])
+        case _ if name in FUNCTIONS:
+            return Function(name)
+        case _ if name in SPACES:
+            return Space(SPACES[name])
+        case _ if name in SILENT:
+            return None
+        case "" | "\\":
+            return Space(SPACES["quad"])
+    return Operator(FENCES.get("\\" + name, name)) if not name.isalpha() else Word(name)
+
+
 class _Reader:
     """A walk over the tokens of a formula."""
 
     def __init__(self, latex: str) -> None:
         self.latex, self.at = latex, 0
-        self.tokens = [(m.group(), m.start()) for m in _TOKEN.finditer(latex)]
-        self.tokens.append((_END, len(latex)))
+        self.tokens = [*_TOKEN.findall(latex), _END]
 
     @property
     def next(self) -> str:
-        return self.tokens[self.at][0]
+        return self.tokens[self.at]
 
     def take(self) -> str:
         self.at += 1
-        return self.tokens[self.at - 1][0]
+        return self.tokens[self.at - 1]
+
+    @functools.cached_property
+    def places(self) -> list[int]:
+        """Where in the formula tokens begin, and its end."""
+        return [*(match.start() for match in _TOKEN.finditer(self.latex)), len(self.latex)]
 
     def row(self, *ends: str) -> Node:
         """Read up to one of some tokens, and leave that token where it is."""
         opening = max(self.at - 1, 0)
         items: list[Node] = []
-        while self.next not in ends:
-            if self.next == _END:
+        while (token := self.next) not in ends:
+            if token == _END:
                 self.fail("is not closed", opening)
-            if self.next in ("}", ")", "]", r"\right", r"\end"):
+            if token in _CLOSING:
                 self.fail("closes nothing", self.at)
-            if self.next in ("^", "_", "'"):
+            if token in ("^", "_", "'"):
                 items.append(self.scripts(items.pop() if items else EMPTY))
             elif (atom := self.atom()) is not None:
                 items.append(atom)
         return items[0] if len(items) == 1 else Row(tuple(items))
 
     def fail(self, what: str, at: int) -> NoReturn:
-        token, place = self.tokens[at]
-        raise ValueError(f"{token!r} at {place} {what} in {self.latex!r}")
+        raise ValueError(f"{self.tokens[at]!r} at {self.places[at]} {what} in {self.latex!r}")
 
     def enclosed(self, *ends: str) -> Node:
         """Read up to one of some tokens, and go past it."""
@@ -266,7 +308,7 @@ class _Reader:
 
     def argument(self) -> Node:
         """Read what follows a command: a group, or one piece."""
-        if self.next in (_END, "}", ")", "]", r"\right", r"\end"):
+        if self.next == _END or self.next in _CLOSING:
             self.fail("lacks what it acts on", self.at - 1)
         return self.atom() or EMPTY
 
@@ -283,24 +325,17 @@ class _Reader:
 
     def atom(self) -> Node | None:
         """Read one piece; what only sets the size is none."""
-        token = self.take()
-        if token == "{":
-            inside = self.enclosed("}")
-            return None if inside == EMPTY else inside
-        if token in ("(", "["):
-            inside = self.row(")", "]")
-            return Fenced(token, inside, self.take())
-        if token.startswith("\\"):
-            return self.command(token[1:])
-        if token in ("&", "~"):
-            return Space(SPACES[" "])
-        if token[0].isdigit():
-            return Number(token)
-        if token[0].isalpha():
-            return Name(token) if len(token) == 1 else Word(token)
-        return Name(token) if token in NAMES.values() else Operator(token)
+        match token := self.take():
+            case "{":
+                inside = self.enclosed("}")
+                return None if inside == EMPTY else inside
+            case "(" | "[":
+                inside = self.row(")", "]")
+                return Fenced(token, inside, self.take())
+        return self.command(token[1:]) if token in _LEADING else _alone(token)
 
-    def command(self, name: str) -> Node | None:
+    def command(self, name: str) -> Node:
+        """Read what acts on what follows it."""
         match name:
             case "frac":
                 return Fraction(self.argument(), self.argument())
@@ -318,21 +353,7 @@ class _Reader:
                 return Function(self.raw())
             case _ if name in ACCENTS:
                 return Accent(name, self.argument())
-            case _ if name in STYLES:
-                return Word(self.raw(), STYLES[name])
-            case _ if name in NAMES:
-                return Name(NAMES[name])
-            case _ if name in OPERATORS:
-                return Operator(OPERATORS[name])
-            case _ if name in FUNCTIONS:
-                return Function(name)
-            case _ if name in SPACES:
-                return Space(SPACES[name])
-            case _ if name in SILENT:
-                return None
-            case "" | "\\":
-                return Space(SPACES["quad"])
-        return Operator(FENCES.get("\\" + name, name)) if not name.isalpha() else Word(name)
+        return Word(self.raw(), STYLES[name])
 
     def fenced(self) -> Node:
         left = self.take()
@@ -344,14 +365,13 @@ class _Reader:
         """Read the letters of a group as they are, the signs among them too."""
         if self.next != "{":
             return self.take()
-        start = self.tokens[self.at][1]
+        start = self.places[self.at]
         depth = 0
         for sign in re.finditer(r"\\.|[{}]", self.latex[start:]):
             depth += {"{": 1, "}": -1}.get(sign.group(), 0)
             if depth == 0:
                 end = start + sign.start()
-                while self.tokens[self.at][1] <= end:
-                    self.at += 1
+                self.at = bisect.bisect_right(self.places, end)
                 return _ESCAPED.sub(_unescaped, self.latex[start + 1 : end])
         self.fail("is not closed", self.at)
 
