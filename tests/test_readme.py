@@ -2,7 +2,7 @@
 
 python tests/test_readme.py README.md     runs the blocks of a document, as the test does
 
-A document and its translation run in one process, which has to import once.
+Documents run together, each in a folder of its own: a process has to import once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ TRANSLATED = [
     ("docs/worksheets.md", "docs/worksheets.es.md"),
     ("docs/sweep.md", "docs/sweep.es.md"),
 ]
-ALONE = [(name,) for name in DOCUMENTS if not any(name in pair for pair in TRANSLATED)]
+LONG = [("README.md", "README.es.md"), ("docs/sweep.md", "docs/sweep.es.md")]
+TOGETHER = [*LONG, tuple(name for name in DOCUMENTS if not any(name in pair for pair in LONG))]
 FENCE = re.compile(r"^\s*```")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)\s]*\)")
 
@@ -142,7 +143,8 @@ def test_every_block_is_of_a_kind_that_runs(name):
     assert {block.language for block in blocks(name)} <= LANGUAGES
 
 
-@pytest.mark.parametrize("names", [*TRANSLATED, *ALONE], ids=" ".join)
+@pytest.mark.slow
+@pytest.mark.parametrize("names", TOGETHER, ids=["README", "sweep", "others"])
 def test_every_block_runs(names, tmp_path):
     here = str(Path(sys.executable).parent)
     environment = {k: v for k, v in os.environ.items() if k != "TRASLUZ_LANG"}
