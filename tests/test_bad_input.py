@@ -392,6 +392,29 @@ class Fragile(Layer):
         return x
 
 
+DATA_MISTAKES = [
+    (lambda m, x, y: m.train_on_batch(iter([(x, y)])), "an iterable of batches came"),
+    (lambda m, x, y: m.test_on_batch(iter([(x, y)])), "an iterable of batches came"),
+    (lambda m, x, y: m.explain(iter([(x, y)]), None, "dense/kernel"), "an iterable of batches"),
+    (lambda m, x, y: m.train_on_batch(None), "there are no inputs"),
+    (lambda m, x, y: m.evaluate(), "there are no inputs"),
+    (lambda m, x, y: m.predict(None), "there are no inputs"),
+    (lambda m, x, y: m.fit(x), "inputs without targets"),
+    (lambda m, x, y: m.evaluate(x), "inputs without targets"),
+    (lambda m, x, y: m.test_on_batch(x), "inputs without targets"),
+    (lambda m, x, y: m.explain(x, None, "dense/kernel"), "inputs without targets"),
+]
+
+
+@pytest.mark.parametrize(("ask", "said"), DATA_MISTAKES)
+def test_data_of_the_wrong_kind_are_named(ask, said):
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(UserError, match=said) as caught:
+        ask(model, np.ones((3, 2)), np.ones((3, 1)))
+    assert caught.value.mend
+
+
 @pytest.mark.parametrize("engine", ["numpy", "xla"])
 def test_a_layer_that_fails_leaves_the_model_usable(engine, monkeypatch):
     model = Sequential([Input((3,)), Dense(4), Fragile(), Dense(1)])

@@ -21,7 +21,7 @@ from trasluz.explain import Derivation, explain
 from trasluz.explain.document import document
 from trasluz.pages import latex, markdown
 from trasluz.pages import typst as printed
-from trasluz.typeset import Symbol, matrix
+from trasluz.typeset import Symbol, formula, matrix
 
 NASTY = """<script>alert("&")</script> #panic("x") $_^{}*`~\\ |"""
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -90,8 +90,17 @@ def sum_of(symbols):
     return total
 
 
+def normalised():
+    """Derive the matrix form for several rows: bold Greek letters."""
+    model = Sequential([Input((3,)), layers.LayerNormalization(), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    return explain(model, np.eye(3)[:2] + 0.5, np.eye(2), "layer_normalization/gamma")
+
+
 @pytest.fixture(
-    scope="module", params=[course, classifier, matrices, handmade], ids=lambda f: f.__name__
+    scope="module",
+    params=[course, classifier, matrices, normalised, handmade],
+    ids=lambda f: f.__name__,
 )
 def derivation(request):
     config.set_floatx("float64")
@@ -145,6 +154,21 @@ class Product(Symbol):
     def numbers(self, digits=4):
         one = matrix(np.array([[1.0, 2.0], [3.0, 14.5], [5.0, 6.0]]))
         return rf"{one}^{{\top}}\,\left(1 - {matrix(np.array([[0.5], [-1.25]]))}\right)"
+
+
+def test_every_command_is_known(derivation):
+    """A command that is not known would stand on pages as a word, as `\\boldsymbol` once did."""
+    known = {
+        *formula.NAMES,
+        *formula.OPERATORS,
+        *formula.FUNCTIONS,
+        *formula.SPACES,
+    }
+    known |= {name.removeprefix("\\") for name in (*formula.LEADING, *formula.FENCES)}
+    known |= {*formula.SILENT, "right", "end"}
+    for step in derivation.steps():
+        line = re.sub("|".join(map(re.escape, formula.ESCAPES.values())), "", step.line())
+        assert set(re.findall(r"\\([a-zA-Z]+)", line)) <= known, line
 
 
 def test_matrices_stand_in_blocks():
@@ -218,9 +242,9 @@ def test_html_is_valid(derivation, lang):
 def test_formulas_are_well_formed(derivation, lang):
     formulas = re.findall(r"<math.*?</math>", derivation.html(), re.DOTALL)
     children = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3, "mover": 2, "munder": 2}
-    for formula in formulas:
-        for element in ElementTree.fromstring(formula.replace(" class=cases", "")).iter():
-            assert len(element) == children.get(element.tag, len(element)), formula
+    for text in formulas:
+        for element in ElementTree.fromstring(text.replace(" class=cases", "")).iter():
+            assert len(element) == children.get(element.tag, len(element)), text
             if element.tag in ("mi", "mn", "mo", "mtext"):
                 assert element.text and not len(element)
 

@@ -58,11 +58,8 @@ def network(engine="numpy"):
 
 def searched(trials=6, model=None, space=None, **how):
     x, y = table()
-    held_out = (x[:16], y[:16])
-    return search(
-        model or network(), x[16:], y[16:], space or SPACE, trials, validation_data=held_out,
-        **{"epochs": 4, "verbose": 0, "seed": 7, **how},
-    )  # fmt: skip
+    how = {"validation_data": (x[:16], y[:16]), "epochs": 4, "verbose": 0, "seed": 7} | how
+    return search(model or network(), x[16:], y[16:], space or SPACE, trials, **how)
 
 
 def told(found):
@@ -362,6 +359,7 @@ def test_workers_share_a_database_and_take_over_from_a_killed_one(postgresql, tr
         ({"space": {"seed": [1, 2]}}, "a seed of its own"),
         ({"model": [network(), network()]}, "is for one model"),
         ({"space": {"dense/unit": [3]}}, "did you mean 'dense/units'"),
+        ({"validation_data": [(0, 1)]}, "not in memory"),
         ({"monitor": "val_los"}, "did you mean 'val_loss'"),
         ({"storage": "not an address"}, "not the address of a storage"),
         ({"storage": "nosuch://ana:secret@host/base"}, "no driver for this storage"),

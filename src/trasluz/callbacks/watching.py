@@ -106,7 +106,8 @@ class EarlyStopping(Monitor):
     best_weights: Any = field(default=None, init=False, repr=False)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier training, and see that there is a way to be better."""
+        self.greater_is_better()
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best, self.best_weights = None, None
 
@@ -200,7 +201,8 @@ class ReduceLROnPlateau(Monitor):
             raise UserError(f"factor is {self.factor}", type(self).__name__, "give less than 1")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget an earlier training."""
+        """Forget an earlier training, and see that there is a way to be better."""
+        self.greater_is_better()
         self.best, self.wait, self.resting = None, 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -67,10 +67,10 @@ def explain_rows(place: str, table: Table, request: ExplainRequest, output: Outp
     model, preparation = open_model(place)
     output.note([*table.notes, *preparation.unreadable(table)])
     chosen = replace(table, frame=table.frame[[row - 1 for row in request.rows]])
-    some, _ = preparation.labelled(chosen, request.rows)
     for k, row in enumerate(request.rows):
         if any(chosen.frame[k, name] is None for name in preparation.targets):
             raise problem("row-unlabelled", table.source, row=row)
+    some, _ = preparation.labelled(chosen, request.rows)
     x, y = preparation.transform(some), preparation.transform_targets(some)
     digits = request.how["digits"]
     cells = _cells(preparation, some, digits) if len(request.rows) == 1 else None

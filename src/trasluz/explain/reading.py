@@ -22,6 +22,7 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.explain.landmarks import landmarks, layer_paths
 from trasluz.explain.names import Landmark
+from trasluz.models import intake
 from trasluz.state.context import Context
 from trasluz.training.ready import Ready
 from trasluz.training.step import Problem
@@ -50,7 +51,7 @@ class Reading:
     """One training step of a model on some rows, in double precision."""
 
     def __init__(self, model: Any, x: Any, y: Any, training: bool = False) -> None:
-        data = model._arrays(x, y)
+        data = intake.with_targets(model, x, y)
         objective = Ready(model, data.rows(slice(None))).objective
         self.model, self.training = model, training
         given = _as_given(data.y, y)

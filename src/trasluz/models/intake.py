@@ -46,10 +46,7 @@ def to_train_on(
                 "yield (x, y, weights), and give validation_data",
             )
         return stream(model, x, steps, class_weight), None
-    for data, what in ((x, "no data"), (y, "inputs without targets")):
-        if data is None:
-            raise UserError(f"fit was given {what}", mend="fit(x, y, ...)")
-    rows, aside = arrays(model, x, y, sample_weight), None
+    rows, aside = with_targets(model, x, y, sample_weight), None
     if split:
         rows, aside = rows.split(split)
     if class_weight is not None:
@@ -72,8 +69,38 @@ def to_measure_on(model: Any, given: Any, steps: int | None) -> Data | None:
     return stream(model, given, steps)
 
 
+def held_in_memory(model: Any, given: Any) -> Arrays | None:
+    """Take in what `validation_data` was given where many trainings share it: no iterable."""
+    data = to_measure_on(model, given, None)
+    if isinstance(data, Stream):
+        raise UserError("validation_data is not in memory", mend="give (x, y)")
+    return data
+
+
+def with_targets(model: Any, x: Any, y: Any, weights: Any = None) -> Arrays:
+    """Take in arrays with their targets.
+
+    Raises:
+        UserError: if there are no targets.
+    """
+    if x is not None and y is None and not is_stream(x, y):
+        raise UserError("there are inputs without targets", mend="give (x, y, ...)")
+    return arrays(model, x, y, weights)
+
+
 def arrays(model: Any, x: Any, y: Any, weights: Any = None) -> Arrays:
-    """Take in arrays, frames or lists; a model that is not built yet is built for them."""
+    """Take in arrays, frames or lists; a model that is not built yet is built for them.
+
+    Raises:
+        UserError: if there are none, or they do not fit.
+    """
+    if x is None:
+        raise UserError("there are no inputs", mend="give arrays: (x, y, ...), or x to predict")
+    if is_stream(x, y):
+        raise UserError(
+            "an iterable of batches came where the arrays of one belong",
+            mend="take one from it: x, y = next(iter(batches))",
+        )
     data = Arrays(x, y, weights, floating_type(model), _declared(model))
     model._require_built(data.x)
     model._check_shape(data.x)

@@ -339,12 +339,6 @@ class Model(Layer):
             steps_per_epoch=steps_per_epoch,
         )
 
-    def _arrays(self, x: Any, y: Any, weights: Any = None) -> Arrays:
-        return intake.arrays(self, x, y, weights)
-
-    def _held_out(self, given: Any, steps: int | None) -> Any:
-        return intake.to_measure_on(self, given, steps)
-
     def _dtype(self) -> str:
         return intake.floating_type(self)
 
@@ -361,7 +355,9 @@ class Model(Layer):
         return_dict: bool = False,
     ) -> Any:
         """Make one training step on a batch: the loss and metrics of it."""
-        data, _ = intake.to_train_on(self, x, y, sample_weight, class_weight)
+        data = intake.with_targets(self, x, y, sample_weight)
+        if class_weight is not None:
+            data.weigh(class_weight, intake.floating_type(self))
         logs = self._single_steps().train(data)
         return logs if return_dict else _unpacked(logs)
 
@@ -398,7 +394,7 @@ class Model(Layer):
         data = (
             intake.stream(self, x, steps)
             if is_stream(x, y)
-            else self._arrays(x, y, sample_weight).first(steps, batch_size)
+            else intake.with_targets(self, x, y, sample_weight).first(steps, batch_size)
         )
         logs = evaluate(self, data, batch_size, callbacks, verbose, devices)
         return logs if return_dict else _unpacked(logs)
@@ -407,7 +403,7 @@ class Model(Layer):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Measure loss and metrics on one batch."""
-        logs = self._single_steps().measure(self._arrays(x, y, sample_weight))
+        logs = self._single_steps().measure(intake.with_targets(self, x, y, sample_weight))
         return logs if return_dict else _unpacked(logs)
 
     def predict(
@@ -447,7 +443,7 @@ class Model(Layer):
                 )
             data: Any = intake.stream(self, x, steps)
         else:
-            data = self._arrays(x, None).first(steps, batch_size)
+            data = intake.arrays(self, x, None).first(steps, batch_size)
         return predict(self, data, batch_size, callbacks, verbose, devices)
 
     def _by_layers(self, x: Any) -> Any:

@@ -66,6 +66,8 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
             return '<mi mathvariant="normal">⊤</mi>'
         case formula.Name(sign):
             return f"<mi>{escape(sign)}</mi>"
+        case formula.Word(letter, "symbol"):
+            return f'<mi class="bold">{escape(letter)}</mi>'
         case formula.Word(text, "text"):
             return f"<mtext>{escape(text)}</mtext>"
         case formula.Word(text, style):

@@ -33,6 +33,8 @@ def write(node: Node, decimal: str = ".", small: bool = False) -> str:
             return digits.replace(".", decimal if decimal == "." else f"{{{decimal}}}")
         case formula.Name(sign):
             return _COMMANDS.get(sign, sign)
+        case formula.Word(letter, "symbol"):
+            return rf"\boldsymbol{{{_COMMANDS.get(letter, letter)}}}"
         case formula.Word(words, style):
             return rf"{_STYLES[style]}{{{text(words)}}}"
         case formula.Function(name):

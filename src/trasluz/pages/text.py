@@ -268,7 +268,7 @@ def _broken(member: Node, decimal: str, indent: str) -> list[str]:
     for term in formula.terms(member):
         text = write(term, decimal).strip()
         short = len(text) <= room - 2
-        for piece in [text] if short else re.split(r" (?=[-+·×=] )", text):
+        for piece in [text] if short else re.split(r" (?=[-+·×] )", text):
             if len(lines[-1]) + len(piece) >= WIDTH and lines[-1] != indent:
                 lines.append(f"{indent}  {piece}")
             else:

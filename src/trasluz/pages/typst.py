@@ -67,6 +67,8 @@ def write(node: Node | None, decimal: str = ".", small: bool = False) -> str:
             return "prime"
         case formula.Name(sign):
             return sign if sign.isalpha() or sign in _PLAIN else _quoted(sign)
+        case formula.Word(letter, "symbol"):
+            return f"bold({letter})"
         case formula.Word(words, style):
             return f"{_STYLES[style]}({_quoted(words)})"
         case formula.Function(name):

@@ -24,6 +24,7 @@ from trasluz.data.reader import Reader
 from trasluz.data.streams import is_stream
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
+from trasluz.models import intake
 from trasluz.state.binding import bind, read
 from trasluz.state.module import modules_in
 from trasluz.studies.member import (
@@ -182,14 +183,11 @@ class _Group:
     def _data(self) -> tuple[Arrays, Arrays | None]:
         """Take in the rows to train on, and those to measure on."""
         job = self.job
-        data = self.lead._arrays(job["x"], job["y"], job["sample_weight"])
+        data = intake.arrays(self.lead, job["x"], job["y"], job["sample_weight"])
         held_out = job["validation_data"]
         if job["validation_split"] and held_out is None:
             data, held_out = data.split(job["validation_split"])
-        held_out = self.lead._held_out(held_out, None)
-        if not isinstance(held_out, Arrays | None):
-            raise UserError("validation_data is not in memory", "fit_many", "give (x, y)")
-        return data, held_out
+        return data, intake.held_in_memory(self.lead, held_out)
 
     def train(self) -> None:
         """Train all members."""

@@ -25,6 +25,7 @@ from trasluz.base.tree import leaves
 from trasluz.callbacks.progress import StatusLine
 from trasluz.callbacks.watching import EarlyStopping, PruneTrial
 from trasluz.errors import unknown
+from trasluz.models import intake
 from trasluz.studies.member import Member, Settings, check_names, named, own_random_numbers
 from trasluz.studies.storage import guarded, import_optuna, open_storage, storage_address
 from trasluz.training.finite import NonFiniteError
@@ -181,11 +182,11 @@ class Search:
         self.interrupted, self.waiting = False, 0
         with own_random_numbers():  # what does not fit is found before the study is made
             first = Member(self.source, self._drawn(_Lowest(), 0), (), ()).made()
-            data = first._arrays(x, y, job["sample_weight"])
+            data = intake.arrays(first, x, y, job["sample_weight"])
             few = data.rows(slice(0, 2))
             known = first.evaluate(few.x, few.y, verbose=0, return_dict=True)
         self.x, self.y, self.example = x, y, data.rows(slice(0, 1)).x
-        parts = [data, first._held_out(self.held_out, None)]
+        parts = [data, intake.held_in_memory(first, self.held_out)]
         arrays = [leaves(part and (part.x, part.y, part.w)) for part in parts]
         self.digest = digest(*(one for part in arrays for one in (*part, "|")))
         names = [*known, *(f"val_{name}" for name in known if self.held_out is not None)]

@@ -41,7 +41,10 @@ class Name(Node):
 
 @dataclass(frozen=True)
 class Word(Node):
-    """Letters that belong together; `style` is "roman", "bold", "mono" or "text"."""
+    """Letters that belong together, in a style: "roman", "bold", "symbol", "mono" or "text".
+
+    A "symbol" is one bold letter, slanted as a name is.
+    """
 
     text: str
     style: str = "roman"
@@ -192,9 +195,10 @@ SILENT = ("textstyle", "displaystyle", "limits", "!")
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|\d+(?:\.\d+)?|[^\W\d_]+|\S", re.DOTALL)
 _END = ""
 _CLOSING = frozenset(("}", ")", "]", r"\right", r"\end"))
-_LEADING = frozenset(  # commands that act on what follows
+LEADING = frozenset(  # commands that act on what follows
     f"\\{name}" for name in (
-        "frac", "sqrt", "left", "begin", "boxed", "underbrace", "operatorname", *ACCENTS, *STYLES
+        "frac", "sqrt", "left", "begin", "boxed", "underbrace", "operatorname", "boldsymbol",
+        *ACCENTS, *STYLES
     )
 )  # fmt: skip
 _SIGNS = {spelled: sign for sign, spelled in ESCAPES.items()}
@@ -332,7 +336,7 @@ class _Reader:
             case "(" | "[":
                 inside = self.row(")", "]")
                 return Fenced(token, inside, self.take())
-        return self.command(token[1:]) if token in _LEADING else _alone(token)
+        return self.command(token[1:]) if token in LEADING else _alone(token)
 
     def command(self, name: str) -> Node:
         """Read what acts on what follows it."""
@@ -351,6 +355,10 @@ class _Reader:
                 return Brace(self.argument(), None)
             case "operatorname":
                 return Function(self.raw())
+            case "boldsymbol":
+                return Word(
+                    "".join(n.sign for n in items(self.argument()) if isinstance(n, Name)), "symbol"
+                )
             case _ if name in ACCENTS:
                 return Accent(name, self.argument())
         return Word(self.raw(), STYLES[name])
