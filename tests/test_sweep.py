@@ -180,7 +180,7 @@ def test_interrupting_a_sweep_keeps_what_was_reached(tmp_path):
     )  # fmt: skip
     while "trainings" not in sweep.stdout.readline():
         pass
-    time.sleep(3)
+    time.sleep(1.5)
     sweep.send_signal(signal.SIGINT)
     _, err = sweep.communicate(timeout=60)
     assert sweep.returncode == 130 and "what was reached so far is in" in err
