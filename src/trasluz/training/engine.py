@@ -59,8 +59,8 @@ class Engine:
     def __init__(self, model: Any, asked: str | None, devices: Any = None) -> None:
         self.model = model
         self.asked = model._engine if asked is None else asked
-        if self.asked not in ("auto", *backend.ENGINES):
-            raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
+        if self.asked not in backend.CHOICES:
+            raise unknown("engine", self.asked, backend.CHOICES)
         if devices is not None:
             if self.asked == "numpy":
                 raise UserError(
