@@ -10,13 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import polars as pl
 import pytest
 
 from trasluz import datasets, regularizers
-from trasluz.cli.app import run
+from trasluz.autodiff import backend
+from trasluz.cli import examples, explain
+from trasluz.cli.app import app, run
+from trasluz.explain.asking import DEPTHS
+from trasluz.explain.names import SCHEMES
 from trasluz.saving import load_model
+from trasluz.tables import Task
+from trasluz.worksheets import sheet
 
 QUICK = ["--hidden", "8", "--engine", "numpy", "--epochs", "15"]
 
@@ -557,6 +564,27 @@ def test_the_command_is_installed():
 
 
 # ------------------------------------------------------------------------------------- explaining
+
+
+def test_options_offer_what_there_is():
+    """Choices are spelled out in app.py, which starts without what they are choices of."""
+    there = {
+        "task": Task,
+        "engine": backend.CHOICES,
+        "depth": DEPTHS,
+        "names": SCHEMES,
+        "form": explain.FORMATS,
+        "page_form": examples.FORMATS,
+        "sheet_form": sheet.FORMATS,
+    }
+    offered = {
+        (command.name, parameter.name): list(parameter.type.choices)
+        for command in app.commands.values()
+        for parameter in command.params
+        if isinstance(parameter.type, click.Choice) and parameter.name != "lang"
+    }
+    assert {option for _, option in offered} == set(there)
+    assert offered == {(name, option): list(there[option]) for name, option in offered}
 
 
 @pytest.fixture(scope="module")

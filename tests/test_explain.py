@@ -10,9 +10,21 @@ import numpy as np
 import pytest
 
 from evaluation import evaluate
-from trasluz import Input, Model, Sequential, config, layers, ops, optimizers, utils
+from trasluz import (
+    Input,
+    Model,
+    Sequential,
+    activations,
+    config,
+    layers,
+    losses,
+    ops,
+    optimizers,
+    utils,
+)
 from trasluz.errors import UserError
 from trasluz.explain import explain
+from trasluz.explain.names import SCHEMES
 from trasluz.explain.reading import Reading
 from trasluz.pages.text import plain
 
@@ -45,6 +57,7 @@ ACTIVATIONS = (
     None, "sigmoid", "tanh", "relu", "softplus", "elu", "gelu", "silu", "leaky_relu", "selu",
     "mish", "softsign", "hard_sigmoid", "exponential", "relu6", "softmax", "log_softmax",
 )  # fmt: skip
+UNDRAWN = {"linear", "sign", "swish"}  # as None, without a slope, silu by another name
 OPTIMIZERS = {
     "sgd": {}, "momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True},
     "rmsprop": {"centered": True, "momentum": 0.5}, "adagrad": {}, "adadelta": {},
@@ -58,6 +71,16 @@ def wide():
     config.set_floatx("float64")
     yield
     config.set_floatx("float32")
+
+
+def test_the_tables_have_all_that_can_be_drawn():
+    named = {losses.resolve(name).name for name in losses.registry.names()}
+    missing = {
+        "LOSSES": named - {losses.resolve(name).name for name in LOSSES},
+        "ACTIVATIONS": {*activations.registry.names()} - {*ACTIVATIONS} - UNDRAWN,
+        "OPTIMIZERS": {*optimizers.registry.names()} - {*OPTIMIZERS},
+    }
+    assert not any(missing.values()), f"append to the tables of tests/test_explain.py: {missing}"
 
 
 def optimizer(pick):
@@ -122,7 +145,7 @@ def test_any_network(seed):
     training = bool(seed % 2)
     d = model.explain(
         x, y, path, at, 12, training=training, update=True,
-        names=("math", "course", "keras")[seed % 3], depth="op" if seed % 5 == 0 else "layer",
+        names=list(SCHEMES)[seed % len(SCHEMES)], depth="op" if seed % 5 == 0 else "layer",
     )  # fmt: skip
     derived, backward, difference = d.checks.values()
     assert derived == pytest.approx(backward, rel=1e-9, abs=1e-12)

@@ -6,10 +6,12 @@ import pytest
 from peer import keras_in
 from trasluz import losses, metrics, ops, state
 from trasluz.autodiff import backend
+from trasluz.callbacks import EarlyStopping
 from trasluz.errors import UserError
 
 CLASSES = set(metrics.registry.known.values())
 OURS = {"ConfusionMatrix"}
+NEITHER = {"confusion_matrix", "mean", "mean_metric_wrapper", "sum"}  # no way is the better one
 N, K = 12, 4
 
 
@@ -205,7 +207,21 @@ def batches(sample, dtype, sizes=(N, N, 5), weighted=None, seed=0):
 
 
 def test_every_metric_has_a_case():
-    assert {kind.__name__ for kind in CLASSES} == {*CASES, "MeanMetricWrapper"}
+    known = {kind.__name__ for kind in CLASSES} - {"MeanMetricWrapper"}
+    assert known <= set(CASES), f"add to CASES in tests/test_metrics.py: {known - set(CASES)}"
+    assert set(CASES) <= known, f"CASES names what is no metric: {set(CASES) - known}"
+
+
+@pytest.mark.parametrize("name", [n for n in metrics.registry.names() if n not in NEITHER])
+def test_names_tell_which_way_is_better(name):
+    stop = EarlyStopping(f"val_{name}")
+    assert stop.greater_is_better() in (True, False)
+
+
+@pytest.mark.parametrize("name", sorted(NEITHER))
+def test_names_that_tell_of_neither_way(name):
+    with pytest.raises(UserError, match="does not tell whether more is better"):
+        EarlyStopping(name).greater_is_better()
 
 
 # ------------------------------------------------------------------------------------- on its own

@@ -269,8 +269,9 @@ def test_engines_agree_for_every_optimizer(optimizer):
 
 
 def test_every_loss_is_in_the_table():
-    functions = {losses.resolve(name).name for name in LOSSES}
-    assert {losses.resolve(n).name for n in losses.registry.names()} <= functions
+    listed = {losses.resolve(name).name for name in LOSSES}
+    missing = {losses.resolve(name).name for name in losses.registry.names()} - listed
+    assert not missing, f"add to LOSSES in tests/test_model.py: {missing}"
 
 
 def test_float64_is_float64_throughout():
@@ -802,10 +803,13 @@ def test_auto_takes_numpy_for_small_work():
 
     model = classifier()
     x, y = blobs(2)
-    assert not Engine(model, "auto").worth_compiling(Batch(x, y), 25, 40)
-    engine = Engine(model, "auto")
-    assert engine.worth_compiling(Batch(x, y), 32, 3_125_000)
-    assert 1000 < engine.moves < 10_000
+    few, many, at_once = (Engine(model, "auto") for _ in range(3))
+    few.settle_auto(Batch(x, y), 25, 40)
+    assert few.moves_at is None
+    many.settle_auto(Batch(x, y), 32, 3_125_000)
+    assert 1000 < many.moves_at < 10_000
+    at_once.settle_auto(Batch(x, y), 32, 3_125_000, at_once=True)
+    assert [e.where for e in (few, many, at_once)] == ["numpy", "numpy", "xla"]
 
 
 def test_history_of_losses_is_the_mean_over_rows():

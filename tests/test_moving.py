@@ -23,19 +23,19 @@ HOW = {"batch_size": 16, "epochs": 4, "verbose": 0}
 @pytest.fixture
 def moves(monkeypatch):
     """Let runs move over before their seventh step; note when they do."""
-    moved, move, worth = [], Epoch._move, Engine.worth_compiling
+    moved, move, settle = [], Epoch._move, Engine.settle_auto
 
-    def chosen(self, *given):
-        if worth(self, *given):
-            self.moves = AT
-        return self.moves is not None
+    def chosen(self, *given, **how):
+        settle(self, *given, **how)
+        if self.moves_at is not None:
+            self.moves_at = AT
 
     def noting(self):
         move(self)
         moved.append((self.number, self.batch, int(self.state.arrays["step"])))
 
     monkeypatch.setattr("trasluz.training.engine._WORTH_COMPILING", 0.0)
-    monkeypatch.setattr(Engine, "worth_compiling", chosen)
+    monkeypatch.setattr(Engine, "settle_auto", chosen)
     monkeypatch.setattr(Epoch, "_move", noting)
     return moved
 

@@ -413,10 +413,9 @@ def test_one_thread_reads_an_iterable_from_first_to_last(tmp_path):
 
 def test_xla_takes_over_within_a_block(on_disk, monkeypatch):
     def soon(self, *given):
-        self.moves = 25  # the fifth step of the second epoch
-        return True
+        self.moves_at = 25  # the fifth step of the second epoch
 
-    monkeypatch.setattr(Engine, "worth_compiling", soon)
+    monkeypatch.setattr(Engine, "settle_auto", soon)
     x, y = table()
     how = {"epochs": 3, "verbose": 0, "shuffle": False}
     a, b, c = (network("auto") for _ in range(3))

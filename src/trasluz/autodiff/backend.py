@@ -24,6 +24,7 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError, unknown
 
 ENGINES = ("numpy", "xla")
+CHOICES = ("auto", *ENGINES)  # what can be asked for
 # From so many multiplications on, NumPy's library (OpenBLAS) works at a product with several
 # threads; and from so many on it should. Those between gain at most a third by them, and take ten
 # times as long where other programs are running, since the threads wait for each other.

@@ -144,7 +144,7 @@ class BackupAndRestore(Callback):
 
     def keep(self, run: Any, when: str) -> None:
         """Write a checkpoint if it is time: at an "epoch", a "batch", an "interrupt", the "end"."""
-        if not run.first:
+        if not run.leads:
             return
         if when == "batch" and (self.pause_every is None or run.batch % self.pause_every):
             return

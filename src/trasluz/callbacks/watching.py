@@ -35,7 +35,7 @@ class Monitor(Callback):
         """
         if self.mode != "auto":
             return self.mode == "max"
-        name = self.monitor.removeprefix("val_")
+        name = f"_{self.monitor.removeprefix('val_')}".lower()
         if any(part in name for part in SMALLER_IS_BETTER):
             return False
         if any(part in name for part in GREATER_IS_BETTER):

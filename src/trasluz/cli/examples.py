@@ -9,6 +9,8 @@ from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say, suggest
 from trasluz.cli.output import Output
 
+FORMATS = ("text", "markdown", "html")
+
 
 def list_examples(output: Output) -> None:
     """List the examples, with their titles."""
@@ -25,7 +27,7 @@ def work_out(name: str, form: str, picture: str | None, output: Output) -> None:
 
     Args:
         name: the example.
-        form: "text", "markdown" or "html".
+        form: one of `FORMATS`, the methods of an example.
         picture: the file to draw in.
         output: where it is shown.
 
@@ -41,9 +43,8 @@ def work_out(name: str, form: str, picture: str | None, output: Output) -> None:
             having = [n for n in examples.names() if examples.load(n).draw]
             raise problem("example-no-picture", name, names=enumerated(having))
         write_atomically(picture, drawn)
-    writers = {"text": example.text, "markdown": example.markdown, "html": example.html}
     if not (output.json or output.quiet):
-        sys.stdout.write(writers[form]() + "\n")
+        sys.stdout.write(getattr(example, form)() + "\n")
     if picture:
         output.tell(say("example-drawn", file=picture))
     output.document(example.as_dict())

@@ -59,7 +59,6 @@ class Layer(Module, Configurable):
 
     built: bool = field(default=False, init=False)
     _output_shape: Any = field(default=None, init=False)
-    _built_shape: Any = field(default=None, init=False)
     _drawn: Any = field(default=None, init=False)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -322,7 +321,6 @@ def _drawing(build: Callable[..., None]) -> Callable[..., None]:
             with Context():
                 assign_paths(self, self._path)
                 return whole(self, input_shape)
-        self._built_shape = input_shape
         build(self, input_shape)
         root = random.next_key() if context.root is None else context.root
         context.root = root

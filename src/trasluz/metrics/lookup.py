@@ -86,12 +86,13 @@ def resolve(
     return metric
 
 
-# Parts of the names of measures that are better when greater.
+# Parts of the names of measures, by which it is told whether greater is better, in small letters;
+# one with an underscore in front begins a word.
 GREATER_IS_BETTER = (
-    "acc", "auc", "precision", "recall", "f1", "fbeta", "f_beta", "r2", "iou", "sensitivity",
-    "specificity", "true_positives", "true_negatives", "cosine_similarity",
+    "acc", "auc", "precision", "recall", "f1", "fbeta", "f_beta", "r2", "iou", "_io_u",
+    "sensitivity", "specificity", "true_positives", "true_negatives", "cosine_similarity",
 )  # fmt: skip
 SMALLER_IS_BETTER = (
-    "loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence", "hinge", "poisson",
-    "log_cosh", "huber", "false_positives", "false_negatives",
+    "loss", "error", "mse", "mae", "mape", "msle", "bce", "crossentropy", "divergence", "hinge",
+    "poisson", "log_cosh", "huber", "false_positives", "false_negatives",
 )  # fmt: skip

@@ -29,7 +29,7 @@ from trasluz.state.symbolic import SymbolicTensor, placeholder, rows_of, shapes_
 from trasluz.training.objective import Objective, State
 from trasluz.training.step import NO_KEY
 
-ENGINES = ("auto", *backend.ENGINES)
+ENGINES = backend.CHOICES  # by a name that programs of the first version know
 
 
 class Model(Layer):
@@ -205,8 +205,8 @@ class Model(Layer):
         Raises:
             UserError: for a name that is not known; the nearest is suggested.
         """
-        if engine not in ENGINES:
-            raise unknown("engine", engine, ENGINES)
+        if engine not in backend.CHOICES:
+            raise unknown("engine", engine, backend.CHOICES)
         self._compiled_with = {
             "optimizer": optimizer,
             "loss": loss,

@@ -177,8 +177,7 @@ class _Group:
         self.example = data.rows(slice(0, 1)).x
         self.ready = Ready(lead, data.sample())
         steps = self.steps * len(members) * self.epochs
-        if self.engine.worth_compiling(data.rows(slice(0, 2)), self.size, steps):
-            self.engine.where = "xla"
+        self.engine.settle_auto(data.rows(slice(0, 2)), self.size, steps, at_once=True)
 
     def _data(self) -> tuple[Arrays, Arrays | None]:
         """Take in the rows to train on, and those to measure on."""

@@ -47,9 +47,9 @@ class Engine:
 
     Attributes:
         where: "numpy", "xla", or several devices.
-        moves: before which step of the model a run goes over to XLA; `None` for never.
+        moves_at: before which step of the model a run goes over to XLA; `None` for never.
         joint: whether several processes compute together.
-        first: whether this process is the first of them, or the only one.
+        leads: whether this process is the first of them, or the only one.
         counts: how many steps a compiled call takes, by their kind.
 
     Raises:
@@ -59,8 +59,8 @@ class Engine:
     def __init__(self, model: Any, asked: str | None, devices: Any = None) -> None:
         self.model = model
         self.asked = model._engine if asked is None else asked
-        if self.asked not in ("auto", *backend.ENGINES):
-            raise unknown("engine", self.asked, ("auto", *backend.ENGINES))
+        if self.asked not in backend.CHOICES:
+            raise unknown("engine", self.asked, backend.CHOICES)
         if devices is not None:
             if self.asked == "numpy":
                 raise UserError(
@@ -69,9 +69,9 @@ class Engine:
                 )
             self.asked = backend.device_mesh(devices)
         self.where: Any = "numpy" if self.asked == "auto" else self.asked
-        self.moves: int | None = None
+        self.moves_at: int | None = None
         self.joint = devices is not None and distribution.process_count() > 1
-        self.first = not self.joint or distribution.process_index() == 0
+        self.leads = not self.joint or distribution.process_index() == 0
         self.counts: dict[str, int] = {}
         self._programs: dict[str, Any] = {}
         self._ahead: Any = None  # what XLA gets ready before a run goes over to it
@@ -104,19 +104,21 @@ class Engine:
         """Put arrays where steps are computed; see `backend.to_engine`."""
         return backend.to_engine(tree, self.where, lent)
 
-    def worth_compiling(self, batch: Batch, size: int, steps: int) -> bool:
+    def settle_auto(self, batch: Batch, size: int, steps: int, at_once: bool = False) -> None:
         """Settle "auto": whether XLA is worth it, and before which step to go over to it.
 
         Args:
             batch: rows to look at.
             size: how many rows a step takes.
-            steps: how many steps there are.
+            steps: how many training steps there are, or what takes as long.
+            at_once: whether XLA computes from the start, if it is worth it.
         """
         if self.asked == "auto" and backend.has_xla():
             seconds = self._cost_of(batch).seconds(size)
-            if seconds * steps > _WORTH_COMPILING:
-                self.moves = math.ceil(_HEAD_START / seconds)
-        return self.moves is not None
+            if seconds * steps > _WORTH_COMPILING and at_once:
+                self.where = "xla"
+            elif seconds * steps > _WORTH_COMPILING:
+                self.moves_at = math.ceil(_HEAD_START / seconds)
 
     def _cost_of(self, batch: Batch) -> Cost:
         """Count what a forward pass does, once."""
@@ -126,7 +128,7 @@ class Engine:
 
     def is_due(self, step: Any) -> bool:
         """Tell whether it is time to go over to XLA, before some step."""
-        return self.moves is not None and not self.compiles and int(step) >= self.moves
+        return self.moves_at is not None and not self.compiles and int(step) >= self.moves_at
 
     def compile_ahead(self, act: Callable[[Engine], None]) -> None:
         """Let XLA compile in the background what a run will need.
@@ -153,7 +155,7 @@ class Engine:
                 'engine="numpy" says so from the start, engine="xla" shows the whole error',
                 stacklevel=2,
             )
-            self.moves = None
+            self.moves_at = None
             return False
         self.where, self._programs, self._fresh = "xla", {}, None
         return True

@@ -69,7 +69,7 @@ class Feed:
         steps = math.ceil(len(data) / self.size)
         return min(steps, self.limit or steps)
 
-    def first(self) -> Batch:
+    def sample(self) -> Batch:
         """Give the rows to prepare for."""
         if isinstance(self.data, Stream):
             return self.reader.result(self.reader.ask(self.data.peek))
@@ -90,7 +90,7 @@ class Feed:
         if isinstance(self.data, Stream) or not self.data.in_memory:
             return False
         everything = leaves((self.data.x, self.data.y, self.data.w))
-        for_numpy = not self.engine.compiles and self.engine.moves is None
+        for_numpy = not self.engine.compiles and self.engine.moves_at is None
         return for_numpy or sum(a.nbytes for a in everything) <= _KEPT_BYTES
 
     def blocks(
@@ -173,16 +173,16 @@ class Feed:
         assert isinstance(self.data, Arrays)
         return self.place(blocks.whole(self.data, self.size, order, 0, self._counted(self.data)))
 
-    def example(self, first: Batch) -> Block:
+    def example(self, sample: Batch) -> Block:
         """Give a block, in its place, of the shape that those of a pass have, whatever is in it.
 
         Args:
-            first: the rows to prepare for.
+            sample: the rows to prepare for.
         """
         if isinstance(self.data, Arrays) and self.stays:
             order = np.arange(len(self.data)) if self.shuffle else None
             return self.place(blocks.whole(self.data, self.size, order, 0, 0))
-        return self.place(blocks.example(self.data, first, self.size, self.shuffle))
+        return self.place(blocks.example(self.data, sample, self.size, self.shuffle))
 
 
 def _checked_size(size: int | None, data: Arrays | Stream) -> int:

@@ -21,6 +21,9 @@ from trasluz.training.objective import State
 from trasluz.training.ready import Ready
 from trasluz.training.step import predict_step
 
+# So many evaluation steps take about as long as one training step: they go forward only.
+_STEPS_A_TRAINING_STEP = 3
+
 
 def evaluate(
     model: Any,
@@ -34,13 +37,14 @@ def evaluate(
     engine = Engine(model, None, devices)
     with contextlib.closing(Reader()) as reader, engine.together():
         feed = Feed(data, batch_size, engine, reader)
-        first = feed.first()
-        ready = Ready(model, first)
-        size = feed.size or len(leaves(first.x)[0])
-        if isinstance(data, Arrays) and engine.worth_compiling(first, size, (feed.steps or 0) // 3):
-            engine.where = "xla"
+        sample = feed.sample()
+        ready = Ready(model, sample)
+        size = feed.size or len(leaves(sample.x)[0])
+        if isinstance(data, Arrays):
+            steps = (feed.steps or 0) // _STEPS_A_TRAINING_STEP
+            engine.settle_auto(sample, size, steps, at_once=True)
         listed = _listed(model, feed, callbacks, verbose)
-        with engine.computing(first, size):
+        with engine.computing(sample, size):
             return measured(ready, feed, engine.put(read(model)), listed)
 
 
@@ -99,7 +103,7 @@ def predict(
     with contextlib.closing(Reader()) as reader, engine.together():
         feed = Feed(data, batch_size, engine, reader)
         if isinstance(data, Stream):
-            model._require_built(feed.first().x)
+            model._require_built(feed.sample().x)
         model._structure()  # gives paths anew: a layer may lie in another model since
         listed = _listed(model, feed, callbacks, verbose)
         arrays = engine.put(read(model))

@@ -27,7 +27,7 @@ class Ready:
 
     Attributes:
         objective: what the model is compiled for.
-        outputs: the shapes of a row's outputs.
+        output_shapes: the shapes of a row's outputs.
 
     Raises:
         UserError: if inputs or targets do not fit the model.
@@ -41,7 +41,7 @@ class Ready:
         few = tree_map(lambda a: a[:2], batch.x)
         with np.errstate(all="ignore"):
             p = leaves(predict_step(model)(read(model), few))
-        self.outputs: list[tuple[int, ...]] = [output.shape[1:] for output in p]
+        self.output_shapes: list[tuple[int, ...]] = [output.shape[1:] for output in p]
         self.check_targets(batch)
         none = np.zeros((0,))
         y = per_output(batch.y, self.objective.names, "y")
@@ -56,7 +56,7 @@ class Ready:
         rows, names = len(leaves(batch.x)[0]), self.objective.names
         y = per_output(batch.y, names, "y")
         for name, target, output, loss in zip(
-            names, y, self.outputs, self.objective.losses, strict=True
+            names, y, self.output_shapes, self.objective.losses, strict=True
         ):
             if target is None or loss is None:
                 continue

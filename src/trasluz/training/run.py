@@ -32,7 +32,7 @@ _LOOKED_AT = 2**24
 class Run:
     """One call of fit.
 
-    What keeps checkpoints knows `model`, `first`, `batch`, `store`, `position` and `go_to`.
+    What keeps checkpoints knows `model`, `leads`, `batch`, `store`, `position` and `go_to`.
 
     Args:
         model: what is trained.
@@ -73,28 +73,28 @@ class Run:
             if held_out is not None:
                 held_size = validation_batch_size or batch_size
                 measuring = Feed(held_out, held_size, engine, reader)
-            first = feed.first()
-            self.ready = Ready(model, first)
-            size, steps = feed.size or len(leaves(first.x)[0]), feed.steps
+            sample = feed.sample()
+            self.ready = Ready(model, sample)
+            size, steps = feed.size or len(leaves(sample.x)[0]), feed.steps
             if steps:
-                engine.worth_compiling(first, size, steps * epochs)
+                engine.settle_auto(sample, size, steps * epochs)
             level = verbosity(verbose)
             self.listed = listed = CallbackList(
                 callbacks, add_history=True, add_progbar=level != 0, model=model,
-                first=engine.first, verbose=level, epochs=epochs, steps=steps,
+                first=engine.leads, verbose=level, epochs=epochs, steps=steps,
             )  # fmt: skip
             history = model.history
             model.stop_training = False
             self.state, self.epochs = TrainingState(self.ready, engine), epochs
             self._begin(initial_epoch)
-            with engine.computing(first, size):
+            with engine.computing(sample, size):
                 listed.on_train_begin()
                 listed.resume(self)
                 self.state.load()
                 if engine.joint:
                     self._agree()
-                if engine.moves is not None:
-                    self._compile_ahead(first, measuring)
+                if engine.moves_at is not None:
+                    self._compile_ahead(sample, measuring)
                 logs = self._train(measuring, validation_freq)
                 listed.keep(self, "end")
                 self.state.average()
@@ -169,21 +169,21 @@ class Run:
             state.load()
         listed.keep(self, "batch")
 
-    def _compile_ahead(self, first: Batch, measuring: Feed | None) -> None:
+    def _compile_ahead(self, sample: Batch, measuring: Feed | None) -> None:
         """Let XLA compile in the background what the run needs: by calls that take no steps.
 
         Args:
-            first: the rows that were prepared for.
+            sample: the rows that were prepared for.
             measuring: what will be measured on.
         """
         ready, feed, arrays = self.ready, self.feed, self.state.arrays
 
         def act(engine: Engine) -> None:
             state, there = engine.put(arrays), feed.on(engine)
-            CompiledSteps(engine, there.example(first)).train(ready, state, 0, 0)
+            CompiledSteps(engine, there.example(sample)).train(ready, state, 0, 0)
             if measuring is not None and isinstance(measuring.data, Arrays):
                 weights, tests = {**state["params"], **state["buffers"]}, measuring.on(engine)
-                steps = CompiledSteps(engine, tests.example(first))
+                steps = CompiledSteps(engine, tests.example(sample))
                 steps.test(ready, engine.fresh(ready.objective), 0, 0, weights)
                 measuring.kept = tests.kept
             feed.kept = there.kept
@@ -205,9 +205,9 @@ class Run:
         )
 
     @property
-    def first(self) -> bool:
+    def leads(self) -> bool:
         """Whether this process is the first of those that train together, or the only one."""
-        return self.engine.first
+        return self.engine.leads
 
     @property
     def batch(self) -> int:
