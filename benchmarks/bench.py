@@ -32,6 +32,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -106,8 +107,8 @@ def per(work: Callable[[], object], units: float, scale: float = 1e6) -> Turn:
 class Contestant:
     """A process that takes turns at whatever it is asked."""
 
-    def __init__(self, side: str, quick: bool) -> None:
-        command = [sys.executable, str(HERE / "bench.py"), "--contest", side]
+    def __init__(self, quick: bool) -> None:
+        command = [sys.executable, str(HERE / "bench.py"), "--contest"]
         self.process = subprocess.Popen(
             [*command, "--quick"] if quick else command,
             stdin=subprocess.PIPE,
@@ -116,11 +117,11 @@ class Contestant:
             env={**os.environ, "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
 
-    def turn(self, question: str, job: str) -> float:
-        """Take a turn; NaN where it cannot."""
+    def turn(self, question: str, side: str, job: str) -> float:
+        """Take a turn at a job as one of the sides; NaN where it cannot."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
-            self.process.stdin.write(f"{question}\t{job}\n")
+            self.process.stdin.write(f"{question}\t{side}\t{job}\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             return float("nan")
@@ -133,14 +134,14 @@ class Contestant:
         self.process.wait()
 
 
-def contest(side: str, quick: bool) -> None:
-    """Serve as a contestant: read a question and a job, take a turn, print what it gave."""
+def contest(quick: bool) -> None:
+    """Serve as a contestant: read question, side and job, take a turn, print what it gave."""
     answers, sys.stdout = sys.stdout, sys.stderr
     if quick and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     turns: dict[str, Turn | None] = {}
     for line in sys.stdin:
-        name, job = line.rstrip("\n").split("\t")
+        name, side, job = line.rstrip("\n").split("\t")
         took = float("nan")
         try:
             if line not in turns:
@@ -158,7 +159,10 @@ def contest(side: str, quick: bool) -> None:
 
 
 class Contestants:
-    """Processes by contestant, begun when they are first asked; they end together."""
+    """Processes by contestant, begun when they are first asked; they end together.
+
+    In the quick mode, sides of one library share a process, which has to import it once.
+    """
 
     def __init__(self, quick: bool) -> None:
         self.quick, self.there = quick, dict[str, Contestant]()
@@ -176,14 +180,20 @@ class Contestants:
         """Let contestants take turns at each job in its turn."""
         found: Found = {}
         for job in jobs:
+            turn = {side: partial(self._process(question, side).turn, name, side) for side in sides}
             for side in sides:
-                if side not in self.there:
-                    self.there[side] = Contestant(side, self.quick)
                 for _ in range(question.warm):
-                    self.there[side].turn(name, job)
-            taken = [{s: self.there[s].turn(name, job) for s in sides} for _ in range(rounds)]
+                    turn[side](job)
+            taken = [{s: turn[s](job) for s in sides} for _ in range(rounds)]
             found[job] = {s: [t[s] for t in taken] for s in sides if taken[0][s] == taken[0][s]}
         return found
+
+    def _process(self, question: Question, side: str) -> Contestant:
+        library = "ours" if side == question.own else re.split(r"\W", side)[0].lower()
+        key = library if self.quick else side
+        if key not in self.there:
+            self.there[key] = Contestant(self.quick)
+        return self.there[key]
 
 
 def ratio(own: list[float], theirs: list[float]) -> float:
@@ -403,10 +413,10 @@ def main(file: str, question: Question) -> int:
 def _command() -> int:
     parser = argparse.ArgumentParser(description="Ask every question.")
     parser.add_argument("--quick", action="store_true", help="a part of each; writes nothing")
-    parser.add_argument("--contest", help=argparse.SUPPRESS)
+    parser.add_argument("--contest", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.contest:
-        contest(asked.contest, asked.quick)
+        contest(asked.quick)
         return 0
     return ask_all_quickly() if asked.quick else ask_all()
 
