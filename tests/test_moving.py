@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 from test_loop import network, same, table
 from trasluz import Sequential, callbacks, layers, utils
 from trasluz.autodiff import backend
+from trasluz.base.undisturbed import undisturbed
 from trasluz.training.engine import Engine
 from trasluz.training.epoch import Epoch
 
@@ -176,3 +178,57 @@ def test_a_small_table_is_trained_without_jax(tmp_path):
         "assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(tmp_path), timeout=120)
+
+
+# ------------------------------------------------------------------- what belongs to the program
+
+DRAWING = """
+import random, time
+import numpy as np
+from trasluz import Sequential, callbacks, layers, utils
+from trasluz.training import engine
+
+engine._WORTH_COMPILING = 0.0
+utils.set_random_seed(5)
+draw = callbacks.LambdaCallback(
+    on_train_batch_end=lambda batch, logs: drawn.extend((np.random.rand(), random.random()))
+)
+drawn = []
+model = Sequential([layers.Input((3,)), layers.Dense(4, "tanh"), layers.Dense(1)])
+model.compile("adam", "mse")
+x = np.ones((640, 3), "float32")
+model.fit(x, x[:, :1], batch_size=1, epochs=3, verbose=0, callbacks=[draw])
+utils.set_random_seed(5)
+expected = [number for _ in range(1920) for number in (np.random.rand(), random.random())]
+assert drawn == expected
+import sys
+assert "jax" in sys.modules
+"""
+
+
+def test_what_is_loaded_meanwhile_draws_nothing_from_the_programs_generators():
+    asked = [sys.executable, "-W", "error", "-c", DRAWING]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_other_threads_keep_drawing_from_the_shared_generators():
+    inside, drawn = threading.Event(), threading.Event()
+
+    def draw():
+        with undisturbed():
+            inside.set()
+            drawn.wait(10)
+            return np.random.rand(), random.random()  # noqa: NPY002
+
+    np.random.seed(3)  # noqa: NPY002
+    random.seed(3)
+    loading = threading.Thread(target=draw)
+    loading.start()
+    assert inside.wait(10)
+    here = [np.random.rand(), random.random()]  # noqa: NPY002
+    drawn.set()
+    loading.join()
+    here += [np.random.rand(), random.random()]  # noqa: NPY002
+    theirs, pythons = np.random.RandomState(3), random.Random(3)
+    assert here == [theirs.rand(), pythons.random(), theirs.rand(), pythons.random()]

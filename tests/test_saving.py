@@ -416,6 +416,113 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         other.fit(*data(), verbose=0, callbacks=[callbacks.BackupAndRestore(path)])
 
 
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    """What is asked for anew has to be what was asked for; the model stays as it is."""
+    (x, y), path = data(), tmp_path / "c"
+    how = {"batch_size": 16, "epochs": 4, "verbose": 0}
+    with pytest.raises(Stop):
+        network().fit(x, y, **how, callbacks=[callbacks.BackupAndRestore(path), StopAt(14)])
+    kept = path.read_bytes()
+    rate = network()
+    rate.optimizer.learning_rate = 0.5
+    ruled = network()
+    ruled.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    for model, x_, asked, said in [
+        (rate, x, how, r"learning_rate \(0.01, now 0.5\)"),
+        (ruled, x, how, r"optimizer \('Adam', now 'SGD'\)"),
+        (network(), x, how | {"batch_size": 8}, r"batch size \(16, now 8\)"),
+        (network(), x + 1, how, "other data"),
+        (network(), x[:80], how, r"rows \(96, now 80\), data"),
+        (network(), x, how | {"shuffle": False}, r"shuffle \(True, now False\)"),
+    ]:
+        before = model.get_weights()
+        with pytest.raises(UserError, match=said):
+            model.fit(x_, y[: len(x_)], **asked, callbacks=[callbacks.BackupAndRestore(path)])
+        assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+        assert model.optimizer.iterations == 0
+    assert path.read_bytes() == kept
+
+
+def forged(path, change):
+    """Alter what a file holds, with a checksum that fits."""
+    arrays, document = saving.unpack(path)
+    document.pop("format")
+    change(arrays, document)
+    path.write_bytes(saving.pack(arrays, document))
+
+
+def to_position(**values):
+    return lambda arrays, document: document["position"].update(values)
+
+
+def with_array(name):
+    return lambda arrays, document: arrays.update({name: np.zeros(1)})
+
+
+def to_callback(name, **values):
+    return lambda arrays, document: document["position"]["callbacks"][name].update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (to_callback("BackupAndRestore", backup_dir="precious"), "'backup_dir', which does not"),
+        (to_callback("BackupAndRestore", delete_checkpoint=True), "'delete_checkpoint', which"),
+        (to_callback("EarlyStopping", monitor="accuracy"), "'monitor', which does not belong"),
+        (to_callback("EarlyStopping", wait=-1), "'wait' is no count"),
+        (to_callback("EarlyStopping", wait=True), "'wait' is no count"),
+        (to_callback("EarlyStopping", wait=10**30), "'wait' is no count"),
+        (to_callback("EarlyStopping", best="0.5"), "'best' is no number"),
+        (to_callback("EarlyStopping", best_weights=["a"]), "'best_weights' is no arrays"),
+        (to_callback("ReduceLROnPlateau", factor=9.0), "'factor', which does not belong"),
+        (to_callback("History", history={"loss": "much"}), "'history' is no measures"),
+        (to_callback("History", epoch=[0.5]), "'epoch' is no counts"),
+        (to_callback("History", model="another"), "'model', which does not belong"),
+        (to_position(epoch=-1), "'epoch' is no count"),
+        (to_position(epoch="2"), "'epoch' is no count"),
+        (to_position(batch=None), "'batch' is no count"),
+        (to_position(callbacks=[]), "'callbacks' is no names"),
+        (to_position(file="precious"), "'file', which does not belong"),
+        (lambda arrays, document: document["position"].pop("epoch"), "lacks epoch"),
+        (lambda arrays, document: document.update(position=3), "no values by name"),
+        (lambda arrays, document: document.update(iterations=-3), "'iterations' is no count"),
+        (lambda arrays, document: document.pop("iterations"), "lacks iterations"),
+        (lambda arrays, document: document.pop("compile"), "does not hold what it should"),
+        (lambda arrays, document: arrays.update(root=np.zeros(9)), "random key"),
+        (with_array("more|metrics|own"), "other metrics"),
+        (with_array("more|callbacks|BackupAndRestore|backup_dir.0"), "arrays 'backup_dir.0'"),
+        (with_array("more|callbacks|EarlyStopping|best_weights.0"), "do not fit the model"),
+    ],
+)  # fmt: skip
+def test_a_forged_checkpoint_moves_nothing_but_the_run(tmp_path, monkeypatch, change, said):
+    """It can set what the callback declares, to what is of its kind: no path, no file, no code."""
+    monkeypatch.chdir(tmp_path)
+    precious, path = tmp_path / "precious", tmp_path / "c"
+    precious.write_text("all my work")
+    how = {"batch_size": 16, "epochs": 4, "verbose": 0, "validation_data": data()}
+    with pytest.raises(Stop):
+        network().fit(*data(), **how, callbacks=[*callbacks_of(path), StopAt(14)])
+    forged(path, change)
+    kept = path.read_bytes()
+    with pytest.raises(UserError, match=said) as caught:
+        network().fit(*data(), **how, callbacks=callbacks_of(path))
+    assert caught.value.mend
+    assert precious.read_text() == "all my work" and path.read_bytes() == kept
+    assert {file.name for file in tmp_path.iterdir()} == {"precious", "c"}
+
+
+def test_what_a_callback_of_ones_own_remembers_is_taken_up_by_name():
+    class Counting(callbacks.Callback):
+        remembers = ("rows", "seen")
+        rows, seen, file = 0, (), "mine"
+
+    counting = Counting()
+    counting.remember({"rows": 3}, {"seen.10": np.ones(1), "seen.2": np.zeros(1)})
+    assert counting.rows == 3 and [a[0] for a in counting.seen] == [0, 1]
+    with pytest.raises(UserError, match="'file', which does not belong"):
+        counting.remember({"file": "another"}, {})
+
+
 def test_a_model_of_the_first_version_loads():
     expected = np.load(FIXTURES / "expected-0.1.npz")["predictions"]
     model = load_model(FIXTURES / "model-0.1.trasluz")

@@ -21,6 +21,7 @@ import numpy as np
 
 from trasluz import config
 from trasluz.base.tree import leaves, tree_map
+from trasluz.base.undisturbed import undisturbed
 from trasluz.errors import UserError, unknown
 
 ENGINES = ("numpy", "xla")
@@ -63,7 +64,8 @@ def has_xla() -> bool:
 @cache
 def _jax() -> Any:
     try:
-        import jax
+        with undisturbed():
+            import jax
     except ImportError as error:
         raise UserError(
             "the engine 'xla' needs jax, which is not installed",

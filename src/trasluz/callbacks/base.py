@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+
+from trasluz.errors import UserError
+from trasluz.saving.kinds import require
 
 Logs = dict[str, Any]
 
@@ -23,6 +27,9 @@ class Callback:
         writes: whether its hooks write files; of several processes only the first calls them.
         every_batch: whether its hooks for batches have to hear of each; else a few of them do.
         forgives: whether numbers that are not finite end training without an error.
+        remembers: the attributes that a checkpoint keeps, with the kind of each (a key of
+            `saving.kinds.KINDS`); of names alone any plain data are taken up. A file that was
+            forged can set them to anything of the kind: never name a path, or what is run.
 
     >>> class Print(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -34,7 +41,7 @@ class Callback:
 
     model: Any = None
     params: Any = None
-    remembers: tuple[str, ...] = ()  # attributes that a checkpoint has to keep
+    remembers: ClassVar[Mapping[str, str] | tuple[str, ...]] = ()
     writes = False
     every_batch = True
     forgives = False
@@ -76,21 +83,32 @@ class Callback:
         return plain, arrays
 
     def remember(self, plain: dict[str, Any], arrays: dict[str, Any]) -> None:
-        """Take up what a checkpoint kept."""
-        for name, value in plain.items():
+        """Take up what a checkpoint kept.
+
+        Raises:
+            UserError: if it is not what `remembers` declares.
+        """
+        declared, own = self.remembers, type(self).__name__
+        if not isinstance(declared, Mapping):
+            declared = dict.fromkeys(declared, "plain")
+        lists: dict[str, list[Any]] = {}
+        for name in sorted(arrays, key=lambda name: (len(name), name)):  # .2 before .10
+            attribute, _, _ = name.rpartition(".")
+            if declared.get(attribute, "").removesuffix("?") not in ("arrays", "plain"):
+                raise UserError(
+                    f"the file holds arrays {name!r}, which do not belong there",
+                    own,
+                    "use an intact copy of the file",
+                )
+            lists.setdefault(attribute, []).append(arrays[name])
+        for name, value in (require(declared, plain, own) | lists).items():
             setattr(self, name, value)
-        lists: dict[str, dict[int, Any]] = {}
-        for name, array in arrays.items():
-            attribute, number = name.split(".")
-            lists.setdefault(attribute, {})[int(number)] = array
-        for attribute, parts in lists.items():
-            setattr(self, attribute, [parts[i] for i in sorted(parts)])
 
     def resume(self, run: Any) -> Any:
         """Training has begun: the callback may put it where an earlier one was.
 
         Args:
-            run: what trains: it has `model` and `go_to(position, arrays)`.
+            run: what trains: it has `model`, `agree(position)` and `go_to(position, arrays)`.
         """
 
     def keep(self, run: Any, when: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from trasluz.callbacks.base import Callback, Logs
 from trasluz.callbacks.watching import Monitor
@@ -41,7 +41,7 @@ class ModelCheckpoint(Monitor):
     initial_value_threshold: float | None = None
 
     min_delta = 0.0
-    remembers = ("best", "batches")
+    remembers: ClassVar[dict[str, str]] = {"best": "number?", "batches": "count"}
     writes = True
 
     def __post_init__(self) -> None:
@@ -117,7 +117,8 @@ class BackupAndRestore(Callback):
         delete_checkpoint: whether to remove it when training has come to its end.
 
     Raises:
-        UserError: if the checkpoint is of another network, or not whole.
+        UserError: if the checkpoint is of another network, optimizer, batch size or data, or not
+            whole.
     """
 
     backup_dir: str | os.PathLike[str]
@@ -139,7 +140,7 @@ class BackupAndRestore(Callback):
         """Put a run where the checkpoint was, if there is one."""
         if not self.file.exists():
             return False
-        run.go_to(*load_checkpoint(run.model, self.file))
+        run.go_to(*load_checkpoint(run.model, self.file, run.agree))
         return True
 
     def keep(self, run: Any, when: str) -> None:

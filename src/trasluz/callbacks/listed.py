@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trasluz.base.naming import unique
-from trasluz.callbacks.base import BATCH_HOOKS, Callback, Logs
+from trasluz.callbacks.base import BATCH_HOOKS, Callback, Logs, overrides
 from trasluz.callbacks.progress import History, ProgbarLogger
 from trasluz.errors import UserError
 
@@ -87,6 +87,11 @@ class CallbackList(Callback):
         """Take up what a checkpoint kept."""
         for name, c in self._by_name.items():
             c.remember(plain.get(name, {}), arrays.get(name, {}))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether any keeps checkpoints of the run."""
+        return any(overrides(c, "keep") for c in self.callbacks)
 
     def resume(self, run: Any) -> None:
         """Training has begun: any may put it where an earlier one was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from trasluz.base.numbers import clock, duration, measure
 from trasluz.callbacks.base import Callback, Logs
@@ -18,7 +18,7 @@ class History(Callback):
         history: `{"loss": [one an epoch], ...}`.
     """
 
-    remembers = ("epoch", "history")
+    remembers: ClassVar[dict[str, str]] = {"epoch": "counts", "history": "measures"}
 
     def __init__(self) -> None:
         self.epoch: list[int] = []

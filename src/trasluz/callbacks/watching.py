@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -102,7 +102,10 @@ class EarlyStopping(Monitor):
 
     stopped_epoch: int = field(default=0, init=False)
 
-    remembers = ("wait", "best", "best_weights", "best_epoch", "stopped_epoch")
+    remembers: ClassVar[dict[str, str]] = {
+        "wait": "count", "best": "number?", "best_weights": "arrays?", "best_epoch": "count",
+        "stopped_epoch": "count",
+    }  # fmt: skip
     best_weights: Any = field(default=None, init=False, repr=False)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -110,6 +113,20 @@ class EarlyStopping(Monitor):
         self.greater_is_better()
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best, self.best_weights = None, None
+
+    def remember(self, plain: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept; the best weights have to fit the model."""
+        super().remember(plain, arrays)
+        if self.best_weights is not None:
+            own, kept = (
+                [w.shape for w in ws] for ws in (self.model.get_weights(), self.best_weights)
+            )
+            if own != kept:
+                raise UserError(
+                    "the best weights in the file do not fit the model",
+                    type(self).__name__,
+                    "use an intact copy of the file",
+                )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Look at the measure."""
@@ -193,7 +210,7 @@ class ReduceLROnPlateau(Monitor):
     cooldown: int = 0
     min_lr: float = 0.0
 
-    remembers = ("best", "wait", "resting")
+    remembers: ClassVar[dict[str, str]] = {"best": "number?", "wait": "count", "resting": "count"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

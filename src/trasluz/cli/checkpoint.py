@@ -14,6 +14,8 @@ from trasluz.base.messages import problem
 from trasluz.callbacks.keeping import BackupAndRestore
 from trasluz.callbacks.watching import EarlyStopping
 from trasluz.saving.archive import unpack
+from trasluz.saving.checkpoints import POSITION
+from trasluz.saving.kinds import require_all
 
 _SECONDS_BETWEEN = 1.0
 
@@ -62,7 +64,8 @@ class Checkpoint(BackupAndRestore):
         Raises:
             UserError: the file is not whole.
         """
-        return int(unpack(self.path)[1]["position"]["epoch"])
+        position = unpack(self.path)[1].get("position")
+        return int(require_all(POSITION, position, str(self.path))["epoch"])
 
     def resume(self, run: Any) -> bool:
         """Put a run where the file left it, if there is one."""

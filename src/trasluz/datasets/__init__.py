@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trasluz.base.messages import problem, suggest
+from trasluz.base.undisturbed import undisturbed
 from trasluz.errors import unknown
 from trasluz.tables.reading import Table, read_table
 
@@ -85,7 +86,9 @@ def _bundled(name: str, target: str = "") -> Callable[[], pl.DataFrame]:
 
     def read() -> pl.DataFrame:
         import polars as pl
-        import sklearn.datasets
+
+        with undisturbed():
+            import sklearn.datasets
 
         bunch = getattr(sklearn.datasets, f"load_{name}")()
         frame = pl.DataFrame(bunch.data, schema=[_plain(n) for n in bunch.feature_names])

@@ -139,7 +139,7 @@ def restore(
         UserError: if the document does not describe a model that these arrays fit.
     """
     most = max([2**20, *(a.size for a in arrays.values())])
-    with known(custom_objects), _read_carefully(where), weights_up_to(most):
+    with known(custom_objects), read_carefully(where), weights_up_to(most):
         model = _restored(arrays, document, compile, where)
     if "root" in arrays:
         model._root = arrays["root"]
@@ -147,7 +147,7 @@ def restore(
 
 
 @contextmanager
-def _read_carefully(where: str) -> Iterator[None]:
+def read_carefully(where: str) -> Iterator[None]:
     """Turn what a document that makes no sense leads to into an error about the file."""
     try:
         yield
@@ -161,7 +161,7 @@ def _read_carefully(where: str) -> Iterator[None]:
         TypeError, ValueError, re.error,
     ) as error:  # fmt: skip
         raise UserError(
-            f"the file does not describe a model ({type(error).__name__}: {error})",
+            f"the file does not hold what it should ({type(error).__name__}: {error})",
             where,
             "use an intact copy, and give the classes of your own in custom_objects",
         ) from error
@@ -197,6 +197,12 @@ def _weights_of(model: Any) -> dict[str, np.ndarray]:
 
 def write_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
     """Put the weights that a file holds into a model; `where` names the file in errors."""
+    check_weights(model, weights, where)
+    write(model, weights)
+
+
+def check_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
+    """Make sure that the weights of a file are those of a model, by path and shape."""
     assign_paths(model)
     own = read(model)
     wrong = [
@@ -211,7 +217,6 @@ def write_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> Non
             where,
             "load them into a model of the same architecture",
         )
-    write(model, weights)
 
 
 def load_extras(filepath: Any) -> dict[str, bytes]:

@@ -16,14 +16,16 @@ from trasluz.callbacks.listed import CallbackList
 from trasluz.data.arrays import Arrays, Batch
 from trasluz.data.reader import Reader
 from trasluz.data.streams import Stream
+from trasluz.errors import UserError
 from trasluz.state.binding import read
+from trasluz.state.registry import plain
 from trasluz.training.engine import CompiledSteps, Engine
 from trasluz.training.epoch import Epoch
 from trasluz.training.feed import Feed
 from trasluz.training.measure import measured, verbosity
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.state import TrainingState
+from trasluz.training.state import TrainingState, array_shapes
 
 # Before several processes train together, they compare about so many bytes of each array.
 _LOOKED_AT = 2**24
@@ -32,7 +34,8 @@ _LOOKED_AT = 2**24
 class Run:
     """One call of fit.
 
-    What keeps checkpoints knows `model`, `leads`, `batch`, `store`, `position` and `go_to`.
+    What keeps checkpoints knows `model`, `leads`, `batch`, `store`, `position`, `agree` and
+    `go_to`.
 
     Args:
         model: what is trained.
@@ -45,6 +48,7 @@ class Run:
     state: TrainingState
     listed: CallbackList
     epoch: Epoch
+    asked: dict[str, Any] | None = None  # what the next run has to ask for too, to go on with this
 
     def __init__(self, model: Any, engine: str | None, devices: Any = None) -> None:
         self.model, self.engine = model, Engine(model, engine, devices)
@@ -89,6 +93,8 @@ class Run:
             self._begin(initial_epoch)
             with engine.computing(sample, size):
                 listed.on_train_begin()
+                if listed.keeps:
+                    self.asked = self._asked(shuffle)
                 listed.resume(self)
                 self.state.load()
                 if engine.joint:
@@ -222,15 +228,65 @@ class Run:
         """Where the run is: plain data, and arrays."""
         remembered, arrays = self.listed.remembered()
         epoch = self.epoch
-        place = {"epoch": epoch.number, "batch": epoch.done, "begun": epoch.begun}
+        place: dict[str, Any] = {"epoch": epoch.number, "batch": epoch.done, "begun": epoch.begun}
         metrics = backend.to_numpy(self.state.arrays["metrics"])
-        return {**place, "callbacks": remembered}, {"metrics": metrics, "callbacks": arrays}
+        place |= {"callbacks": remembered, "asked": self.asked}
+        return place, {"metrics": metrics, "callbacks": arrays}
+
+    def _asked(self, shuffle: bool) -> dict[str, Any]:
+        """Say what a run rests on: a checkpoint of another one is not gone on with."""
+        model, feed = self.model, self.feed
+        optimizer = plain(model.optimizer)
+        rows = leaves(tuple(feed.data.sample())) if isinstance(feed.data, Arrays) else None
+        return {
+            "optimizer": optimizer["class_name"],
+            **{f"optimizer's {k}": v for k, v in optimizer["config"].items() if k != "name"},
+            "loss": plain(model._compiled_with["loss"]),
+            "batch size": feed.size,
+            "shuffle": bool(shuffle),
+            "rows": len(rows[0]) if rows else None,
+            "data": _digest(*rows).hex() if rows else None,
+        }
+
+    def agree(self, position: dict[str, Any]) -> None:
+        """Make sure that the run which a checkpoint was kept of asked for the same.
+
+        Raises:
+            UserError: if optimizer, loss, batch size or data are others; they are named.
+        """
+        before, now = position.get("asked"), dict(self.asked or {})
+        if before is None:
+            return  # it was written by version 0.1
+        if self.model.optimizer.iterations:  # what trained before it was put back: callbacks
+            now.pop("optimizer's learning_rate", None)  # may have moved it
+        if before.get("optimizer") != now["optimizer"]:  # the name says enough
+            now = {k: v for k, v in now.items() if not k.startswith("optimizer's")}
+        told = [
+            name if name == "data" else f"{name} ({before.get(name)!r:.60}, now {value!r:.60})"
+            for name, value in now.items()
+            if name not in before or before[name] != value
+        ]
+        if told:
+            raise UserError(
+                f"the checkpoint is of another training, with other {', '.join(told)}",
+                mend="ask for the same to go on with it, or take another file to begin anew",
+            )
 
     def go_to(self, position: dict[str, Any], arrays: State) -> None:
-        """Put the run where `position` was."""
+        """Put the run where `position` was.
+
+        Raises:
+            UserError: if it is one that this run does not come to.
+        """
+        metrics, fresh = arrays.get("metrics", {}), self.ready.objective.fresh()
+        if array_shapes(metrics) != array_shapes(fresh):
+            raise UserError(
+                "the file holds other metrics than the model is compiled with",
+                mend="compile it as it was, or begin anew",
+            )
         self._begin(position["epoch"], position["batch"], position["begun"])
         self.state.load()
-        self.state.arrays["metrics"] = self.engine.put(arrays.get("metrics", {}))
+        self.state.arrays["metrics"] = self.engine.put(metrics)
         self.listed.remember(position["callbacks"], arrays.get("callbacks", {}))
 
 

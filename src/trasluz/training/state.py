@@ -36,7 +36,7 @@ class TrainingState:
             model._root = random.next_key()
         state = initial(model, model.optimizer, model._root)
         slots = model._slots
-        if slots is not None and _shapes(slots) == _shapes(state["slots"]):
+        if slots is not None and array_shapes(slots) == array_shapes(state["slots"]):
             state["slots"] = slots
         state["step"] = np.asarray(model.optimizer.iterations, np.int32)
         state["metrics"] = self.ready.objective.fresh()
@@ -107,5 +107,8 @@ class TrainingState:
         return not all(np.array_equal(w.value, ours[w.path]) for w in self._known_structure.weights)
 
 
-def _shapes(tree: Any) -> Any:
-    return {k: _shapes(v) for k, v in tree.items()} if isinstance(tree, dict) else np.shape(tree)
+def array_shapes(tree: Any) -> Any:
+    """Give the shapes of nested arrays, nested likewise."""
+    return (
+        {k: array_shapes(v) for k, v in tree.items()} if isinstance(tree, dict) else np.shape(tree)
+    )
