@@ -1,9 +1,11 @@
 """What a hurried, unlucky or hostile user gives: refused with a reason, and nothing is spoiled."""
 
 import copy
+import csv
 import json
 import os
 import pickle
+import re
 import signal
 import stat
 import subprocess
@@ -138,6 +140,61 @@ def test_utf_32_is_read(tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes("año,b\n1,2\n".encode("utf-32"))
     assert read_table(path).frame.columns == ["año", "b"]
+
+
+NAMES = [
+    "two$ $signs^{",
+    "x_{$\\frac$}",
+    "tar$get$\\",
+    "\x1b]0;title\x07",
+    "\x9b2J\u202e",
+    "<b>&amp;",
+]
+ACTING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
+
+
+@pytest.fixture
+def signs(tmp_path):
+    """A table whose columns, classes and path are made of signs that others obey."""
+    rng = np.random.default_rng(0)
+    file = tmp_path / os.fsdecode(b"pri$ce$s^{ \xe9: a\nb.csv")
+    with open(file, "w", encoding="utf-8", newline="") as opened:
+        rows = csv.writer(opened)
+        rows.writerow([*NAMES, "kind"])
+        rows.writerows([*rng.normal(size=len(NAMES)), NAMES[i % 4]] for i in range(80))
+    return file
+
+
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")  # the font lacks some of them
+def test_signs_in_names_are_shown_and_not_obeyed(trasluz, signs, tmp_path):
+    run, found = tmp_path / "run$", tmp_path / "found$"
+    many = ["--target", "kind", "--epochs", "2", "--engine", "numpy"]
+    for words in (
+        ["train", signs, *many, "--out", run],
+        ["train", signs, *many, "--out", run, "--json"],
+        ["train", signs, "--target", NAMES[2], "--epochs", 2, "--out", tmp_path / "regression"],
+        ["sweep", signs, *many, "--learning-rates", "0.1,0.01", "--out", tmp_path / "swept"],
+        ["sweep", signs, *many, "--learning-rates", "0.1..0.2", "--trials", 3, "--out", found],
+        ["evaluate", run, signs],
+        ["predict", run, signs, "--json"],
+        ["summary", run],
+        ["explain", run, signs, "--row", 1, "--wrt", "dense/kernel[0,0]"],
+        ["explain", run, signs, "--row", 1, "--wrt", "dense/kernel[0,0]", "--json"],
+    ):
+        code, out, err = trasluz(*words)
+        assert code == 0, (words, err)
+        assert not ACTING.search(out + err), (words, ascii(ACTING.findall(out + err)))
+    asked = ["explain", run, signs, "--row", 1, "--wrt", "dense/kernel[0,0]", "--quiet"]
+    for form in ("html", "latex", "markdown"):
+        assert trasluz(*asked, "--format", form, "--out", tmp_path / form)[0] == 0
+        assert not ACTING.search((tmp_path / form).read_text(encoding="utf-8")), form
+    for words in (
+        ["train", signs, "--target", "kin"],
+        ["explain", run, signs, "--row", 1, "--wrt", "\x1b[2J"],
+        ["evaluate", f"{run}\x1b[2J", signs],
+    ):
+        code, out, err = trasluz(*words)
+        assert code == 2 and not ACTING.search(out + err), words
 
 
 def test_a_number_immensely_far_from_the_training_is_refused(trasluz, tmp_path):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -526,15 +527,26 @@ def test_notes_are_kept_out_of_formulas(trasluz, small, tmp_path):
     assert "delimiter found: “;”" in err
 
 
-def test_a_defect_ends_with_1_and_is_told_from_a_mistake(trasluz, monkeypatch):
+def test_a_defect_is_one_sentence_and_a_file_with_the_trace(trasluz, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
     def broken(*arguments, **settings):
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr("trasluz.datasets.find", broken)
     code, _, err = trasluz("train", "iris")
-    assert code == 1
-    assert "ZeroDivisionError: a defect" in err
-    assert "This is a defect of trasluz" in err
+    (trace,) = tmp_path.iterdir()
+    assert code == 70 and "Traceback" not in err
+    assert "this is a defect of Trasluz" in err and "(ZeroDivisionError: a defect)" in err
+    assert str(trace) in err and "Traceback" in trace.read_text()
+    code, out, err = trasluz("train", "iris", "--lang", "es", "--json")
+    assert code == 70 and "Es un defecto" not in err and "es un defecto de Trasluz" in err
+    assert json.loads(out)["error"]["mend"]
+
+
+def test_what_the_system_refuses_is_a_sentence(trasluz):
+    code, out, err = trasluz("train", "x" * 300 + ".csv")
+    assert code == 2 and out == "" and "the system refuses this: File name too long" in err
 
 
 def test_help_has_examples_in_both_languages(trasluz):

@@ -15,6 +15,7 @@ from test_loop import network, same, table
 from trasluz import Sequential, callbacks, layers, utils
 from trasluz.autodiff import backend
 from trasluz.base.undisturbed import undisturbed
+from trasluz.data import Batch
 from trasluz.training.engine import Engine
 from trasluz.training.epoch import Epoch
 
@@ -99,6 +100,25 @@ def test_a_killed_run_goes_on_bit_for_bit(at, moved, moves, tmp_path):
     moves.clear()
     same(whole, fitted("auto", (x, y), callbacks=[keep]))
     assert moves == [moved]
+
+
+def test_a_run_that_goes_on_to_more_epochs_is_one_that_was_planned_so(tmp_path, monkeypatch):
+    """When it moves over does not depend on the plan: here in the middle of the third epoch."""
+    x, y = table(100)
+    probe = Engine(network("auto"), None)
+    probe.model.build((None, 4))
+    seconds = probe._cost_of(Batch(x, y, None)).seconds(16)
+    monkeypatch.setattr("trasluz.training.engine._WORTH_COMPILING", 14.5 * seconds)
+    moved, move = [], Epoch._move
+    monkeypatch.setattr(Epoch, "_move", lambda self: (move(self), moved.append(self.number)))
+    whole = fitted("auto", (x, y))
+    assert moved == [2]
+    keep = callbacks.BackupAndRestore(tmp_path / "run", delete_checkpoint=False)
+    for epochs, where in ((1, []), (2, []), (3, [2]), (4, [3])):
+        moved.clear()
+        model = fitted("auto", (x, y), epochs=epochs, callbacks=[keep])
+        assert moved == where, epochs
+    same(whole, model)
 
 
 def test_what_a_callback_changes_meanwhile_holds_after_the_move(moves):

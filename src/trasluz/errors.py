@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 MOST_LISTED = 40
+
+# What a terminal obeys instead of showing, what turns the direction of writing, and halves of
+# signs, which no encoding can write. Line ends and tabs are left to those who lay out lines.
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+
+
+def visible(text: str, lines: bool = True) -> str:
+    r"""Show the signs in a text that would act on a terminal or a page, instead of letting them.
+
+    Args:
+        text: with names and words that come from the user's files.
+        lines: whether it may have several lines; else line ends and tabs are shown too.
+
+    >>> visible("a\x1b[2Jb"), visible("a\nb", lines=False)
+    ('a␛[2Jb', 'a␊b')
+    """
+    shown = HIDDEN.sub(lambda match: _picture(match.group()), text)
+    return shown if lines else shown.replace("\n", "␊").replace("\t", "␉")
+
+
+def _picture(sign: str) -> str:
+    code = ord(sign)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else rf"\u{code:04x}"
 
 
 class UserError(ValueError):
@@ -19,6 +47,7 @@ class UserError(ValueError):
     """
 
     def __init__(self, what: str, where: str = "", mend: str = "") -> None:
+        what, where, mend = (visible(text) for text in (what, where, mend))
         self.what, self.where, self.mend = what, where, mend
         text = f"{where}: {what}" if where else what
         super().__init__(f"{text}. To mend it: {mend}." if mend else text)

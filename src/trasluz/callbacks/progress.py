@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TextIO
 
 from trasluz.base.numbers import clock, duration, measure
 from trasluz.callbacks.base import Callback, Logs
+from trasluz.errors import visible
 
 
 class History(Callback):
@@ -57,6 +58,7 @@ class StatusLine:
 
     def show(self, text: str) -> None:
         """Write over what is shown."""
+        text = visible(text, lines=False)
         self.write(("\r" if self.width else "") + text.ljust(self.width))
         self.width = len(text)
 

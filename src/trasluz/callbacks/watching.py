@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trasluz.callbacks.base import Callback, Logs
-from trasluz.errors import UserError, unknown
+from trasluz.errors import UserError, unknown, visible
 from trasluz.metrics.lookup import GREATER_IS_BETTER, SMALLER_IS_BETTER
 
 
@@ -68,7 +68,7 @@ class Monitor(Callback):
     def say(self, epoch: int, text: str) -> None:
         """Print what was done, if that is wanted."""
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: {text}")
+            print(visible(f"\nEpoch {epoch + 1}: {text}"))
 
     verbose: int
 

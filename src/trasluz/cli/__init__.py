@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 a mistake to mend, 130 interrupted, 1 a defect."""
+    """Run the command line and exit: 0 done, 2 a mistake to mend, 130 interrupted, 70 a defect."""
     try:
         from trasluz.cli.app import run
 

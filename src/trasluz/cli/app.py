@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from trasluz.base.messages import problem, say, speak
+from trasluz.base.version import __version__
 from trasluz.cli.options import (
     Command,
     Devices,
@@ -30,9 +32,9 @@ from trasluz.cli.options import (
 )
 from trasluz.cli.output import Output, show_error
 from trasluz.distribution import LOST, LostProcess, process_index
-from trasluz.errors import UserError
+from trasluz.errors import UserError, visible
 
-DONE, DEFECT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+DONE, MISTAKE, DEFECT, INTERRUPTED = 0, 2, 70, 130
 
 _SHARE = Number(0, 1, max_open=True)
 _NOT_NEGATIVE = Number(min=0)
@@ -41,6 +43,8 @@ _NOT_NEGATIVE = Number(min=0)
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and give its exit code; mistakes are said without a traceback."""
     speak(None)
+    if sys.stdout is None:  # the shell closed it
+        _be_silent()
     json_too = "--json" in arguments
     try:
         with contextlib.suppress(AttributeError):  # what stands in for a stream may lack it
@@ -57,31 +61,43 @@ def run(arguments: Sequence[str]) -> int:
         return MISTAKE
     except (KeyboardInterrupt, click.Abort) as error:
         news = str(error.__cause__ or error)  # click makes an Abort of a KeyboardInterrupt
-        sys.stderr.write(f"{news or say('interrupted')}\n")
+        sys.stderr.write(visible(f"{news or say('interrupted')}\n"))
         return INTERRUPTED
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            return _defect()
-        _be_silent()
-        show_error(problem("output-full"), False)
+        if error.errno == errno.ENOSPC:
+            _be_silent()
+            show_error(problem("output-full"), False)
+            return MISTAKE
+        if error.filename is None:
+            return _defect(error, json_too)
+        show_error(problem("system-refuses", os.fsdecode(error.filename), reason=error.strerror))
         return MISTAKE
     except MemoryError:
         show_error(problem("memory-short"), json_too)
         return MISTAKE
-    except Exception:
-        return _defect()
+    except Exception as error:
+        return _defect(error, json_too)
     return DONE
 
 
-def _defect() -> int:
-    traceback.print_exc()
-    sys.stderr.write(say("defect") + "\n")
+def _defect(error: Exception, json_too: bool) -> int:
+    """Tell what should not have happened in a sentence, and keep its trace for a report."""
+    trace = "".join(traceback.format_exception(error))
+    what = f"{type(error).__name__}: {str(error) or '–'}"
+    try:
+        number, path = tempfile.mkstemp(".txt", "trasluz-")
+        with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"trasluz {__version__}, Python {sys.version}\n{sys.argv!r}\n{trace}")
+        show_error(problem("defect", what=what, file=path), json_too)
+    except OSError:  # there is no place for it
+        sys.stderr.write(visible(trace))
+        show_error(problem("defect", what=what, file="stderr"), json_too)
     return DEFECT
 
 
 def _be_silent() -> None:
     """Let what standard output could not take go nowhere, or Python fails once more at its end."""
-    if sys.stdout is sys.__stdout__:
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from trasluz.base.messages import say
-from trasluz.errors import UserError
+from trasluz.errors import HIDDEN, UserError, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,8 +37,8 @@ class Output:
         )
 
     def tell(self, text: str, style: str = "") -> None:
-        """Print a line as it is: brackets in data are not markup."""
-        self.console.print(text, style=style or None, markup=False)
+        """Print a line as it is: brackets in data are not markup, nor are signs obeyed."""
+        self.console.print(visible(text), style=style or None, markup=False)
 
     def note(self, texts: Iterable[str]) -> None:
         """Print what was found out, one line each."""
@@ -50,11 +50,11 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=Text(title), title_justify="left", title_style="bold")
+        table = Table(title=Text(visible(title)), title_justify="left", title_style="bold")
         for place, name in enumerate(header):
-            table.add_column(Text(name), justify="right" if place else "left")
+            table.add_column(Text(visible(name, lines=False)), justify="right" if place else "left")
         for row in rows:
-            table.add_row(*[Text(cell) for cell in row])
+            table.add_row(*[Text(visible(cell, lines=False)) for cell in row])
         self.console.print(table)
 
     def document(self, content: Mapping[str, Any]) -> None:
@@ -72,11 +72,12 @@ def write_json(content: Mapping[str, Any]) -> None:
 
 
 def json_text(content: Mapping[str, Any]) -> str:
-    """Spell a JSON document; a number that JSON lacks (NaN) is null."""
-    return json.dumps(_plain(content), ensure_ascii=False, indent=2, allow_nan=False)
+    """Spell a JSON document; a number that JSON lacks (NaN) is null, no sign acts on a terminal."""
+    text = json.dumps(_plain(content), ensure_ascii=False, indent=2, allow_nan=False)
+    return HIDDEN.sub(lambda match: rf"\u{ord(match.group()):04x}", text)
 
 
-def show_error(error: UserError, json_too: bool) -> None:
+def show_error(error: UserError, json_too: bool = False) -> None:
     """Say a mistake and its mend on standard error, and as a document where asked."""
     place = f"{error.where}: " if error.where else ""
     lines = [f"{say('error')}: {place}{error.what}"]

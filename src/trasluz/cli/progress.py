@@ -9,6 +9,7 @@ import rich.progress
 from trasluz.base.messages import say
 from trasluz.callbacks.base import Callback
 from trasluz.cli.output import Output
+from trasluz.errors import visible
 
 
 class Bar:
@@ -49,7 +50,7 @@ class Bar:
         """Say how many are done, and what is new."""
         speed = self.bar.tasks[self.task].speed
         rate = say("progress-rate", rate=f"{speed:.0f}") if speed and speed >= 1 else ""
-        self.bar.update(self.task, completed=done, rate=rate, news=news)
+        self.bar.update(self.task, completed=done, rate=rate, news=visible(news, lines=False))
 
 
 class Progress(Callback):

@@ -19,6 +19,7 @@ from trasluz.cli.settings import Settings, command
 from trasluz.cli.sweep import FIGURE, SweepPlan, cell, csv_text, label, save, tell_best
 from trasluz.cli.train import introduce, say_what_next
 from trasluz.drawing.searches import Slice, searched
+from trasluz.errors import visible
 from trasluz.studies.search import Search, distribution, search
 
 TRIALS, STUDY = "trials.csv", "study.db"
@@ -61,7 +62,7 @@ def find_best(plan: SweepPlan, request: SearchRequest, out: str | None, output: 
         result = search(
             plan.build, **plan.data, space=space(plan.axes), trials=request.trials,
             storage=request.storage or f"sqlite:///{folder / STUDY}",
-            study=request.study or plan.name,
+            study=visible(request.study or plan.name, lines=False),
             epochs=base.epochs, batch_size=base.batch_size, seed=base.seed,
             callbacks=[stopping] if stopping else [], monitor=plan.monitor,
             heartbeat=request.heartbeat, about=_about(plan, base), progress=tell,

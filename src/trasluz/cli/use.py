@@ -12,6 +12,7 @@ from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
 from trasluz.cli.output import Output
 from trasluz.cli.report import measure, show_measures
+from trasluz.errors import visible
 from trasluz.saving.models import load_extras, load_model
 from trasluz.tables.preparation import Preparation
 from trasluz.tables.reading import Table
@@ -76,7 +77,8 @@ def predict_table(place: str, table: Table, out: str | None, output: Output) -> 
     elif output.json:
         output.document({"rows": frame.height, "predictions": predictions.to_dicts()})
     else:
-        sys.stdout.write(frame.write_csv())
+        rows = frame.write_csv()
+        sys.stdout.write(visible(rows) if sys.stdout.isatty() else rows)
 
 
 def _check_out(out: str | None, place: str, table: Table) -> None:

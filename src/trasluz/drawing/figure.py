@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from trasluz.base.numbers import in_language
+from trasluz.errors import visible
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
@@ -49,9 +50,20 @@ def new_figure(
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
 
-def as_png(figure: Any, title: str) -> bytes:
-    """Give a figure under its title as the bytes of a PNG file."""
+def as_png(figure: Any, title: str, formulas: bool = False) -> bytes:
+    """Give a figure under its title as the bytes of a PNG file.
+
+    Args:
+        figure: what was drawn.
+        title: what is written above it.
+        formulas: whether dollar signs enclose formulas: where no word comes from the user.
+    """
+    from matplotlib.text import Text
+
     figure.suptitle(title)
+    for text in () if formulas else figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text(visible(text.get_text()))
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()

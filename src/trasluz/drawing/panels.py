@@ -31,7 +31,7 @@ def drawn(*panels: Panel, title: str = "") -> bytes:
         axes.grid(alpha=0.3)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value, 4)))
-    return as_png(figure, title)
+    return as_png(figure, title, formulas=True)
 
 
 def tangent(

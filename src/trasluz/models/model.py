@@ -14,7 +14,7 @@ from trasluz.autodiff import backend, random
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import is_stream
-from trasluz.errors import UserError, unknown
+from trasluz.errors import UserError, unknown, visible
 from trasluz.layers.base import Layer
 from trasluz.models import intake
 from trasluz.models.faces import Face
@@ -467,7 +467,7 @@ class Model(Layer):
         expand_nested: bool = False,
     ) -> None:
         """Print layers, output shapes, parameters and memory."""
-        (print_fn or print)(summary(self, line_length, expand_nested))
+        (print_fn or print)(visible(summary(self, line_length, expand_nested)))
 
     explain = Face("trasluz.explain.asking:explain")
     check_gradients = Face("trasluz.explain.asking:check_gradients")

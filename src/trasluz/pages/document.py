@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
+from trasluz.errors import visible
 from trasluz.typeset.formula import Node
 
 
@@ -44,7 +45,7 @@ def joined(
 
     def one(piece: str | Node | Reference) -> str:
         if isinstance(piece, str):
-            return words(piece)
+            return words(visible(piece))
         return refer(piece.number) if isinstance(piece, Reference) else math(piece)
 
     return "".join(map(one, line))

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from trasluz.base.messages import DECIMALS
+from trasluz.errors import visible
 from trasluz.pages.document import (
     Block,
     Display,
@@ -172,7 +173,8 @@ def _held(node: Node, decimal: str) -> str:
 def page(document: Document) -> str:
     """Write a document for a terminal."""
     decimal = DECIMALS[document.lang]
-    return "\n".join([inline(document.title, decimal), *_written(document.blocks, decimal)])
+    lines = [inline(document.title, decimal), *_written(document.blocks, decimal)]
+    return visible("\n".join(lines))
 
 
 def inline(line: Inline, decimal: str = ".") -> str:

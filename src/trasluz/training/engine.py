@@ -26,11 +26,11 @@ from trasluz.training.fold import find_fold, test_fold, train_fold
 from trasluz.training.objective import Objective, State
 from trasluz.training.ready import Ready
 
-# "auto" takes XLA when NumPy would need more than so many seconds for what is ahead. It trains on
-# NumPy for so many of them first, while XLA compiles. They are worked out, not measured: when a
-# run moves over must not depend on the clock, or it could not be repeated bit for bit.
+# "auto" trains on NumPy for so many seconds, while XLA compiles for what is left after them; if
+# nothing is, XLA is left alone. The seconds are worked out, not measured, and the step at which a
+# run moves over depends neither on the clock nor on how many epochs are planned: a run that is
+# repeated, or goes on to more epochs, comes to the same bits.
 _WORTH_COMPILING = 2.0
-_HEAD_START = 0.5
 # A compiled call takes as many steps as fit into so many seconds: between calls a run listens.
 _CALL_SECONDS = 0.2
 # Attributes of a model that a compiled step does not depend on.
@@ -115,10 +115,11 @@ class Engine:
         """
         if self.asked == "auto" and backend.has_xla():
             seconds = self._cost_of(batch).seconds(size)
-            if seconds * steps > _WORTH_COMPILING and at_once:
+            alone = math.ceil(_WORTH_COMPILING / seconds)
+            if steps > alone and at_once:
                 self.where = "xla"
-            elif seconds * steps > _WORTH_COMPILING:
-                self.moves_at = math.ceil(_HEAD_START / seconds)
+            elif steps > alone:
+                self.moves_at = alone
 
     def _cost_of(self, batch: Batch) -> Cost:
         """Count what a forward pass does, once."""

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from trasluz.errors import visible
+
 
 def parting(sign: str, decimal: str) -> str:
     """Give the sign between the members of a list: a semicolon where commas are in the numbers."""
@@ -211,7 +213,7 @@ def escaped(words: str) -> str:
     >>> escaped("dense_1 & more")
     'dense\\_1 \\& more'
     """
-    return "".join(ESCAPES.get(sign, sign) for sign in words)
+    return "".join(ESCAPES.get(sign, sign) for sign in visible(words, lines=False))
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -59,7 +59,10 @@ output-full = standard output cannot take any more: its disk is full
     .mend = make room, or write elsewhere
 interrupted = Interrupted.
 interrupted-saved = Interrupted; the training so far is saved. To go on:
-defect = This is a defect of trasluz, not of what you gave. Please report the lines above.
+system-refuses = the system refuses this: { $reason }
+    .mend = give another path, or mend that one
+defect = this is a defect of Trasluz, not of what you gave ({ $what })
+    .mend = please report it with { $file }, where the trace was written
 
 # Training
 

@@ -59,7 +59,10 @@ output-full = la salida estándar no admite más: su disco está lleno
     .mend = haz sitio, o escribe en otro lugar
 interrupted = Interrumpido.
 interrupted-saved = Interrumpido; lo entrenado hasta ahora está guardado. Para seguir:
-defect = Es un defecto de trasluz, no de lo que has dado. Por favor, informa de las líneas de arriba.
+system-refuses = el sistema no lo admite: { $reason }
+    .mend = da otra ruta, o arregla esa
+defect = es un defecto de Trasluz, no de lo que has dado ({ $what })
+    .mend = por favor, infórmanos con { $file }, donde queda escrita la traza
 
 # Entrenar
 
