@@ -449,6 +449,32 @@ class Fragile(Layer):
         return x
 
 
+def test_two_threads_do_not_train_one_model():
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse", engine="numpy")
+    x, told, begun, ended = np.ones((8, 2)), [], threading.Event(), threading.Event()
+
+    def fit_too():
+        begun.wait(10)
+        try:
+            model.fit(x, x[:, :1], verbose=0)
+        except UserError as error:
+            told.append(error)
+        ended.set()
+
+    def hold(epoch, logs):
+        begun.set()
+        assert ended.wait(10)
+
+    other = threading.Thread(target=fit_too)
+    other.start()
+    model.fit(x, x[:, :1], verbose=0, callbacks=callbacks.LambdaCallback(on_epoch_end=hold))
+    other.join()
+    assert "trained by another thread" in str(told[0]) and told[0].mend
+    assert model.optimizer.iterations == 1
+    model.fit(x, x[:, :1], verbose=0)
+
+
 DATA_MISTAKES = [
     (lambda m, x, y: m.train_on_batch(iter([(x, y)])), "an iterable of batches came"),
     (lambda m, x, y: m.test_on_batch(iter([(x, y)])), "an iterable of batches came"),

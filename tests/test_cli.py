@@ -127,7 +127,7 @@ def test_quiet_says_nothing(trasluz, tmp_path):
         ["--hidden", ""],
         ["--hidden", "8,4", "--batch-norm", "--dropout", "0.2"],
         ["--activation", "tanh", "--optimizer", "sgd", "--learning-rate", "0.1"],
-        ["--l1", "1e-4", "--l2", "1e-3"],
+        ["--l1", "1e-4", "--l2", "1e-3", "--clipnorm", "0.5"],
         ["--label-smoothing", "0.1"],
         ["--validation", "0", "--patience", "3"],
         ["--validation", "0", "--test", "0", "--patience", "0"],
@@ -457,8 +457,14 @@ def test_a_loss_that_breaks_stops_and_keeps_the_last_good_epoch(trasluz, tmp_pat
     options = ["--optimizer", "sgd", "--learning-rate", "1e30", "--engine", "numpy"]
     code, _, err = trasluz("train", "diabetes", *options, "--out", tmp_path)
     assert code == 2
-    assert "not finite any more at training step" in err
+    assert "not finite any more at training step" in err and "--clipnorm 1" in err
     assert "Traceback" not in err
+    kept = tmp_path / "last-finite.trasluz"
+    assert f"kept (in {kept})" in err
+    assert all(np.isfinite(w).all() for w in load_model(kept).get_weights())
+    assert trasluz("summary", kept)[0] == 0
+    assert trasluz("train", "diabetes", *QUICK, "--out", tmp_path)[0] == 0
+    assert not kept.exists()
 
 
 def test_mistakes_are_documents_too(trasluz):

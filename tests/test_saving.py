@@ -511,6 +511,45 @@ def test_a_forged_checkpoint_moves_nothing_but_the_run(tmp_path, monkeypatch, ch
     assert {file.name for file in tmp_path.iterdir()} == {"precious", "c"}
 
 
+def test_any_sign_may_stand_in_a_name(tmp_path):
+    """Names are keys in the file, and "|" parts them there."""
+    x, y = data()
+    model = Sequential([Input((4,)), layers.Dense(2, "softmax", name="a|b %7C 100%25")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=1, verbose=0)
+    model.save(tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    same(model, again)
+    assert again._slots.keys() == model._slots.keys()
+    model.save_weights(tmp_path / "w")
+    again.load_weights(tmp_path / "w")
+    for one in (model, again):
+        one.fit(x, y, epochs=1, verbose=0)
+    same(model, again)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"),
+    [
+        (lambda: layers.Dense(2, lambda x: x), "activation"),
+        (lambda: layers.Dense(2, kernel_initializer=lambda shape, dtype=None: np.ones(shape)),
+         "kernel_initializer"),
+        (lambda: layers.Dense(2, kernel_regularizer=lambda w: w.sum()), "kernel_regularizer"),
+    ],
+)  # fmt: skip
+def test_a_lambda_is_refused_when_it_is_saved(tmp_path, make, where):
+    model = Sequential([Input((4,)), make()])
+    with pytest.raises(UserError, match=f"{where}: a lambda cannot be saved") as caught:
+        model.save(tmp_path / "m")
+    assert "@trasluz.saving.register" in caught.value.mend
+    lossy = Sequential([Input((4,)), layers.Dense(1)])
+    lossy.compile("sgd", lambda y, p: (y - p) ** 2)
+    with pytest.raises(UserError, match="loss: a lambda cannot be saved"):
+        lossy.save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+    lossy.save_weights(tmp_path / "m")  # which are arrays alone
+
+
 def test_what_a_callback_of_ones_own_remembers_is_taken_up_by_name():
     class Counting(callbacks.Callback):
         remembers = ("rows", "seen")

@@ -125,6 +125,7 @@ def app() -> None:
 @option("--activation", default="relu", show_default=True, metavar="NAME")
 @option("--optimizer", default="adam", show_default=True, metavar="NAME")
 @option("--learning-rate", type=Number(min=0, min_open=True))
+@option("--clipnorm", type=Number(min=0, min_open=True))
 @option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
 @option("--epochs", type=click.IntRange(min=1), default=100, show_default=True)
 @option("--dropout", type=_SHARE, default=0.0, show_default=True)

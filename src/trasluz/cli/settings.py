@@ -30,6 +30,7 @@ class Settings:
     activation: str = "relu"
     optimizer: str = "adam"
     learning_rate: float | None = None
+    clipnorm: float | None = None
     batch_size: int = 32
     epochs: int = 100
     dropout: float = 0.0
@@ -75,6 +76,7 @@ class Settings:
             activation=self.activation,
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
+            clipnorm=self.clipnorm,
             dropout=self.dropout,
             batch_norm=self.batch_norm,
             l1=self.l1,

@@ -30,9 +30,11 @@ from trasluz.saving.models import save_model
 from trasluz.tables.preparation import Preparation, Prepared
 from trasluz.tables.reading import Table
 from trasluz.tables.split import PARTS
+from trasluz.training.finite import NonFiniteError
 from trasluz.utils import set_random_seed
 
 CHECKPOINT, SETTINGS = "checkpoint.trasluz", "settings.json"
+BROKEN = "last-finite.trasluz"  # the model before the step at which numbers broke
 REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
 
 _SAMPLES = 5
@@ -69,7 +71,13 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
     with alone_in(folder):
         _agree_on_settings(settings, table, folder, resume)
         start = time.perf_counter()
-        history = _fit(model, parts, settings, folder, resume, output)
+        try:
+            history = _fit(model, parts, settings, folder, resume, output)
+        except NonFiniteError as error:
+            file = folder / BROKEN
+            save_model(model, file, extras=preparation.dump())
+            kept = say("kept-finite", file=str(file))
+            raise NonFiniteError(f"{error.what} ({kept})", error.where, error.mend) from error
         seconds = time.perf_counter() - start
         measures = {
             name: measure(preparation, part.truths, model.predict(part.x))
@@ -211,6 +219,7 @@ def _write(
     write_atomically(folder / HISTORY, _history_csv(history).encode())
     write_atomically(folder / CURVE, learning_curve(history, title=title))
     write_atomically(folder / REPORT, json_text(report).encode())
+    (folder / BROKEN).unlink(missing_ok=True)  # of an earlier training
 
 
 def _history_csv(history: Mapping[str, Sequence[float]]) -> str:

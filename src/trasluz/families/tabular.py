@@ -27,6 +27,7 @@ def network(
     activation: str,
     optimizer: str,
     learning_rate: float | None,
+    clipnorm: float | None,
     dropout: float,
     batch_norm: bool,
     l1: float,
@@ -44,6 +45,7 @@ def network(
         activation: what they make of their sums.
         optimizer: a name.
         learning_rate: the optimizer's own if not given.
+        clipnorm: the greatest norm of the gradient of each weight array.
         dropout: which part of the hidden units is switched off in training.
         batch_norm: whether their sums are normalised.
         l1: factor of the penalty on absolute weights.
@@ -69,6 +71,7 @@ def network(
     rule = optimizers.get(optimizer)
     if learning_rate is not None:
         rule.learning_rate = learning_rate
+    rule.clipnorm = clipnorm
     accuracy = [] if preparation.task is Task.REGRESSION else ["accuracy"]
     model.compile(
         optimizer=rule,

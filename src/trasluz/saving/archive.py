@@ -97,16 +97,22 @@ def flat(tree: Any, prefix: str) -> dict[str, np.ndarray]:
     """
     if not isinstance(tree, dict):
         return {prefix: np.asarray(tree)}
-    return {k: v for key in tree for k, v in flat(tree[key], f"{prefix}|{key}").items()}
+    names = {key: key.replace("%", "%25").replace("|", "%7C") for key in tree}
+    return {k: v for key in tree for k, v in flat(tree[key], f"{prefix}|{names[key]}").items()}
 
 
 def nested(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
-    """Undo `flat`."""
+    """Undo `flat`.
+
+    >>> nested(flat({"a|b": {"100%": np.zeros(1)}}, "slots"), "slots")
+    {'a|b': {'100%': array([0.])}}
+    """
     tree: dict[str, Any] = {}
     for name, array in arrays.items():
         first, *keys = name.split("|")
         if first != prefix:
             continue
+        keys = [key.replace("%7C", "|").replace("%25", "%") for key in keys]
         branch = tree
         for key in keys[:-1]:
             branch = branch.setdefault(key, {})

@@ -39,6 +39,7 @@ def save_model(
     """
     _check_new(filepath, overwrite)
     arrays, document = describe(model)
+    _check_functions(document)
     for name, content in (extras or {}).items():
         arrays[f"extra|{name}"] = np.frombuffer(content, np.uint8)
     write_atomically(filepath, pack(arrays, document))
@@ -90,6 +91,21 @@ def _drawn_again(inputs: Any) -> Any:
     if isinstance(inputs.get("shape"), list):
         return placeholder(tuple(inputs["shape"]), inputs["dtype"])
     return {name: _drawn_again(one) for name, one in inputs.items()}
+
+
+def _check_functions(document: Any, where: str = "") -> None:
+    """Find functions without a name, which nothing could find again, before anything is written."""
+    if document == "<lambda>":
+        raise UserError(
+            "a lambda cannot be saved: its name does not say which one it is",
+            where,
+            "write it as a function (def) and make it known: @trasluz.saving.register",
+        )
+    if isinstance(document, (dict, list)):
+        parts = document.items() if isinstance(document, dict) else enumerate(document)
+        for name, part in parts:
+            at = where if name in ("config", "class_name", "model") else f"{where} {name}".strip()
+            _check_functions(part, at)
 
 
 def _check_config(model: Any) -> None:

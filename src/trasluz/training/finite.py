@@ -15,7 +15,10 @@ from trasluz.state.context import Context
 from trasluz.training.objective import Objective, State
 from trasluz.training.step import Problem
 
-_CALMER = "lower the learning rate, clip the gradients (clipnorm=1.0), or scale the inputs"
+_CALMER = (
+    "lower the learning rate, clip the gradients (clipnorm=1.0; in the terminal --clipnorm 1), or "
+    "scale the inputs"
+)
 
 
 class NonFiniteError(UserError):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 import warnings
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,8 @@ from trasluz.training.state import TrainingState, array_shapes
 
 # Before several processes train together, they compare about so many bytes of each array.
 _LOOKED_AT = 2**24
+# The models that were trained, each with what a thread holds as long as it does so.
+_BUSY: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
 
 
 class Run:
@@ -70,7 +75,11 @@ class Run:
     ) -> Any:
         """Train; see `Model.fit`."""
         model, engine, measuring = self.model, self.engine, None
-        with contextlib.closing(Reader()) as reader, engine.together(lambda: self.number):
+        with (
+            _alone_on(model),
+            contextlib.closing(Reader()) as reader,
+            engine.together(lambda: self.number),
+        ):
             self.feed = feed = Feed(
                 data, batch_size, engine, reader, shuffle, steps_per_epoch, initial_epoch
             )
@@ -288,6 +297,26 @@ class Run:
         self.state.load()
         self.state.arrays["metrics"] = self.engine.put(metrics)
         self.listed.remember(position["callbacks"], arrays.get("callbacks", {}))
+
+
+@contextlib.contextmanager
+def _alone_on(model: Any) -> Iterator[None]:
+    """Keep other threads from training a model; a callback may, which is of the same thread.
+
+    Raises:
+        UserError: if another thread is at it.
+    """
+    lock = _BUSY.setdefault(model, threading.RLock())
+    if not lock.acquire(blocking=False):
+        raise UserError(
+            "the model is being trained by another thread",
+            model.name or "fit",
+            "wait for it, or train a copy: models.clone_model(model)",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _digest(*parts: Any) -> bytes:

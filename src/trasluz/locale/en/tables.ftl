@@ -70,7 +70,7 @@ target-rows-missing =
        *[other] { $rows } rows
     } without “{ $column }” left out
 target-one-class = the target “{ $column }” is “{ $value }” in every row
-    .mend = give rows of at least two classes
+    .mend = give rows in which it varies: of two classes, or of different numbers
 target-constant = the target “{ $column }” is { $value } in every row
     .mend = give rows in which it varies
 target-text = row { $row } of the numeric target “{ $column }” holds “{ $value }”

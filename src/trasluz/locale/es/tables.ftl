@@ -70,7 +70,7 @@ target-rows-missing =
        *[other] { $rows } filas sin «{ $column }» quedan fuera
     }
 target-one-class = el objetivo «{ $column }» vale «{ $value }» en todas las filas
-    .mend = da filas de al menos dos clases
+    .mend = da filas en las que varíe: de dos clases, o de números distintos
 target-constant = el objetivo «{ $column }» vale { $value } en todas las filas
     .mend = da filas en las que varíe
 target-text = la fila { $row } del objetivo numérico «{ $column }» contiene «{ $value }»
