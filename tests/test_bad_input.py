@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -96,6 +98,46 @@ def test_a_mistake_does_not_cost_the_checkpoint_of_an_earlier_training(trasluz, 
     for wrong in (["--activation", "rleu"], ["--learning-rate", "inf"], ["--optimizer", "adm"]):
         assert trasluz(*words, *wrong)[0] == 2
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+def test_an_earlier_training_stays_until_another_is_whole(trasluz, tmp_path):
+    words = ["train", "iris", "--hidden", "4", "--engine", "numpy", "--quiet", "--out"]
+    run, alone = tmp_path / "run", tmp_path / "alone"
+    assert trasluz(*words, run, "--epochs", 3)[0] == 0
+    before = {name: (run / name).read_bytes() for name in files(run)}
+    asked = [*words, run, "--epochs", 9, "--seed", 7]
+
+    def until(epoch):
+        def stop(self, number, logs=None):
+            if number == epoch:
+                raise KeyboardInterrupt
+
+        return mock.patch("trasluz.cli.progress.Progress.on_epoch_end", stop)
+
+    with until(4):
+        assert trasluz(*asked)[0] == 130
+    (run / ".model.trasluz.a1.part").write_bytes(b"left by one that was killed")
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert trasluz("evaluate", run, "iris", "--quiet")[0] == 0
+    with mock.patch("trasluz.cli.checkpoint.settle", side_effect=KeyboardInterrupt):
+        assert trasluz(*asked, "--resume")[0] == 130  # before anything
+    with mock.patch.object(Path, "replace", side_effect=KeyboardInterrupt):
+        assert trasluz(*asked, "--resume")[0] == 130  # when all is written, and nothing moved
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert trasluz("evaluate", run, "iris", "--quiet")[0] == 0  # moves it
+    assert files(run) == sorted(before)
+    assert trasluz(*words, alone, "--epochs", 9, "--seed", 7)[0] == 0
+    ours, theirs = (load_model(folder / "model.trasluz").get_weights() for folder in (run, alone))
+    assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_damaged_settings_are_said(trasluz, tmp_path, content):
+    words = ["train", "iris", *QUICK, "--out", tmp_path, "--quiet"]
+    assert trasluz(*words)[0] == 0
+    (tmp_path / "settings.json").write_bytes(content)
+    code, _, err = trasluz(*words, "--resume")
+    assert code == 2 and "settings of the interrupted run cannot be read" in err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of folders")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from trasluz.base.files import make_folder
+from trasluz.base.files import make_folder, write_atomically
 from trasluz.base.messages import problem
 from trasluz.callbacks.keeping import BackupAndRestore
 from trasluz.callbacks.watching import EarlyStopping
@@ -18,6 +18,8 @@ from trasluz.saving.checkpoints import POSITION
 from trasluz.saving.kinds import require_all
 
 _SECONDS_BETWEEN = 1.0
+NEXT = "next"  # in a folder with a run: where another one is, until it is whole
+_WHOLE = "whole"  # in there: all of it is, and takes the place of what was before
 
 
 @contextmanager
@@ -41,9 +43,54 @@ def alone_in(folder: Path) -> Iterator[None]:
             raise problem("folder-busy", str(folder)) from None
         except OSError:
             pass  # a file system without locks
+        for part in (*folder.glob(".*.part"), *folder.glob(f"{NEXT}/.*.part")):
+            part.unlink(missing_ok=True)  # of a process that was killed
         yield
     finally:
         os.close(handle)
+
+
+def workplace(folder: Path, resume: bool, names: Sequence[str]) -> Path:
+    """Say where a run keeps its files while it is on: what an earlier one left stays meanwhile.
+
+    Args:
+        folder: of the run.
+        resume: whether it goes on with one that was interrupted, wherever that is.
+        names: of the files that a run leaves, its checkpoint first.
+    """
+    settle(folder)
+    place = folder / NEXT
+    if resume:
+        return place if (place / names[0]).exists() else folder
+    return place if any((folder / name).exists() for name in names) else folder
+
+
+def take_over(place: Path, folder: Path) -> None:
+    """Put a run that is whole where the one before was."""
+    if place != folder:
+        write_atomically(place / _WHOLE, b"")
+        settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Move what is whole to its place; a process that was killed at it is taken over from."""
+    place = folder / NEXT
+    if not (place / _WHOLE).exists():
+        return
+    for file in place.iterdir():
+        if file.name != _WHOLE:
+            with suppress(FileNotFoundError):  # another process moves too
+                file.replace(folder / file.name)
+    (place / _WHOLE).unlink(missing_ok=True)
+    with suppress(OSError):
+        place.rmdir()
+
+
+def clear(place: Path) -> None:
+    """Remove what a run that was given up left in its own folder."""
+    if place.name == NEXT and place.is_dir():
+        for file in place.iterdir():
+            file.unlink()
 
 
 class Checkpoint(BackupAndRestore):

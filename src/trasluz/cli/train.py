@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -18,7 +19,7 @@ from trasluz import distribution
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
 from trasluz.base.numbers import number
-from trasluz.cli.checkpoint import Checkpoint, alone_in
+from trasluz.cli.checkpoint import Checkpoint, alone_in, clear, take_over, workplace
 from trasluz.cli.output import Output, json_text
 from trasluz.cli.progress import Progress
 from trasluz.cli.report import measure, show_measures
@@ -36,6 +37,7 @@ from trasluz.utils import set_random_seed
 CHECKPOINT, SETTINGS = "checkpoint.trasluz", "settings.json"
 BROKEN = "last-finite.trasluz"  # the model before the step at which numbers broke
 REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
+FILES = (CHECKPOINT, SETTINGS, MODEL, REPORT, HISTORY, CURVE)
 
 _SAMPLES = 5
 _MAY_CHANGE = frozenset(["epochs", "patience", "engine", "devices", "distributed", "data"])
@@ -63,18 +65,21 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
     parts = arrays(prepared, settings.label_smoothing)
     set_random_seed(settings.seed)
     model = settings.model(preparation, parts["train"].x.shape[1])
-    if resume and not all((folder / name).exists() for name in (CHECKPOINT, SETTINGS)):
+    place = workplace(folder, resume, FILES)
+    if resume and not all((place / name).exists() for name in (CHECKPOINT, SETTINGS)):
         raise problem("resume-nothing", str(folder))
     if not first:
-        _fit(model, parts, settings, folder, resume, output)
+        _fit(model, parts, settings, folder, place, resume, output)
         return
     with alone_in(folder):
-        _agree_on_settings(settings, table, folder, resume)
+        if not resume:
+            clear(place)
+        _agree_on_settings(settings, table, place, resume)
         start = time.perf_counter()
         try:
-            history = _fit(model, parts, settings, folder, resume, output)
+            history = _fit(model, parts, settings, folder, place, resume, output)
         except NonFiniteError as error:
-            file = folder / BROKEN
+            file = place / BROKEN
             save_model(model, file, extras=preparation.dump())
             kept = say("kept-finite", file=str(file))
             raise NonFiniteError(f"{error.what} ({kept})", error.where, error.mend) from error
@@ -84,7 +89,9 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
             for name, part in parts.items()
         }
         report = _report(prepared, settings, model, history, measures, seconds)
-        _write(model, preparation, history, report, folder, table.name)
+        _write(model, preparation, history, report, place, table.name)
+        take_over(place, folder)
+        (folder / BROKEN).unlink(missing_ok=True)  # of an earlier training
     show_measures(preparation, measures, output)
     _show_samples(model, prepared, parts, output)
     _say_what_next(folder, settings, output)
@@ -116,7 +123,7 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
     now = {**json.loads(json.dumps(asdict(settings))), "rows": table.fingerprint()}
     file = folder / SETTINGS
     if resume:
-        before = json.loads(file.read_bytes())
+        before = _settings_of(file)
         for name, value in now.items():
             if name not in _MAY_CHANGE and before.get(name) != value:
                 option = name.replace("_", "-")
@@ -125,9 +132,16 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
         done = Checkpoint(folder / CHECKPOINT, None).begun()
         if done > settings.epochs:
             raise problem("resume-fewer", str(folder), done=done, epochs=settings.epochs)
-    else:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
     write_atomically(file, json_text(now).encode())
+
+
+def _settings_of(file: Path) -> dict[str, Any]:
+    """Read what an interrupted run was asked for."""
+    with contextlib.suppress(ValueError, RecursionError):
+        before = json.loads(file.read_bytes())
+        if isinstance(before, dict):
+            return before
+    raise problem("settings-damaged", str(file))
 
 
 def _fit(
@@ -135,13 +149,14 @@ def _fit(
     parts: Mapping[str, PartArrays],
     settings: Settings,
     folder: Path,
+    place: Path,
     resume: bool,
     output: Output,
 ) -> dict[str, list[float]]:
     """Run the epochs; ctrl-C leaves a checkpoint and says how to go on from it."""
     held_out = parts.get("validation")
     stopping = settings.early_stopping(held_out is not None)
-    checkpoint = Checkpoint(folder / CHECKPOINT, stopping)
+    checkpoint = Checkpoint(place / CHECKPOINT, stopping)
     begun = checkpoint.begun() if resume else 0
     progress = Progress(output, begun, settings.epochs)
     try:
@@ -219,7 +234,6 @@ def _write(
     write_atomically(folder / HISTORY, _history_csv(history).encode())
     write_atomically(folder / CURVE, learning_curve(history, title=title))
     write_atomically(folder / REPORT, json_text(report).encode())
-    (folder / BROKEN).unlink(missing_ok=True)  # of an earlier training
 
 
 def _history_csv(history: Mapping[str, Sequence[float]]) -> str:

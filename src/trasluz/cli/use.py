@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trasluz import datasets
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
+from trasluz.cli.checkpoint import settle
 from trasluz.cli.output import Output
 from trasluz.cli.report import measure, show_measures
 from trasluz.errors import visible
@@ -39,7 +40,10 @@ def open_model(place: str) -> tuple[Any, Preparation]:
 def model_file(place: str) -> Path:
     """Give the file of a model, which may be named by the folder of its training."""
     path = Path(place)
-    return path / MODEL if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    settle(path)
+    return path / MODEL
 
 
 def evaluate_on_table(place: str, table: Table, output: Output) -> None:
