@@ -207,7 +207,6 @@ def signs(tmp_path):
     return file
 
 
-@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")  # the font lacks some of them
 def test_signs_in_names_are_shown_and_not_obeyed(trasluz, signs, tmp_path):
     run, found = tmp_path / "run$", tmp_path / "found$"
     many = ["--target", "kind", "--epochs", "2", "--engine", "numpy"]

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.image import imread
 
 from trasluz.drawing.curves import learning_curve
+from trasluz.drawing.figure import as_png, new_figure, tick_text
 
 
 def pixels(png):
@@ -37,3 +38,14 @@ def test_pyplot_and_its_windows_stay_away():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_dollar_signs_in_names_are_no_formulas_and_those_of_ticks_are():
+    figure, ((axes,),) = new_figure(1, 1)
+    axes.set(xscale="log", xlim=(0.02, 0.09), xlabel="$\\frac$", ylabel="a\x1b[2J")
+    axes.set_yticks([0, 1], [tick_text("two$ $signs^{"), "b"])
+    assert as_png(figure, "pri$ce$s^{").startswith(b"\x89PNG")
+    assert figure.get_suptitle() == "pri$ce$s^{" and axes.get_ylabel() == r"a\u001b[2J"
+    assert not axes.xaxis.label.get_parse_math()
+    formulas = [label for label in axes.get_xticklabels(which="both") if label.get_text()]
+    assert formulas and all(label.get_parse_math() for label in formulas)

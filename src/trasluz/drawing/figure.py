@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from trasluz.base.numbers import in_language
-from trasluz.errors import visible
+from trasluz.errors import HIDDEN
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
@@ -61,9 +61,15 @@ def as_png(figure: Any, title: str, formulas: bool = False) -> bytes:
     from matplotlib.text import Text
 
     figure.suptitle(title)
-    for text in () if formulas else figure.findobj(Text):
+    ticks = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for label in axis.get_ticklabels(which="both")  # numbers: some are formulas
+    }
+    for text in () if formulas else set(figure.findobj(Text)) - ticks:
         text.set_parse_math(False)
-        text.set_text(visible(text.get_text()))
+        text.set_text(_spelled(text.get_text()))
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
@@ -73,6 +79,16 @@ def number_text(value: float, digits: int) -> str:
     """Write a number as the language of messages does."""
     text = f"{value:.{digits}g}" if abs(value) > 1e-12 else "0"
     return in_language(text)
+
+
+def _spelled(text: str) -> str:
+    """Spell signs that are not drawn: the font lacks the pictures that terminals show."""
+    return HIDDEN.sub(lambda match: rf"\u{ord(match.group()):04x}", text)
+
+
+def tick_text(name: object) -> str:
+    """Write a word of the user's at a tick, where dollar signs would enclose formulas."""
+    return _spelled(str(name)).replace("$", r"\$")
 
 
 def label_text(name: str) -> str:

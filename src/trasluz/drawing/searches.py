@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz.base.messages import say
-from trasluz.drawing.figure import BLUE, GREEN, as_png, axis_of_losses, new_figure, number_text
+from trasluz.drawing.figure import (
+    BLUE,
+    GREEN,
+    as_png,
+    axis_of_losses,
+    new_figure,
+    number_text,
+    tick_text,
+)
 
 
 class Slice(NamedTuple):
@@ -114,7 +122,7 @@ def _placed(axes: Any, one: Slice) -> np.ndarray:
 
     x = np.array(one.values, float)
     if one.choices:
-        axes.set_xticks(range(len(one.choices)), one.choices)
+        axes.set_xticks(range(len(one.choices)), [tick_text(c) for c in one.choices])
         axes.set_xlim(-0.5, len(one.choices) - 0.5)
         return x + np.random.default_rng(0).uniform(-0.15, 0.15, len(x))  # so that all are seen
     if one.log:
