@@ -29,11 +29,20 @@ def visible(text: str, lines: bool = True) -> str:
     return shown if lines else shown.replace("\n", "␊").replace("\t", "␉")
 
 
+def spelled(text: str) -> str:
+    r"""Write such signs by their numbers, where their pictures would not do: JSON, figures.
+
+    >>> spelled("a\x1b[2J")
+    'a\\u001b[2J'
+    """
+    return HIDDEN.sub(lambda match: rf"\u{ord(match.group()):04x}", text)
+
+
 def _picture(sign: str) -> str:
     code = ord(sign)
     if code < 0x20:
         return chr(0x2400 + code)
-    return "␡" if code == 0x7F else rf"\u{code:04x}"
+    return "␡" if code == 0x7F else spelled(sign)
 
 
 class UserError(ValueError):

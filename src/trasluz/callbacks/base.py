@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from trasluz.errors import UserError
-from trasluz.saving.kinds import require
+from trasluz.saving.kinds import require, wrong
 
 Logs = dict[str, Any]
 
@@ -95,11 +94,7 @@ class Callback:
         for name in sorted(arrays, key=lambda name: (len(name), name)):  # .2 before .10
             attribute, _, _ = name.rpartition(".")
             if declared.get(attribute, "").removesuffix("?") not in ("arrays", "plain"):
-                raise UserError(
-                    f"the file holds arrays {name!r}, which do not belong there",
-                    own,
-                    "use an intact copy of the file",
-                )
+                raise wrong(f"the file holds arrays {name!r}, which do not belong there", own)
             lists.setdefault(attribute, []).append(arrays[name])
         for name, value in (require(declared, plain, own) | lists).items():
             setattr(self, name, value)

@@ -13,6 +13,7 @@ import numpy as np
 from trasluz.callbacks.base import Callback, Logs
 from trasluz.errors import UserError, unknown, visible
 from trasluz.metrics.lookup import GREATER_IS_BETTER, SMALLER_IS_BETTER
+from trasluz.saving.kinds import wrong
 
 
 class Monitor(Callback):
@@ -122,10 +123,8 @@ class EarlyStopping(Monitor):
                 [w.shape for w in ws] for ws in (self.model.get_weights(), self.best_weights)
             )
             if own != kept:
-                raise UserError(
-                    "the best weights in the file do not fit the model",
-                    type(self).__name__,
-                    "use an intact copy of the file",
+                raise wrong(
+                    "the best weights in the file do not fit the model", type(self).__name__
                 )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

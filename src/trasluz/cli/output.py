@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from trasluz.base.messages import say
-from trasluz.errors import HIDDEN, UserError, visible
+from trasluz.errors import UserError, spelled, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ def write_json(content: Mapping[str, Any]) -> None:
 def json_text(content: Mapping[str, Any]) -> str:
     """Spell a JSON document; a number that JSON lacks (NaN) is null, no sign acts on a terminal."""
     text = json.dumps(_plain(content), ensure_ascii=False, indent=2, allow_nan=False)
-    return HIDDEN.sub(lambda match: rf"\u{ord(match.group()):04x}", text)
+    return spelled(text)
 
 
 def show_error(error: UserError, json_too: bool = False) -> None:

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from trasluz.base.numbers import in_language
-from trasluz.errors import HIDDEN
+from trasluz.errors import spelled
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
@@ -69,7 +69,7 @@ def as_png(figure: Any, title: str, formulas: bool = False) -> bytes:
     }
     for text in () if formulas else set(figure.findobj(Text)) - ticks:
         text.set_parse_math(False)
-        text.set_text(_spelled(text.get_text()))
+        text.set_text(spelled(text.get_text()))  # the font lacks their pictures
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
@@ -81,14 +81,9 @@ def number_text(value: float, digits: int) -> str:
     return in_language(text)
 
 
-def _spelled(text: str) -> str:
-    """Spell signs that are not drawn: the font lacks the pictures that terminals show."""
-    return HIDDEN.sub(lambda match: rf"\u{ord(match.group()):04x}", text)
-
-
 def tick_text(name: object) -> str:
     """Write a word of the user's at a tick, where dollar signs would enclose formulas."""
-    return _spelled(str(name)).replace("$", r"\$")
+    return spelled(str(name)).replace("$", r"\$")
 
 
 def label_text(name: str) -> str:

@@ -59,13 +59,13 @@ def require(kinds: Mapping[str, str], data: Any, where: str) -> dict[str, Any]:
 To mend it: use an intact copy of the file.
     """
     if not isinstance(data, dict):
-        raise _wrong("the file holds no values by name", where)
+        raise wrong("the file holds no values by name", where)
     for name, value in data.items():
         if name not in kinds:
-            raise _wrong(f"the file holds {name!r}, which does not belong there", where)
+            raise wrong(f"the file holds {name!r}, which does not belong there", where)
         kind = kinds[name].removesuffix("?")
         if not (KINDS[kind](value) or (value is None and kinds[name].endswith("?"))):
-            raise _wrong(f"{name!r} is no {kind} in the file: {value!r:.60}", where)
+            raise wrong(f"{name!r} is no {kind} in the file: {value!r:.60}", where)
     return data
 
 
@@ -78,9 +78,10 @@ def require_all(kinds: Mapping[str, str], data: Any, where: str) -> dict[str, An
     there = require(kinds, data, where)
     missing = [name for name, kind in kinds.items() if name not in there and kind[-1] != "?"]
     if missing:
-        raise _wrong(f"the file lacks {', '.join(missing)}", where)
+        raise wrong(f"the file lacks {', '.join(missing)}", where)
     return there
 
 
-def _wrong(what: str, where: str) -> UserError:
+def wrong(what: str, where: str) -> UserError:
+    """Make the error for what a run never writes."""
     return UserError(what, where, "use an intact copy of the file")
