@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from trasluz.errors import unknown
+from trasluz.errors import UserError, shown, unknown
 
 FLOATS = ("float32", "float64")
 # The floating type of the arrays of layers, by policy.
@@ -16,6 +16,7 @@ POLICIES = {"float32": "float32", "float64": "float64", "mixed_bfloat16": "float
 class _Config:
     floatx = "float32"
     policy: str | None = None
+    most: int | None = None
 
 
 def floatx() -> str:
@@ -74,6 +75,32 @@ def set_dtype_policy(policy: str | None) -> None:
     if policy is not None and policy not in POLICIES:
         raise unknown("dtype policy", policy, POLICIES)
     _Config.policy = policy
+
+
+def most_numbers() -> int:
+    """Give how many numbers one weight, or one batch of a layer's outputs, may hold at most.
+
+    It is what was set, else the environment's `TRASLUZ_MOST_NUMBERS`, else 2²⁸: a GiB of float32.
+    What is larger is refused before memory is asked for it.
+
+    >>> most_numbers()
+    268435456
+    """
+    if _Config.most is None:
+        given = os.environ.get("TRASLUZ_MOST_NUMBERS", "")
+        return int(given) if given.isdecimal() and len(given) < 20 else 2**28
+    return _Config.most
+
+
+def set_most_numbers(most: int | None) -> None:
+    """Choose how many numbers a weight may hold at most; `None` for the usual bound.
+
+    Raises:
+        UserError: if it is no positive whole number.
+    """
+    if most is not None and (not isinstance(most, int) or most < 1):
+        raise UserError(f"{shown(most)} is no bound", "set_most_numbers", "give a whole number")
+    _Config.most = most
 
 
 def cache_folder() -> Path | None:

@@ -6,10 +6,12 @@ A norm is taken along `axis`: 0 for the incoming weights of each unit of a dense
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trasluz.autodiff import ops
+from trasluz.errors import UserError, shown
 from trasluz.state.registry import Configurable, Registry, serialize
 
 __all__ = [
@@ -31,7 +33,14 @@ class Constraint(Configurable):
 
 def norms(w: Any, axis: Any) -> Any:
     """Euclidean lengths along one or several axes, kept with length one."""
-    return ops.norm(w, axis=axis if isinstance(axis, int) else tuple(axis), keepdims=True)
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    if not all(-len(w.shape) <= a < len(w.shape) for a in axes):
+        raise UserError(
+            f"there is no axis {shown(axis)} in a weight of shape {tuple(w.shape)}",
+            "constraint",
+            f"give an axis from 0 to {len(w.shape) - 1}",
+        )
+    return ops.norm(w, axis=axes[0] if len(axes) == 1 else axes, keepdims=True)
 
 
 @registry.register()
@@ -51,7 +60,7 @@ class MaxNorm(Constraint):
     """
 
     max_value: float = 2
-    axis: Any = 0
+    axis: int | Sequence[int] = 0
 
     def __call__(self, w: Any) -> Any:
         length = norms(w, self.axis)
@@ -85,7 +94,7 @@ class UnitNorm(Constraint):
     [[0.6], [0.8]]
     """
 
-    axis: Any = 0
+    axis: int | Sequence[int] = 0
 
     def __call__(self, w: Any) -> Any:
         return w / (norms(w, self.axis) + EPSILON)
@@ -110,7 +119,7 @@ class MinMaxNorm(Constraint):
     min_value: float = 0.0
     max_value: float = 1.0
     rate: float = 1.0
-    axis: Any = 0
+    axis: int | Sequence[int] = 0
 
     def __call__(self, w: Any) -> Any:
         length = norms(w, self.axis)

@@ -130,7 +130,11 @@ def _whole(environment: Mapping[str, str], names: tuple[str, ...], given: Any, w
     try:
         return int(text)
     except ValueError:
-        raise UserError(f"{text!r} is not a whole number", name or what) from None
+        raise UserError(
+            f"{text!r} is not a whole number",
+            name or what,
+            "give a number such as 2, or leave it out",
+        ) from None
 
 
 def _address(environment: Mapping[str, str]) -> str | None:
@@ -289,7 +293,7 @@ def _told(line: socket.socket, place: Place) -> int:
     """Hear from the first process that all are there, or what is wrong."""
     answer = json.loads(line.makefile().readline() or '"process 0 is gone: see what it said"')
     if not isinstance(answer, int):
-        raise UserError(answer, f"process {place.number}")
+        raise UserError(answer, f"process {place.number}", "start all processes anew")
     return answer
 
 

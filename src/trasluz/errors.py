@@ -62,6 +62,44 @@ class UserError(ValueError):
         super().__init__(f"{text}. To mend it: {mend}." if mend else text)
 
 
+def shown(value: object, most: int = 60) -> str:
+    """Spell a value for an error message, briefly, whatever it is.
+
+    >>> shown("a" * 99, 20), shown([1, 2])
+    ("'aaaaaaaaaaaaaaaaaa…", '[1, 2]')
+    """
+    try:
+        text = repr(value)
+    except Exception:  # too deep, too long, or its own mistake
+        text = f"something of type {type(value).__name__}"
+    return shown_text(text, most)
+
+
+def shown_text(text: str, most: int) -> str:
+    """Spell a text on one line of so many signs."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+# What Python and NumPy raise where things do not fit together.
+MISFITS = (AttributeError, LookupError, OverflowError, TypeError, ValueError)
+
+
+def misfit(error: Exception, what: str, where: str, mend: str) -> UserError:
+    """Say where something did not fit that is not of our making; what was said already stays.
+
+    Args:
+        error: what was raised.
+        what: what did not go.
+        where: what it belongs to.
+        mend: what to do.
+    """
+    if isinstance(error, UserError):
+        return error
+    said = shown_text(str(error), 200)
+    return UserError(f"{what} ({type(error).__name__}: {said})", where, mend)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Spell the known names for an error message, the nearest to `name` first.
 

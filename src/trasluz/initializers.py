@@ -17,7 +17,7 @@ import numpy as np
 
 from trasluz.autodiff import random
 from trasluz.config import floatx
-from trasluz.errors import UserError, unknown
+from trasluz.errors import UserError, misfit, shown, unknown
 from trasluz.state.registry import Configurable, Registry, serialize
 
 __all__ = [
@@ -459,7 +459,10 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, (np.ndarray, np.generic)):
         return Constant(identifier)
     initializer = registry.get(identifier)
-    parameters = inspect.signature(initializer).parameters.values()
+    try:
+        parameters = inspect.signature(initializer).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise misfit(error, "it is no initializer", shown(initializer), "give a name") from error
     takes_key = any(p.name == "key" or p.kind is p.VAR_KEYWORD for p in parameters)
     return initializer if takes_key else Function(initializer)
 

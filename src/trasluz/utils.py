@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import random
+from trasluz.base.arguments import checked
+from trasluz.data.arrays import as_array
 from trasluz.errors import UserError
 from trasluz.state.registry import custom_object_scope, register_keras_serializable
 
@@ -21,18 +23,27 @@ __all__ = [
     "to_categorical",
 ]
 
+_MOST_NUMBERS = 2**30  # of an array that is made
 
+
+@checked()
 def set_random_seed(seed: int) -> None:
     """Make a program reproducible: seeds Python's, NumPy's and Trasluz's random numbers.
 
     Args:
         seed: a whole number from 0 to 2³² − 1.
+
+    Raises:
+        UserError: if it is another one.
     """
-    python_random.seed(seed)
+    if not 0 <= seed < 2**32:
+        raise UserError(f"the seed is {seed}", "set_random_seed", "give one from 0 to 2**32 - 1")
+    python_random.seed(int(seed))
     np.random.seed(seed)  # noqa: NPY002 (for programs that draw from NumPy's global generator)
     random.set_seed(seed)
 
 
+@checked()
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """Turn class numbers into rows with a one at the class's place.
 
@@ -50,7 +61,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    x = np.asarray(x, np.int64)
+    x = _numbers(x).astype(np.int64)
     if x.ndim > 1 and x.shape[-1] == 1:
         x = x[..., 0]
     n = num_classes or (int(x.max()) + 1 if x.size else 0)
@@ -61,9 +72,16 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
             "to_categorical",
             "number the classes from 0, or give a greater num_classes",
         )
-    return np.eye(n)[x]
+    if x.size * n > _MOST_NUMBERS:
+        raise UserError(
+            f"{x.size} rows of {n} classes are too much for memory",
+            "to_categorical",
+            "keep the numbers: 'sparse_categorical_crossentropy' takes them as they are",
+        )
+    return np.equal.outer(x, np.arange(n)).astype(np.float64)
 
 
+@checked()
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     """Divide by the length along an axis: `x / ‖x‖`; what has length zero stays.
 
@@ -75,9 +93,20 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     >>> normalize([[3.0, 4.0]])
     array([[0.6, 0.8]])
     """
-    x = np.asarray(x)
+    x = _numbers(x)
+    if not -x.ndim <= axis < x.ndim:
+        raise UserError(f"there is no axis {axis} in shape {x.shape}", "normalize", "e.g. axis=-1")
+    if order < 1:
+        raise UserError(f"there is no norm of order {order}", "normalize", "give 1 or more")
     length = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(length == 0, 1, length)
+
+
+def _numbers(x: Any) -> np.ndarray:
+    """Take in numbers, one alone too."""
+    alone = isinstance(x, (int, float, np.generic))
+    array = np.asarray(as_array([x] if alone else x, "x"))
+    return array.reshape(()) if alone else array
 
 
 class PyDataset:

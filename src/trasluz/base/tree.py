@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from trasluz.errors import UserError
+
 BRANCHING = (dict, list, tuple)
 
 
@@ -18,11 +20,16 @@ def leaves(tree: Any) -> list[Any]:
         return [] if tree is None else [tree]
     branches = tree.values() if isinstance(tree, dict) else tree
     gathered = []
-    for branch in branches:
-        if isinstance(branch, BRANCHING):
-            gathered += leaves(branch)
-        elif branch is not None:
-            gathered.append(branch)
+    try:
+        for branch in branches:
+            if isinstance(branch, BRANCHING):
+                gathered += leaves(branch)
+            elif branch is not None:
+                gathered.append(branch)
+    except RecursionError:
+        raise UserError(
+            "lists lie in lists without end, or too deep", mend="give an array, or a list of them"
+        ) from None
     return gathered
 
 

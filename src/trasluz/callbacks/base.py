@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from trasluz.base.arguments import Checked
 from trasluz.saving.kinds import require, wrong
 
 Logs = dict[str, Any]
@@ -17,7 +18,7 @@ BATCH_HOOKS = (
 )  # fmt: skip
 
 
-class Callback:
+class Callback(Checked):
     """Hears what training does: override the hooks of interest.
 
     Attributes:
@@ -95,6 +96,8 @@ class Callback:
             attribute, _, _ = name.rpartition(".")
             if declared.get(attribute, "").removesuffix("?") not in ("arrays", "plain"):
                 raise wrong(f"the file holds arrays {name!r}, which do not belong there", own)
+            if not hasattr(arrays[name], "shape"):
+                raise wrong(f"the file holds more than an array in {name!r}", own)
             lists.setdefault(attribute, []).append(arrays[name])
         for name, value in (require(declared, plain, own) | lists).items():
             setattr(self, name, value)

@@ -48,14 +48,7 @@ class ModelCheckpoint(Monitor):
         super().__post_init__()
         self.best = self.initial_value_threshold
         self.batches, self.epoch = 0, 0
-        if self.save_freq != "epoch" and not (
-            isinstance(self.save_freq, int) and self.save_freq > 0
-        ):
-            raise UserError(
-                f"save_freq is {self.save_freq!r}",
-                type(self).__name__,
-                "give 'epoch' or a number of batches",
-            )
+        _check_often(self.save_freq, type(self).__name__)
 
     def hears(self, hook: str) -> bool:
         """Whether batches are counted at all."""
@@ -125,6 +118,9 @@ class BackupAndRestore(Callback):
     save_freq: str | int = "epoch"
     delete_checkpoint: bool = True
 
+    def __post_init__(self) -> None:
+        _check_often(self.save_freq, type(self).__name__)
+
     @property
     def pause_every(self) -> int | None:
         """After how many batches a checkpoint is written too."""
@@ -154,3 +150,9 @@ class BackupAndRestore(Callback):
             return
         run.store()
         save_checkpoint(run.model, self.file, *run.position())
+
+
+def _check_often(freq: Any, where: str) -> None:
+    """Make sure that something is saved at the end of epochs or after so many batches."""
+    if freq != "epoch" and not (isinstance(freq, int) and freq > 0):
+        raise UserError(f"save_freq is {freq!r}", where, "give 'epoch' or a number of batches")

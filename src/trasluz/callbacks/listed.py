@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from trasluz.base.naming import unique
+from trasluz.base.tree import leaves
 from trasluz.callbacks.base import BATCH_HOOKS, Callback, Logs, overrides
 from trasluz.callbacks.progress import History, ProgbarLogger
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 
 
 class CallbackList(Callback):
@@ -190,14 +191,8 @@ class _Idle(Callback):
 
 
 def _flat(callbacks: Any) -> Iterable[Any]:
-    if callbacks is None:
-        return
-    if isinstance(callbacks, (list, tuple)):
-        for one in callbacks:
-            yield from _flat(one)
-    elif isinstance(callbacks, Callback):
-        yield callbacks
-    else:
-        raise UserError(
-            f"{callbacks!r} is not a callback", mend="give instances of classes made from Callback"
-        )
+    for one in leaves(callbacks):
+        if not isinstance(one, Callback):
+            what = f"{shown(one)} is not a callback"
+            raise UserError(what, mend="give instances of classes made from Callback")
+        yield one

@@ -35,6 +35,12 @@ class CSVLogger(Callback):
 
     writes = True
 
+    def __post_init__(self) -> None:
+        if len(self.separator) != 1 or self.separator in '\n\r"':
+            raise UserError(
+                f"the separator is {self.separator!r}", "CSVLogger", "give one sign, such as ';'"
+            )
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start the table, or read the columns of the one that is there."""
         path = Path(self.filename)

@@ -104,7 +104,9 @@ def _form_of(out: str | None) -> str:
 
 def _entry(wrt: str) -> tuple[str, tuple[int, ...] | None]:
     """Read `dense/kernel[0, 3]` as a path and an entry."""
-    match = re.fullmatch(r"([^\[\]]+)(?:\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\])?", wrt.strip())
+    match = re.fullmatch(
+        r"([^\[\]]+)(?:\[\s*(-?\d{1,18}(?:\s*,\s*-?\d{1,18})*)\s*\])?", wrt.strip()
+    )
     if match is None or not match[1].strip():
         raise problem("entry-wrong", wrt=wrt)
     return match[1].strip(), tuple(int(n) for n in match[2].split(",")) if match[2] else None

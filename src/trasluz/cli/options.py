@@ -159,9 +159,14 @@ class Devices(click.ParamType):
         """Read ``4`` as 4."""
         if str(value) == "all":
             return "all"
-        if not str(value).isdecimal() or int(value) < 1:
+        if not is_count(str(value)) or int(value) < 1:
             self.fail(say("devices-wrong", value=str(value)), param, ctx)
         return int(value)
+
+
+def is_count(text: str) -> bool:
+    """Tell the digits of a whole number that may be meant: one of a thousand digits is not."""
+    return text.isdecimal() and len(text) < 19
 
 
 class Rows(click.ParamType):

@@ -27,6 +27,7 @@ from trasluz.cli.settings import Settings, command, program
 from trasluz.cli.use import MODEL
 from trasluz.drawing.curves import learning_curve
 from trasluz.families.tabular import PartArrays, arrays
+from trasluz.saving.kinds import wrong
 from trasluz.saving.models import save_model
 from trasluz.tables.preparation import Preparation, Prepared
 from trasluz.tables.reading import Table
@@ -195,7 +196,12 @@ def _fit(
     if stopping and stopping.stopped_epoch:
         epochs, best = stopping.stopped_epoch + 1, stopping.best_epoch + 1
         output.tell(say("stopped-early", epochs=epochs, patience=settings.patience, best=best))
-    return {name: [float(v) for v in values] for name, values in history.history.items()}
+    logs = history.history
+    if not all(isinstance(v, float | int) for values in logs.values() for v in values) or (
+        len({len(values) for values in logs.values()}) != 1
+    ):
+        raise wrong("the history in the file is not a number for each epoch", str(checkpoint.path))
+    return {name: [float(v) for v in values] for name, values in logs.items()}
 
 
 def _report(

@@ -16,7 +16,7 @@ from trasluz.cli.report import measure, show_measures
 from trasluz.errors import visible
 from trasluz.saving.models import load_extras, load_model
 from trasluz.tables.preparation import Preparation
-from trasluz.tables.reading import Table
+from trasluz.tables.reading import Table, csv_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,7 +81,7 @@ def predict_table(place: str, table: Table, out: str | None, output: Output) -> 
     elif output.json:
         output.document({"rows": frame.height, "predictions": predictions.to_dicts()})
     else:
-        rows = frame.write_csv()
+        rows = csv_of(frame)
         sys.stdout.write(visible(rows) if sys.stdout.isatty() else rows)
 
 
@@ -104,7 +104,7 @@ def _file_of(frame: pl.DataFrame, name: str) -> bytes:
         frame.write_parquet(file)
         return file.getvalue()
     separator = "\t" if Path(name).suffix.lower() == ".tsv" else ","
-    return frame.write_csv(separator=separator).encode()
+    return csv_of(frame, separator).encode()
 
 
 def summarise(place: str, output: Output) -> None:

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from trasluz import datasets
 from trasluz.base.messages import enumerated, problem, say, suggest
+from trasluz.cli.options import is_count
 from trasluz.cli.output import Output
 from trasluz.cli.use import open_model
 from trasluz.pages.text import plain
@@ -142,7 +143,7 @@ def sizes(text: str) -> tuple[int, ...]:
         UserError: there is something else than whole numbers.
     """
     parts = text.split("-")
-    if not all(part.strip().isdecimal() for part in parts):
+    if not all(is_count(part.strip()) for part in parts):
         raise problem("worksheet-sizes-wrong", value=text)
     return tuple(int(part) for part in parts)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz.base.tree import leaves, tree_map
-from trasluz.errors import UserError
+from trasluz.errors import MISFITS, UserError, shown
 
 # Rows of an array on disk are read window by window of its file, each so many bytes long.
 _WINDOW_BYTES = 2**23
@@ -48,12 +48,16 @@ def as_array(value: Any, name: str, dtype: Any = None) -> Any:
     try:
         array: Any = _on_disk(value)
         array = np.asarray(value) if array is None else array
-    except ValueError as error:
-        raise UserError(f"the rows do not have the same length ({error})", name) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"the rows do not have the same length ({error})",
+            name,
+            "fill the shorter ones up, or leave them out",
+        ) from error
     if array.dtype == object:
         try:
             array = array.astype("float64")
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f"not everything is a number ({error})",
                 name,
@@ -278,7 +282,10 @@ class Arrays:
     def weigh(self, class_weight: dict[int, float], dtype: str) -> None:
         """Give each row the weight of its class."""
         if self.w is not None:
-            raise UserError("class_weight and sample_weight exclude each other")
+            raise UserError(
+                "class_weight and sample_weight exclude each other",
+                mend="multiply the weights of the classes into sample_weight",
+            )
         if isinstance(self.y, (list, dict)):
             raise UserError("class_weight needs a single output", mend="use sample_weight")
         at_once = self.n if self.in_memory else 2**16
@@ -303,9 +310,9 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], dtype: str) -> np
     """
     try:
         table = {int(k): float(v) for k, v in class_weight.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise UserError(
-            f"{class_weight!r} is not weights of classes",
+            f"{shown(class_weight)} is not weights of classes",
             "class_weight",
             "give a dict from class number to weight, e.g. {0: 1.0, 1: 2.5}",
         ) from error

@@ -8,7 +8,8 @@ import os
 import struct
 import tempfile
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from trasluz.autodiff import random
 from trasluz.base.files import unwritten
-from trasluz.errors import UserError, nearest
+from trasluz.errors import UserError, nearest, shown_text
 
 # So much is read at once; rows are shuffled within a buffer of so many pieces, unless it is given.
 _PIECE_BYTES = 2**24
@@ -80,13 +81,19 @@ class ParquetStream:
     ) -> None:
         for name, number in (("batch_size", batch_size), ("buffer_size", buffer_size or 1)):
             if not isinstance(number, (int, np.integer)) or number < 1:
-                raise UserError(f"{name} has to be a positive whole number, it is {number!r}")
+                raise UserError(
+                    f"{name} has to be a positive whole number, it is {number!r}",
+                    "ParquetStream",
+                    f"e.g. {name}=1024",
+                )
         self.files = _paths(files)
         self.features, self.target, self.sample_weight = features, target, sample_weight
         self.batch_size, self.shuffle, self.seed, self.dtype = batch_size, shuffle, seed, dtype
         named = [[features] if isinstance(features, str) else list(features)]
         named += [[target] if isinstance(target, str) else list(target or ())]
         self.columns = [*named, [sample_weight] if sample_weight else []]
+        if not self.columns[0]:
+            raise UserError("no column of inputs was named", "features", 'e.g. ["a", "b"]')
         self.kinds = self._kinds(self.files[0])
         self.lengths = [self._length(file) for file in self.files]
         self.begins = [0, *itertools.accumulate(self.lengths)]
@@ -207,11 +214,8 @@ class ParquetStream:
         """Look at the columns of a file: NumPy's type of each, and the shape of a cell."""
         import polars as pl
 
-        try:
+        with reading_parquet(file):
             schema = pl.scan_parquet(file, glob=False).collect_schema()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"it cannot be read as Parquet ({reason})", file) from error
         kinds: dict[str, tuple[Any, tuple[int, ...]]] = {}
         for name in itertools.chain(*self.columns):
             if name not in schema:
@@ -225,11 +229,11 @@ class ParquetStream:
                     file,
                     "leave it out, or turn it into numbers before",
                 )
-            if shape and len(self.columns[0]) > 1 and name in self.columns[0]:
+            if shape and name not in (self.features, self.target):
                 raise UserError(
                     f"the column {name!r} holds arrays",
                     file,
-                    f"give it alone: features={name!r}",
+                    f"give it alone, as a name and not in a list: features={name!r}",
                 )
             dtype = pl.Series([], dtype=kind).to_numpy().dtype
             kinds[name] = (dtype, shape)
@@ -248,18 +252,16 @@ class ParquetStream:
                     file,
                     "write the files with the same types",
                 )
-        return pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
+        with reading_parquet(file):
+            return int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
 
     def _read(self, file: int, row: int, n: int, room: list[np.ndarray]) -> None:
         """Read some rows of a file."""
         import polars as pl
 
         path, names = self.files[file], list(dict.fromkeys(itertools.chain(*self.columns)))
-        try:
+        with reading_parquet(path):
             frame = pl.scan_parquet(path, glob=False).select(names).slice(row, n).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"it cannot be read any more ({reason})", path) from error
         if frame.height != n:
             raise UserError("it has fewer rows than it had", path, "leave it alone meanwhile")
         for name, nulls in zip(names, frame.null_count().row(0), strict=True):
@@ -273,6 +275,28 @@ class ParquetStream:
             alone = out.ndim == 1 or self.kinds[columns[0]][1]
             for i, name in enumerate(columns):
                 (out if alone else out[:, i])[...] = frame[name].to_numpy()
+
+
+@contextmanager
+def reading_parquet(file: str) -> Iterator[None]:
+    """Say of which file it is that something is wrong with it.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        yield
+    except parquet_errors() as error:
+        reason = shown_text(str(error), 200)
+        mend = "it may be cut short, or of another kind: make it again"
+        raise UserError(f"it cannot be read as Parquet ({reason})", file, mend) from error
+
+
+def parquet_errors() -> tuple[type[BaseException], ...]:
+    """List what reading Parquet raises; Polars panics where a file is not what it says it is."""
+    import polars as pl
+
+    return pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError
 
 
 def _paths(files: Any) -> list[str]:
@@ -322,10 +346,11 @@ def first_group(file: str) -> int | None:
             return None
         opened.seek(-8 - size, os.SEEK_END)
         description = _Thrift(opened.read(size))
-    for field, kind in description.fields():
-        if field == 4:
-            kind, length = description.head()
-            return description.value(kind)[3] if length else None
+    with suppress(LookupError, TypeError):  # a description that is cut short
+        for field, kind in description.fields():
+            if field == 4:
+                kind, length = description.head()
+                return int(description.value(kind)[3]) if length else None
         description.value(kind)
     return None
 

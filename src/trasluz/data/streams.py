@@ -168,7 +168,7 @@ class Stream:
 
 def is_stream(x: Any, y: Any) -> bool:
     """Tell batches, as an iterable or by number, from arrays."""
-    if y is not None or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+    if y is not None or hasattr(x, "__array__") or hasattr(x, "to_numpy") or isinstance(x, type):
         return False
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and isinstance(x[0], tuple)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.base.messages import problem, speaking
+from trasluz.errors import shown
 from trasluz.explain import matrices
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.reading import Place, Reading
@@ -64,9 +65,11 @@ def explain(
             raise problem("explain-depth", depth=str(depth))
         if not (isinstance(digits, int) and 1 <= digits <= 17):
             raise problem("explain-digits", digits=str(digits))
+        if cells is not None and not isinstance(cells, Mapping):
+            raise problem("explain-cells", cells=shown(cells))
         reading = Reading(model, x, y, training)
         if at is None:
-            if update or depth != "layer" or names != "math":
+            if update is True or depth != "layer" or names is None or str(names) != "math":
                 raise problem("explain-needs-entry")
             return matrices.derive(reading, wrt, digits, lang)
         place = _indices(at)

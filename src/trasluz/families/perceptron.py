@@ -117,12 +117,24 @@ class Perceptron(Configurable):
         """Correct every mistake until a pass over the rows has none."""
         rows, labels = _table(x), np.asarray(y)
         if labels.shape != (len(rows),):
-            raise UserError(f"{len(rows)} rows need as many labels, not shape {labels.shape}", "y")
+            raise UserError(
+                f"{len(rows)} rows need as many labels, not shape {labels.shape}",
+                "y",
+                "give one label a row",
+            )
         if self.eta0 <= 0 or self.max_iter < 1:
-            raise UserError("eta0 has to be above 0 and max_iter at least 1", "Perceptron")
+            raise UserError(
+                "eta0 has to be above 0 and max_iter at least 1",
+                "Perceptron",
+                "e.g. eta0=1.0, max_iter=1000",
+            )
         self.classes_ = np.unique(labels)
         if len(self.classes_) != 2:
-            raise UserError(f"a perceptron tells two classes apart, not {len(self.classes_)}", "y")
+            raise UserError(
+                f"a perceptron tells two classes apart, not {len(self.classes_)}",
+                "y",
+                "give rows of two classes, or train a network",
+            )
         signs = np.where(labels == self.classes_[1], 1.0, -1.0)
         w = np.zeros(rows.shape[1] + 1)
         orders = np.random.default_rng(self.random_state)
@@ -153,7 +165,11 @@ class Perceptron(Configurable):
             raise UserError("the perceptron has not been fitted", mend="call fit(x, y) first")
         rows = _table(x)
         if rows.shape[1] != self.coef_.shape[1]:
-            raise UserError(f"{rows.shape[1]} columns; it was fitted on {self.coef_.shape[1]}", "x")
+            raise UserError(
+                f"{rows.shape[1]} columns; it was fitted on {self.coef_.shape[1]}",
+                "x",
+                "give the same columns",
+            )
         return rows @ self.coef_[0] + self.intercept_
 
     def predict(self, x: Any) -> np.ndarray:
@@ -224,7 +240,11 @@ def _named(sign: str, array: np.ndarray) -> Entries:
 def _table(x: Any) -> np.ndarray:
     rows = np.asarray(x, dtype=float)
     if rows.ndim != 2 or not len(rows):
-        raise UserError(f"a table of rows and columns is needed, not shape {rows.shape}", "x")
+        raise UserError(
+            f"a table of rows and columns is needed, not shape {rows.shape}",
+            "x",
+            "give one row a sample: x.reshape(-1, 1) makes a column of a list",
+        )
     if not np.isfinite(rows).all():
         raise UserError("there is a number that is not finite", "x", "leave that row out")
     return rows

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trasluz import layers, losses, optimizers, regularizers
+from trasluz import config, layers, losses, optimizers, regularizers
 from trasluz.base.messages import problem
 from trasluz.models.sequential import Sequential
 from trasluz.tables.preparation import Preparation, Prepared
 from trasluz.tables.task import Task
 
 _LAST = {Task.REGRESSION: None, Task.BINARY: "sigmoid", Task.MULTICLASS: "softmax"}
+_MOST_LAYERS = 1000
 
 
 def network(
@@ -55,8 +58,9 @@ def network(
         measures: metrics, beside those of the task.
 
     Raises:
-        UserError: a name is unknown; the nearest is suggested.
+        UserError: a name is unknown (the nearest is suggested), or the network is too large.
     """
+    _check_size([inputs, *hidden, preparation.outputs])
     penalty = regularizers.L1L2(l1, l2) if l1 or l2 else None
     stack: list[Any] = [layers.Input((inputs,))]
     for units in hidden:
@@ -80,6 +84,19 @@ def network(
         engine=engine,
     )
     return model
+
+
+def _check_size(widths: Sequence[int]) -> None:
+    """Refuse a network that is too large, before anything of it is made.
+
+    Raises:
+        UserError: it has too many layers, or too many weights for memory.
+    """
+    if len(widths) > _MOST_LAYERS:
+        raise problem("network-deep", layers=len(widths) - 1, most=_MOST_LAYERS)
+    weights, most = sum(a * b for a, b in itertools.pairwise(widths)), config.most_numbers()
+    if weights > most:
+        raise problem("network-large", weights=f"{Decimal(weights):.3g}", most=f"{most:,}")
 
 
 def fitting(kinds: ModuleType, task: Task, label_smoothing: float, **how: Any) -> Any:

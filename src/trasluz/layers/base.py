@@ -16,7 +16,7 @@ from trasluz.autodiff import random
 from trasluz.autodiff.tape import Box, Traced, note, scope
 from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
-from trasluz.errors import UserError, unknown
+from trasluz.errors import MISFITS, UserError, misfit, shown, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
 from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
@@ -109,11 +109,26 @@ class Layer(Module, Configurable):
                     self.name or snake(type(self).__name__),
                     "let no layer call itself, or one that calls it",
                 ) from None
+            except MISFITS as error:
+                raise self._misfit(error, "call", inputs) from error
             for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
                 note(output, "output")
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
             return outputs
+
+    def _misfit(self, error: Exception, method: str, inputs: Any) -> Exception:
+        """Say which layer does not take its inputs, and what they are."""
+        if isinstance(error, UserError):
+            return error
+        shapes = shown(shapes_of(inputs, lambda x: getattr(x, "shape", type(x).__name__)))
+        name = self.name or snake(type(self).__name__)
+        return misfit(
+            error,
+            f"its {method} does not go with inputs of shape {shapes}",
+            name,
+            f"look what {type(self).__name__} takes, and what comes from the layers before",
+        )
 
     def _draw_call(self, inputs: Any, training: bool | None, options: dict[str, Any]) -> Any:
         if training is not None:
@@ -142,14 +157,20 @@ class Layer(Module, Configurable):
         return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
 
     def _build_for(self, inputs: tuple[Any, ...]) -> None:
-        shapes = shapes_of(inputs, rows_of)
-        self.build(shapes[0] if len(inputs) == 1 else shapes)
+        try:
+            shapes = shapes_of(inputs, rows_of)
+            self.build(shapes[0] if len(inputs) == 1 else shapes)
+        except MISFITS as error:
+            raise self._misfit(error, "build", inputs) from error
         self.built = True
 
     def _penalise(self, outputs: Any, context: Context) -> None:
         penalty = regularizers.get(self.activity_regularizer)
         for y in leaves(outputs):
-            context.losses.append(penalty(y) / y.shape[0])
+            try:
+                context.losses.append(penalty(y) / y.shape[0])
+            except MISFITS as error:
+                raise self._misfit(error, "activity_regularizer", outputs) from error
 
     @property
     def compute_dtype(self) -> str:

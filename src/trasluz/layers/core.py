@@ -9,10 +9,10 @@ import numpy as np
 from trasluz import activations, initializers
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.state.module import Param
-from trasluz.state.symbolic import Input, SymbolicTensor
+from trasluz.state.symbolic import Input, SymbolicTensor, bounded
 
 
 def as_floats(x: Any, like: Any) -> Any:
@@ -55,7 +55,9 @@ class Dense(Layer):
     def build(self, input_shape: Any) -> None:
         if not isinstance(self.units, (int, np.integer)) or self.units < 1:
             raise UserError(
-                f"units has to be a positive whole number, it is {self.units!r}", where()
+                f"units has to be a positive whole number, it is {shown(self.units)}",
+                where(),
+                "say how many outputs the layer has, from 1",
             )
         if not input_shape or input_shape[-1] is None:
             raise UserError(
@@ -102,9 +104,13 @@ class Embedding(Layer):
     embeddings_constraint: Any = None
 
     def build(self, input_shape: Any) -> None:
+        for name in ("input_dim", "output_dim"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}", where(), "give 1 or more")
         self.embeddings = self.param("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
+        bounded((*inputs.shape[1:], self.output_dim), where())
         if isinstance(inputs, np.ndarray) and inputs.size:
             low, high = inputs.min(), inputs.max()
             if low < 0 or high >= self.input_dim:

@@ -15,7 +15,11 @@ from trasluz.layers.base import Layer
 class _Merge(Layer):
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
-            raise UserError("a merging layer needs a list of at least two inputs", where())
+            raise UserError(
+                "a merging layer needs a list of at least two inputs",
+                where(),
+                "call it on a list: Add()([a, b])",
+            )
         return self.merge(inputs)
 
     def merge(self, inputs: Sequence[Any]) -> Any:
@@ -40,7 +44,11 @@ class Subtract(_Merge):
 
     def merge(self, inputs: Sequence[Any]) -> Any:
         if len(inputs) != 2:
-            raise UserError(f"Subtract takes two inputs, {len(inputs)} were given", where())
+            raise UserError(
+                f"Subtract takes two inputs, {len(inputs)} were given",
+                where(),
+                "give two: Subtract()([a, b]) is a − b",
+            )
         return inputs[0] - inputs[1]
 
 

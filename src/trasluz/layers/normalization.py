@@ -55,7 +55,11 @@ class BatchNormalization(Layer):
         within = -len(input_shape) <= self.axis < len(input_shape)
         n = input_shape[self.axis] if within else None
         if n is None:
-            raise UserError(f"the axis {self.axis} of {input_shape} is not known", where())
+            raise UserError(
+                f"the axis {self.axis} of {input_shape} is not known",
+                where(),
+                "give another axis, or begin with Input(shape)",
+            )
         if self.scale:
             self.gamma = self.param("gamma", (n,))
         if self.center:
@@ -157,7 +161,11 @@ class Normalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         if (self.mean is None) != (self.variance is None):
-            raise UserError("mean and variance have to be given together", where())
+            raise UserError(
+                "mean and variance have to be given together",
+                where(),
+                "give both, or neither and call adapt(data)",
+            )
         kept = () if self.axis is None else _axes(self.axis, len(input_shape))
         shape = tuple(n if i in kept else 1 for i, n in enumerate(input_shape))
         mean, variance = (0.0, 1.0) if self.mean is None else (self.mean, self.variance)

@@ -22,7 +22,9 @@ class _Noise(Layer):
 
 def _rate(rate: float) -> float:
     if not 0 <= rate < 1:
-        raise UserError(f"the rate has to be in [0, 1), it is {rate}", where())
+        raise UserError(
+            f"the rate has to be in [0, 1), it is {rate}", where(), "give a share such as 0.2"
+        )
     return rate
 
 

@@ -9,6 +9,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
+from trasluz.state.symbolic import bounded
 
 
 class Flatten(Layer):
@@ -45,6 +46,7 @@ class Reshape(Layer):
             raise UserError(
                 f"{have} entries a row (shape {tuple(inputs.shape[1:])}) do not fill {want}",
                 where(),
+                "give a target_shape with as many entries; an axis of -1 takes the rest",
             )
         return ops.reshape(inputs, shape=(inputs.shape[0], *want))
 
@@ -70,4 +72,7 @@ class RepeatVector(Layer):
 
     def call(self, inputs: Any) -> Any:
         batch, d = inputs.shape
+        if self.n < 1:
+            raise UserError(f"n is {self.n}", where(), "say how many times, from 1")
+        bounded((self.n, d), where())
         return ops.broadcast_to(ops.expand_dims(inputs, 1), (batch, self.n, d))

@@ -11,9 +11,11 @@ import numpy as np
 from trasluz import config
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Box, note
+from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake
-from trasluz.errors import UserError, unknown
+from trasluz.errors import MISFITS, UserError, misfit, shown, unknown
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
+from trasluz.state.symbolic import is_numeric
 
 EPSILON = 1e-7
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -162,6 +164,8 @@ class Loss(Configurable):
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
             raise unknown("reduction", self.reduction, [str(r) for r in REDUCTIONS])
+        if self.dtype is not None and number_type(self.dtype, self.name).kind != "f":
+            raise unknown("floating type", self.dtype, config.FLOATS)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Give one value a sample: `(n,)`, or `(n, t)` where predictions are `(n, t, outputs)`."""
@@ -182,8 +186,19 @@ class Loss(Configurable):
         """
         y_pred = as_float(y_pred, self.dtype)
         y_true = ops.convert_to_tensor(y_true) if self.numbered else as_float(y_true, y_pred.dtype)
-        values, mask = note(self.call(y_true, y_pred), "rows"), self.mask(y_true, y_pred)
-        return reduced(values, sample_weight, mask, self.reduction)
+        try:
+            values, mask = note(self.call(y_true, y_pred), "rows"), self.mask(y_true, y_pred)
+            if not is_numeric(values):
+                raise TypeError(f"it gave {shown(values)}")
+            return reduced(values, sample_weight, mask, self.reduction)
+        except MISFITS as error:
+            shapes = f"{tuple(y_true.shape)} and predictions of shape {tuple(y_pred.shape)}"
+            raise misfit(
+                error,
+                f"it does not go with targets of shape {shapes}",
+                self.name,
+                "let the loss give an array, one number a row, from both",
+            ) from error
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments as plain data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, dataclass_transform
 
@@ -10,7 +11,9 @@ import numpy as np
 
 from trasluz import config, initializers, losses
 from trasluz.autodiff import ops
+from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake
+from trasluz.errors import MISFITS, misfit, unknown
 from trasluz.losses.base import aligned, as_float, ratio
 from trasluz.state.module import Buffer, Module, Param, Variable
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
@@ -45,6 +48,8 @@ class Metric(Module, Configurable):
         One that is abstract, or whose name begins with an underscore, leaves that to its own.
         """
         super().__init_subclass__(**kwargs)
+        if "update_state" in cls.__dict__:
+            cls.update_state = _guided(cls.update_state)  # type: ignore[method-assign]
         if abstract or cls.__name__.startswith("_"):
             return
         if cls.__module__.startswith("trasluz.metrics."):
@@ -54,7 +59,10 @@ class Metric(Module, Configurable):
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
-        self.dtype = str(np.dtype(self.dtype or config.floatx()))
+        dtype = number_type(self.dtype or config.floatx(), self.name)
+        if dtype.kind != "f":
+            raise unknown("floating type", self.dtype, config.FLOATS)
+        self.dtype = str(dtype)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Param):
@@ -115,6 +123,25 @@ class Metric(Module, Configurable):
     def _build_for(self, y_true: Any, y_pred: Any) -> None:
         if not self.built:
             self.build(tuple(y_true.shape), tuple(y_pred.shape))
+
+
+def _guided(update: Callable[..., None]) -> Callable[..., None]:
+    """Say which metric does not take what it is given, and what that is."""
+
+    @functools.wraps(update)
+    def told(self: Metric, *args: Any, **kwargs: Any) -> None:
+        try:
+            update(self, *args, **kwargs)
+        except MISFITS as error:
+            shapes = [getattr(a, "shape", type(a).__name__) for a in args]
+            raise misfit(
+                error,
+                f"it does not go with {' and '.join(map(str, shapes)) or 'that'}",
+                str(self.name),
+                "choose a metric for targets and predictions of these shapes",
+            ) from error
+
+    return told
 
 
 def samplewise(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trasluz.autodiff import ops
-from trasluz.errors import UserError, unknown
+from trasluz.errors import MISFITS, UserError, shown, unknown
 from trasluz.losses.base import EPSILON, as_float, pair, ratio
 from trasluz.metrics.base import Metric, share, spread_weights
 
@@ -66,9 +66,13 @@ class _Counting(Metric):
         """List the thresholds."""
         if self.thresholds is None:
             return [0.5 if self.top_k is None else BELOW_ALL]
-        levels = [float(t) for t in np.atleast_1d(self.thresholds)]
+        try:
+            levels = [float(t) for t in np.atleast_1d(self.thresholds)]
+        except MISFITS:
+            levels = [np.nan]
         if not all(0 <= t <= 1 for t in levels):
-            raise UserError(f"thresholds are {levels}", mend="give numbers from 0 to 1")
+            given = shown(self.thresholds)
+            raise UserError(f"thresholds are {given}", self.name, "give numbers from 0 to 1")
         return levels
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

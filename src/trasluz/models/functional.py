@@ -8,6 +8,7 @@ import numpy as np
 
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Primitive
+from trasluz.base.arguments import number_type
 from trasluz.base.naming import unique
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError
@@ -50,6 +51,12 @@ class Functional(Model):
         super().__init__(name=name, trainable=trainable)
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
             outputs = outputs[0]  # one output is given bare
+        if not leaves(inputs) or not leaves(outputs):
+            raise UserError(
+                "inputs or outputs are missing",
+                name or "Model",
+                "inputs come from Input(shape), outputs from layers called on them",
+            )
         for tensor in leaves((inputs, outputs)):
             if not isinstance(tensor, SymbolicTensor):
                 raise UserError(
@@ -257,8 +264,8 @@ def _decode(value: Any) -> Any:
     if "dict" in value:
         return {k: _decode(v) for k, v in value["dict"].items()}
     if "array" in value:
-        return np.asarray(value["array"], value["dtype"])
-    return np.dtype(value["dtype"]) if "dtype" in value else Ellipsis
+        return np.asarray(value["array"], number_type(value["dtype"]))
+    return number_type(value["dtype"]) if "dtype" in value else Ellipsis
 
 
 __all__ = ["Functional"]

@@ -9,7 +9,7 @@ import numpy as np
 from trasluz.base.tree import leaves
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import Stream, is_stream
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.state.module import weights_of
 
 Data = Arrays | Stream
@@ -137,7 +137,9 @@ def check_shape(symbols: Any, x: Any, name: str) -> None:
     want, have = leaves(symbols), leaves(x)
     if len(want) != len(have):
         raise UserError(
-            f"the model has {len(want)} inputs, {len(have)} were given", name or "model"
+            f"the model has {len(want)} inputs, {len(have)} were given",
+            name or "model",
+            "give a list with an array for each, or a dict by name",
         )
     for tensor, array in zip(want, have, strict=True):
         shape = tensor.shape
@@ -158,7 +160,10 @@ def check_counts(least: int, **counts: Any) -> None:
     """Say which of some counts is not a whole number, or too low."""
     for what, number in counts.items():
         if not isinstance(number, (int, np.integer)) or number < least:
-            raise UserError(f"{what} has to be a whole number from {least}, it is {number!r}")
+            raise UserError(
+                f"{what} has to be a whole number from {least}, it is {shown(number)}",
+                mend=f"e.g. {what}={max(least, 1)}",
+            )
 
 
 def check_steps(**steps: Any) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from trasluz import optimizers
 from trasluz.autodiff import backend, random
+from trasluz.base.arguments import check, checked
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import is_stream
-from trasluz.errors import UserError, unknown, visible
+from trasluz.errors import UserError, shown, unknown, visible
 from trasluz.layers.base import Layer
 from trasluz.models import intake
 from trasluz.models.faces import Face
@@ -65,6 +66,8 @@ class Model(Layer):
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
             return object.__new__(cls._functional)
+        if cls.__module__.startswith("trasluz."):
+            check(cls, cls.__name__, args, kwargs)
         return object.__new__(cls)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,6 +128,7 @@ class Model(Layer):
                 seen.setdefault(id(child), child)
         return list(seen.values())
 
+    @checked()
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Give a layer by name or index.
 
@@ -134,7 +138,11 @@ class Model(Layer):
         layers = self.layers
         if index is not None:
             if not -len(layers) <= index < len(layers):
-                raise UserError(f"there is no layer {index}, the model has {len(layers)}")
+                raise UserError(
+                    f"there is no layer {index}, the model has {len(layers)}",
+                    self.name or "get_layer",
+                    "count from 0, or from the end with -1",
+                )
             return layers[index]
         for layer in layers:
             if layer.name == name:
@@ -177,6 +185,7 @@ class Model(Layer):
 
     # --------------------------------------------------------------------------------- compiling
 
+    @checked()
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -259,6 +268,10 @@ class Model(Layer):
 
     # ---------------------------------------------------------------------------------- training
 
+    @checked(
+        "class_weight", "epochs", "initial_epoch", "steps_per_epoch", "validation_freq",
+        "validation_split", "validation_steps",
+    )  # fmt: skip
     def fit(
         self,
         x: Any = None,
@@ -359,7 +372,7 @@ class Model(Layer):
         if class_weight is not None:
             data.weigh(class_weight, intake.floating_type(self))
         logs = self._single_steps().train(data)
-        return logs if return_dict else _unpacked(logs)
+        return _given(logs, return_dict)
 
     def _single_steps(self) -> Any:
         """Give what takes steps on single batches: the same one as long as the structure stays."""
@@ -370,6 +383,7 @@ class Model(Layer):
             self.__dict__["_single"] = (structure, SingleSteps(self))
         return self._single[1]
 
+    @checked("steps")
     def evaluate(
         self,
         x: Any = None,
@@ -397,14 +411,14 @@ class Model(Layer):
             else intake.with_targets(self, x, y, sample_weight).first(steps, batch_size)
         )
         logs = evaluate(self, data, batch_size, callbacks, verbose, devices)
-        return logs if return_dict else _unpacked(logs)
+        return _given(logs, return_dict)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Measure loss and metrics on one batch."""
         logs = self._single_steps().measure(intake.with_targets(self, x, y, sample_weight))
-        return logs if return_dict else _unpacked(logs)
+        return _given(logs, return_dict)
 
     def predict(
         self,
@@ -429,8 +443,8 @@ class Model(Layer):
             UserError: if the data's shape does not fit; both shapes are said.
         """
         intake.check_steps(steps=steps)
-        plain = not (verbose or steps or callbacks or devices) and is_plain(self, x, batch_size)
-        if plain:
+        silent = isinstance(verbose, int) and not verbose
+        if silent and steps is callbacks is devices is None and is_plain(self, x, batch_size):
             return predicted(self, x, batch_size)
         from trasluz.training.measure import predict  # here for a light start
 
@@ -460,6 +474,7 @@ class Model(Layer):
 
     # ----------------------------------------------------------------------------------- looking
 
+    @checked()
     def summary(
         self,
         line_length: int | None = None,
@@ -500,6 +515,11 @@ def _names_in(loss: Any) -> list[str]:
     return ["output"]
 
 
-def _unpacked(logs: dict[str, Any]) -> Any:
+def _given(logs: dict[str, Any], as_dict: bool) -> Any:
+    """Give logs as programs expect them: the numbers, the one number, or all by name."""
+    if as_dict is True:
+        return logs
+    if as_dict is not False:
+        raise UserError(f"return_dict is {shown(as_dict)}", mend="give True or False")
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer, registry
 from trasluz.layers.core import InputLayer
 from trasluz.models.model import Model
 from trasluz.state.module import modules_in
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, placeholder
+from trasluz.state.symbolic import SymbolicTensor, placeholder, shape_of
 
 
 class Sequential(Model):
@@ -31,6 +31,12 @@ class Sequential(Model):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self._layers: list[Layer] = []
         self._start: tuple[Any, str, str | None] | None = None
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise UserError(
+                f"the layers are {shown(layers)}",
+                self.name or "sequential",
+                "give them in a list: Sequential([Input(shape), Dense(8), ...])",
+            )
         for layer in layers or []:
             self.add(layer, rebuild=False)
         self._maybe_build()
@@ -45,27 +51,40 @@ class Sequential(Model):
             layer = layer.output
         if isinstance(layer, SymbolicTensor):
             if self._layers:
-                raise UserError("Input has to come first", self.name or "sequential")
+                raise UserError(
+                    "Input has to come first",
+                    self.name or "sequential",
+                    "put it before the layers: Sequential([Input(shape), ...])",
+                )
             self._start = (layer.shape, str(layer.dtype), layer.name)
         elif isinstance(layer, Layer):
             if any(self is inner for inner in modules_in(layer)):
-                raise UserError("a model cannot be a layer of itself", self.name or "sequential")
+                raise UserError(
+                    "a model cannot be a layer of itself",
+                    self.name or "sequential",
+                    "add another one: models.clone_model(model)",
+                )
             if any(layer is other for other in self._layers):
-                raise UserError("the same layer stands in a Sequential twice", repr(layer))
-            if not isinstance(layer, Model) and layer.input_shape and not self._layers:
-                shape = layer.input_shape
-                shape = (shape,) if isinstance(shape, int) else tuple(shape)
-                self._start = ((None, *shape), layer.compute_dtype, None)
+                raise UserError(
+                    "the same layer stands in a Sequential twice",
+                    repr(layer),
+                    "make a second one, or share it with Model(inputs, outputs)",
+                )
+            begins = not isinstance(layer, Model) and not self._layers
+            if begins and layer.input_shape is not None:
+                self._start = ((None, *shape_of(layer.input_shape)), layer.compute_dtype, None)
             self._layers.append(layer)
         else:
-            raise UserError(f"{layer!r} is not a layer", mend="add a layer such as Dense(8)")
+            raise UserError(f"{shown(layer)} is not a layer", mend="add a layer such as Dense(8)")
         if rebuild:
             self._maybe_build()
 
     def pop(self) -> None:
         """Take the last layer away."""
         if not self._layers:
-            raise UserError("there is no layer to take away", self.name or "sequential")
+            raise UserError(
+                "there is no layer to take away", self.name or "sequential", "add one first"
+            )
         self._layers.pop()
         self._maybe_build()
 

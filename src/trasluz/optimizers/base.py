@@ -14,7 +14,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.backend import namespace
 from trasluz.autodiff.tape import note
 from trasluz.base.naming import unique
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.optimizers import schedules
 from trasluz.optimizers.schedules import LearningRateSchedule
 from trasluz.state.module import Variable
@@ -89,7 +89,7 @@ class Optimizer(Configurable):
                 f"ema_overwrite_frequency is {self.ema_overwrite_frequency}", "give 1 or more"
             )
         steps = self.gradient_accumulation_steps
-        if steps is not None and steps < 2:
+        if steps is not None and not 2 <= steps < 2**31:
             raise self._wrong(f"gradient_accumulation_steps is {steps}", "give 2 or more")
         self.name = self.name or type(self).__name__.lower()
         self.iterations = 0
@@ -205,6 +205,9 @@ class Optimizer(Configurable):
         """Give the learning rate and the number of updates so far in a floating type."""
         k = self.gradient_accumulation_steps or 1
         rate = self.rate(scalar(t, dtype)) if learning_rate is None else learning_rate
+        if not isinstance(rate, (int, float)) and not hasattr(rate, "astype"):
+            mend = "let the function of the learning rate give a number"
+            raise self._wrong(f"the learning rate is {shown(rate)}", mend)
         return note(scalar(rate, dtype), "rate"), scalar(t if k == 1 else t // k, dtype)
 
     def _clipped(self, grads: Arrays) -> Arrays:
@@ -360,11 +363,15 @@ def _assign_rate(self: Optimizer, rate: Any) -> None:
             "the learning rate follows a schedule, so no number can be assigned",
             "make the optimizer with a number",
         )
-    if not callable(rate) and np.ndim(rate):
+    if not callable(rate) and np.size(getattr(rate, "shape", ())):
         raise self._wrong(f"the learning rate has shape {np.shape(rate)}", "give one number")
     if isinstance(rate, str):  # how a plain function is written down
         raise self._wrong(f"the learning rate is {rate!r}", "give a number, schedule or function")
-    self._learning_rate = rate if callable(rate) else float(rate)
+    try:
+        self._learning_rate = rate if callable(rate) else float(rate)
+    except (TypeError, ValueError, OverflowError):
+        mend = "give a number, schedule or function"
+        raise self._wrong(f"the learning rate is {shown(rate)}", mend) from None
 
 
 # Set here because in the class body it would be taken for the field's default.

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.base.arguments import checked
 from trasluz.base.files import write_atomically
 from trasluz.base.version import __version__
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer, arguments_of, registry
 from trasluz.saving.archive import flat, nested, pack, unpack
+from trasluz.saving.kinds import wrong as misplaced
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context
 from trasluz.state.module import assign_paths, modules_in, weights_of, weights_up_to
@@ -23,8 +25,12 @@ from trasluz.state.registry import known, named, plain, serialize
 from trasluz.state.symbolic import placeholder, shapes_of
 
 
+@checked()
 def save_model(
-    model: Any, filepath: Any, overwrite: bool = True, extras: dict[str, bytes] | None = None
+    model: Any,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    extras: dict[str, bytes] | None = None,
 ) -> None:
     """Write a model to one file.
 
@@ -124,8 +130,11 @@ def _check_config(model: Any) -> None:
             )
 
 
+@checked()
 def load_model(
-    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True
+    filepath: str | os.PathLike[str],
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
 ) -> Any:  # noqa: A002
     """Read a model that `save_model` wrote, ready to predict and to go on training.
 
@@ -154,7 +163,7 @@ def restore(
     Raises:
         UserError: if the document does not describe a model that these arrays fit.
     """
-    most = max([2**20, *(a.size for a in arrays.values())])
+    most = 2**20 + 2 * sum(a.size for a in arrays.values())  # some are declared twice
     with known(custom_objects), read_carefully(where), weights_up_to(most):
         model = _restored(arrays, document, compile, where)
     if "root" in arrays:
@@ -221,6 +230,9 @@ def check_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> Non
     """Make sure that the weights of a file are those of a model, by path and shape."""
     assign_paths(model)
     own = read(model)
+    parted = [path for path, array in weights.items() if isinstance(array, dict)]
+    if parted:
+        raise misplaced(f"the file holds more than an array for {', '.join(parted)}", where)
     wrong = [
         f"{p}: {weights[p].shape} in the file, {own[p].shape} in the model"
         for p in own
@@ -235,7 +247,7 @@ def check_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> Non
         )
 
 
-def load_extras(filepath: Any) -> dict[str, bytes]:
+def load_extras(filepath: str | os.PathLike[str]) -> dict[str, bytes]:
     """Read the extras that were saved with a model."""
     arrays, _ = unpack(filepath)
     prefix = "extra|"
@@ -246,13 +258,15 @@ def load_extras(filepath: Any) -> dict[str, bytes]:
     }
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+@checked()
+def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write a model's weights alone."""
     _check_new(filepath, overwrite)
     write_atomically(filepath, pack(_weights_of(model), {}))
 
 
-def load_weights(model: Any, filepath: Any) -> None:
+@checked()
+def load_weights(model: Any, filepath: str | os.PathLike[str]) -> None:
     """Read weights into a model of the same architecture.
 
     Raises:
@@ -262,6 +276,6 @@ def load_weights(model: Any, filepath: Any) -> None:
     write_weights(model, nested(arrays, "weights"), str(filepath))
 
 
-def _check_new(filepath: Any, overwrite: bool) -> None:
+def _check_new(filepath: str | os.PathLike[str], overwrite: bool) -> None:
     if not overwrite and os.path.exists(filepath):
         raise UserError("the file exists", str(filepath), "give another name, or overwrite=True")

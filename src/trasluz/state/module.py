@@ -13,21 +13,41 @@ import numpy as np
 from trasluz import config
 from trasluz.autodiff import ops, random
 from trasluz.autodiff.tape import Primitive, Traced
+from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
-from trasluz.errors import UserError
+from trasluz.errors import MISFITS, UserError, misfit, shown
 
-_most_numbers: ContextVar[int] = ContextVar("most_numbers", default=2**32)
+# How many numbers weights may still be declared with, where that is limited.
+_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 
 @contextmanager
 def weights_up_to(numbers: int) -> Iterator[None]:
-    """Refuse to declare a weight of more numbers than that for a while."""
-    token = _most_numbers.set(numbers)
+    """Refuse to declare weights of more numbers, all together, for a while."""
+    token = _left.set([numbers])
     try:
         yield
     finally:
-        _most_numbers.reset(token)
+        _left.reset(token)
+
+
+def _take(shape: tuple[int, ...]) -> None:
+    """Count the numbers of a weight that is declared.
+
+    Raises:
+        UserError: if they are more than there may be.
+    """
+    numbers, left = math.prod(shape), _left.get()
+    most = config.most_numbers() if left is None else left[0]
+    if numbers > most:
+        raise UserError(
+            f"a weight of shape {shown(shape)} would hold {numbers:.4g} numbers",
+            mend=f"give fewer units ({most:,} numbers are the most here), or raise the bound: "
+            "trasluz.config.set_most_numbers, TRASLUZ_MOST_NUMBERS",
+        )
+    if left is not None:
+        left[0] -= numbers
 
 
 class Param:
@@ -56,18 +76,33 @@ class Param:
         dtype: Any = None,
     ) -> None:
         self.shape = tuple(int(n) for n in shape)
-        if math.prod(self.shape) > _most_numbers.get():
-            raise UserError(
-                f"a weight of shape {self.shape} would hold {math.prod(self.shape):,} numbers",
-                mend=f"give fewer units: {_most_numbers.get():,} are the most here",
-            )
+        _take(self.shape)
         self.init, self.trainable, self.dtype = init, trainable, dtype
         self.regularizer, self.constraint = regularizer, constraint
         self.origin: Any = None
 
     def draw(self, dtype: Any, key: Any) -> Any:
         """Make the array that was declared."""
-        return self.init(self.shape, dtype=np.dtype(self.dtype or dtype), key=key)
+        return self.init(self.shape, dtype=number_type(self.dtype or dtype), key=key)
+
+    def drawn(self, dtype: Any, key: Any) -> Any:
+        """Make the array that was declared, and see that it is one.
+
+        Raises:
+            UserError: if what is to draw it gives something else.
+        """
+        try:
+            array = self.draw(dtype, key)
+        except MISFITS as error:
+            what = f"a weight of shape {self.shape} cannot be drawn"
+            raise misfit(error, what, shown(self.init), "see what the initializer takes") from error
+        if np.shape(array) != self.shape or np.asarray(array).dtype.kind not in "fiub":
+            raise UserError(
+                f"it gave {shown(array)} for a weight of shape {self.shape}",
+                shown(self.init),
+                "let the initializer give an array of numbers of the shape that it is called with",
+            )
+        return array
 
 
 def Buffer(shape: tuple[int, ...], init: Any, dtype: Any = None) -> Any:  # noqa: N802
@@ -131,7 +166,7 @@ class Module:
                 self._specs[attribute] = value
                 path = join_path(self.path, attribute)
                 value.origin = root, path
-                self.__dict__[attribute] = value.draw(dtype, random.fold(key, path))
+                self.__dict__[attribute] = value.drawn(dtype, random.fold(key, path))
 
     @property
     def weights(self) -> list[Weight]:
@@ -162,6 +197,12 @@ class Module:
         Raises:
             UserError: if number or shapes do not fit.
         """
+        if not isinstance(weights, (list, tuple)) and getattr(weights, "ndim", 0) == 0:
+            raise UserError(
+                f"the weights are {shown(weights)}",
+                self.path or type(self).__name__,
+                "give a list of arrays, as get_weights() returns",
+            )
         own, weights = self.weights, list(weights)
         if len(own) != len(weights):
             raise UserError(
@@ -322,7 +363,7 @@ class Variable(Weight, Module):
         regularizer: Any = None,
         constraint: Any = None,
     ) -> None:
-        dtype = np.dtype(dtype or config.floatx())
+        dtype = number_type(dtype or config.floatx(), name or "Variable")
         drawn = callable(initializer)
         shape = tuple(shape or ()) if drawn else np.shape(initializer)
         spec = Param(shape, initializer, trainable, regularizer, constraint, dtype)
@@ -331,7 +372,7 @@ class Variable(Weight, Module):
         if drawn:
             key = random.next_key()
             spec.origin = key, None
-            self.__dict__[""] = spec.draw(dtype, key)
+            self.__dict__[""] = spec.drawn(dtype, key)
         else:
             self.__dict__[""] = np.array(initializer, dtype)
 

@@ -14,11 +14,12 @@ from typing import Any, Self
 import numpy as np
 
 from trasluz.autodiff.tape import Primitive
+from trasluz.base.arguments import Checked
 from trasluz.base.naming import snake
-from trasluz.errors import UserError, unknown
+from trasluz.errors import UserError, shown, unknown
 
 
-class Configurable:
+class Configurable(Checked):
     """A dataclass that can be written down: `get_config` lists its fields, `from_config` reads.
 
     Fields hold what the constructor was given (a string stays a string).
@@ -172,12 +173,13 @@ class Registry:
             kind, config = self.find(identifier["class_name"]), named(identifier.get("config", {}))
             fields = {k: self._activation(v) if _activates(k) else v for k, v in config.items()}
             return kind.from_config(fields)
-        if isinstance(identifier, type):
+        if isinstance(identifier, type) and issubclass(identifier, Configurable):
             return identifier()
-        if identifier is None or callable(identifier) or isinstance(identifier, Configurable):
+        known = identifier is None or callable(identifier) or isinstance(identifier, Configurable)
+        if known and not isinstance(identifier, type):
             return identifier
         raise UserError(
-            f"{identifier!r} does not name a {self.kind}",
+            f"{shown(identifier)} does not name a {self.kind}",
             mend=f"give a name, an object or a function; known: {', '.join(sorted(self.shown))}",
         )
 

@@ -8,15 +8,16 @@ and an axis is unknown in the result where the two examples differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from trasluz import config
 from trasluz.autodiff.tape import Primitive, Traced
+from trasluz.base.arguments import number_type
 from trasluz.base.tree import leaves, tree_map
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 
 _MOST_NUMBERS = 2**27
 
@@ -80,8 +81,48 @@ def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     node = Node(operation, args, kwargs)
     with np.errstate(all="ignore"):  # examples are zeros: 0/0 is nobody's mistake here
         both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
+    _check_arrays(operation, both[0])
+    for array in leaves(both[0]):
+        bounded(array.shape, getattr(operation, "name", None) or type(operation).__name__)
     node.outputs = tree_map(lambda a, b: SymbolicTensor((a, b), node), *both)
     return node.outputs
+
+
+def bounded(shape: Sequence[int], where: str) -> None:
+    """Make sure that what a layer is to give is not too large, before it is worked out.
+
+    Raises:
+        UserError: if it is.
+    """
+    if math.prod(shape) > config.most_numbers():
+        raise UserError(
+            f"it would give {math.prod(shape):.4g} numbers, of shape {shown(tuple(shape))}",
+            where,
+            f"make its output smaller ({config.most_numbers():,} numbers are the most), or raise "
+            "the bound: trasluz.config.set_most_numbers, TRASLUZ_MOST_NUMBERS",
+        )
+
+
+def is_numeric(value: Any) -> bool:
+    """Tell an array of numbers from all else."""
+    dtype = None if isinstance(value, type) else getattr(value, "dtype", None)
+    return hasattr(value, "shape") and getattr(dtype, "kind", "?") in "fiubcV"
+
+
+def _check_arrays(operation: Any, given: Any) -> None:
+    """Make sure that what a layer or row gives are arrays of numbers.
+
+    Raises:
+        UserError: if something else is among them, or nothing is.
+    """
+    parts = leaves(given)
+    for part in parts or [given]:
+        if not is_numeric(part):
+            raise UserError(
+                f"it gives {shown(part)} where an array of numbers belongs",
+                getattr(operation, "name", None) or type(operation).__name__,
+                "let its call return what it computes with operators and trasluz.ops",
+            )
 
 
 def shapes_of(tree: Any, shape: Callable[[Any], Any] = lambda x: tuple(x.shape)) -> Any:
@@ -109,17 +150,31 @@ def placeholder(shape: Shape, dtype: Any = "float32", name: str | None = None) -
         UserError: a size is not a positive whole number, or one row holds too many numbers.
     """
     sizes = [n for n in shape if n is not None]
-    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes):
-        raise UserError(f"{shape} is not a shape", mend="give whole numbers, e.g. Input((28, 28))")
+    if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes) or len(shape) > 32:
+        raise UserError(f"{shown(shape)} is not a shape", mend="e.g. Input((28, 28))")
     if math.prod(sizes) > _MOST_NUMBERS:
         raise UserError(
-            f"an input of shape {shape} holds {math.prod(sizes):,} numbers a row",
+            f"an input of shape {shown(shape)} holds {math.prod(sizes):,} numbers a row",
             mend=f"give smaller rows: {_MOST_NUMBERS:,} numbers are the most",
         )
-    examples = [
-        np.zeros([other if n is None else n for n in shape], np.dtype(dtype)) for other in (2, 3)
-    ]
+    if not isinstance(name, str | None):
+        raise UserError(f"the name of an input is {shown(name)}", "Input", "give a text")
+    dtype = number_type(dtype)
+    examples = [np.zeros([other if n is None else n for n in shape], dtype) for other in (2, 3)]
     return SymbolicTensor((examples[0], examples[1]), name=name)
+
+
+def shape_of(given: Any) -> Shape:
+    """Read the shape of one input: whole numbers, or one alone.
+
+    Raises:
+        UserError: if it is something else.
+    """
+    if isinstance(given, (int, np.integer)):
+        return (int(given),)
+    if not isinstance(given, (list, tuple)):
+        raise UserError(f"{shown(given)} is not a shape", mend="e.g. (4,) for rows of 4 numbers")
+    return tuple(given)
 
 
 def Input(  # noqa: N802 (Keras's name)
@@ -137,6 +192,8 @@ def Input(  # noqa: N802 (Keras's name)
     if batch_shape is None:
         if shape is None:
             raise UserError("Input needs a shape", mend="e.g. Input((4,)) for rows of 4 numbers")
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        batch_shape = (batch_size, *shape)
-    return placeholder(tuple(batch_shape), dtype or config.floatx(), name)
+        batch_shape = (batch_size, *shape_of(shape))
+    elif not isinstance(batch_shape, (list, tuple)):
+        raise UserError(f"{shown(batch_shape)} is not a shape", mend="e.g. batch_shape=(None, 4)")
+    dtype = config.floatx() if dtype is None else dtype
+    return placeholder(tuple(batch_shape), dtype, name)

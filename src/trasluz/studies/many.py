@@ -123,7 +123,11 @@ def fit_many(
     (4, 9)
     """
     if not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise UserError(f"epochs has to be a whole number from 1, it is {epochs!r}", "fit_many")
+        raise UserError(
+            f"epochs has to be a whole number from 1, it is {epochs!r}",
+            "fit_many",
+            "e.g. epochs=20",
+        )
     if is_stream(x, y) or x is None or y is None:
         raise UserError(
             "fit_many needs inputs and targets in memory", mend="give arrays or frames x and y"

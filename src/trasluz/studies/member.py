@@ -135,7 +135,7 @@ def named(given: Any) -> dict[str, Any]:
         names = [str(getattr(s, "name", None) or getattr(s, "__name__", "model")) for s in several]
         named = {unique(name, taken): s for name, s in zip(names, several, strict=True)}
     if not named:
-        raise UserError("there is no model to train", "fit_many")
+        raise UserError("there is no model to train", "fit_many", "let build(...) return a model")
     for name, source in named.items():
         if not callable(source) or (isinstance(source, Model) and not source.compiled):
             raise UserError(

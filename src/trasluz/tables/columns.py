@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trasluz.base.messages import problem, say
-from trasluz.tables.reading import Table
+from trasluz.tables.reading import Table, spelled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,7 @@ def class_labels(column: pl.Series) -> pl.Series:
 
     if is_whole(column):
         column = column.cast(pl.Int64)
-    return column.cast(pl.String).str.strip_chars()
+    return spelled(column).str.strip_chars()
 
 
 def is_whole(column: pl.Series) -> bool:
@@ -123,7 +123,7 @@ def as_numbers(column: pl.Series) -> NDArray[np.float64]:
     if column.dtype.is_temporal():
         column = _days(column)
     elif not column.dtype.is_numeric() and column.dtype != pl.Boolean:
-        column = column.cast(pl.String).str.strip_chars()
+        column = spelled(column).str.strip_chars()
     return column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 
 
@@ -145,7 +145,8 @@ def as_booleans(column: pl.Series) -> NDArray[np.float64]:
     """Read a column of yes and no."""
     import polars as pl
 
-    if column.dtype == pl.String:
+    if not column.dtype.is_numeric() and column.dtype != pl.Boolean:
+        column = spelled(column)
         known = {"true": 1.0, "false": 0.0}
         lower = column.str.strip_chars().str.to_lowercase()
         column = lower.replace_strict(known, default=None, return_dtype=pl.Float64)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from trasluz.base.digest import digest
 from trasluz.base.messages import problem, say
+from trasluz.data.parquet import parquet_errors
+from trasluz.errors import shown_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +69,7 @@ class Table:
 
     def fingerprint(self) -> str:
         """Give a name to the rows, which other rows do not have."""
-        return digest(self.frame.write_csv())
+        return digest(csv_of(self.frame))
 
 
 def read_table(
@@ -100,11 +102,11 @@ def read_table(
     likely = _likely_delimiter(text)
     if delimiter is None:
         delimiter = likely
-        notes.append(say("table-delimiter", delimiter=_spelled(delimiter)))
+        notes.append(say("table-delimiter", delimiter=_named(delimiter)))
     frame = _frame(text, delimiter, path)
     if frame.width == 1 and likely != delimiter and _columns(text, likely) > 1:
         raise problem(
-            "table-wrong-delimiter", str(path), given=_spelled(delimiter), likely=_spelled(likely)
+            "table-wrong-delimiter", str(path), given=_named(delimiter), likely=_named(likely)
         )
     return _checked(Table(frame, path.stem, str(path), notes=tuple(notes)))
 
@@ -134,8 +136,8 @@ def _parquet(content: bytes, path: Path) -> pl.DataFrame:
 
     try:
         return pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise problem("table-parquet", str(path), reason=str(error).splitlines()[0]) from error
+    except parquet_errors() as error:
+        raise problem("table-parquet", str(path), reason=shown_text(str(error), 200)) from error
 
 
 def _checked(table: Table) -> Table:
@@ -226,7 +228,7 @@ def _columns(text: str, delimiter: str) -> int:
     return len(rows[0]) if rows else 0
 
 
-def _spelled(delimiter: str) -> str:
+def _named(delimiter: str) -> str:
     return {"\t": "tab", " ": "space"}.get(delimiter, delimiter)
 
 
@@ -276,12 +278,15 @@ def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
 
 def _names(header: list[str], path: Path) -> list[str]:
     """Take the column names from the first row; a nameless column is called by its place."""
-    names = [cell.strip() or f"column_{place}" for place, cell in enumerate(header, start=1)]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            first = names.index(name) + 1
-            raise problem("table-duplicate", str(path), column=name, first=first, second=place + 1)
-    return names
+    first: dict[str, int] = {}
+    for place, cell in enumerate(header, start=1):
+        name = cell.strip() or f"column_{place}"
+        if name in first:
+            raise problem(
+                "table-duplicate", str(path), column=name, first=first[name], second=place
+            )
+        first[name] = place
+    return list(first)
 
 
 def _typed(column: pl.Series, decimal_comma: bool) -> pl.Series:
@@ -305,3 +310,25 @@ def _typed(column: pl.Series, decimal_comma: bool) -> pl.Series:
         if moments.null_count() == column.null_count():
             return moments
     return numbers.zip_with(cast.is_not_null(), column)
+
+
+def spelled(column: pl.Series) -> pl.Series:
+    """Give the cells of a column as text, whatever they are: lists, structs, bytes."""
+    import polars as pl
+
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        texts = [None if cell is None else str(cell) for cell in column.to_list()]
+        return pl.Series(column.name, texts, pl.String)
+
+
+def csv_of(frame: pl.DataFrame, separator: str = ",") -> str:
+    """Write rows as CSV; what it cannot hold (lists, structs, bytes) is spelled as text."""
+    import polars as pl
+
+    other = (pl.Binary, pl.Duration, pl.Object)
+    nested = [c.name for c in frame if c.dtype.is_nested() or c.dtype.base_type() in other]
+    return frame.with_columns(spelled(frame[name]) for name in nested).write_csv(
+        separator=separator
+    )

@@ -13,7 +13,7 @@ from trasluz.callbacks.listed import CallbackList
 from trasluz.data.arrays import Arrays
 from trasluz.data.reader import Reader
 from trasluz.data.streams import Stream
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.state.binding import read
 from trasluz.training.engine import CompiledSteps, Engine
 from trasluz.training.feed import Feed
@@ -125,7 +125,14 @@ def predict(
 
 def verbosity(verbose: Any) -> int:
     """Give a number for how much to print: 1 where it is left open."""
-    return 1 if verbose == "auto" else int(verbose)
+    if isinstance(verbose, (int, np.integer)):
+        return int(verbose)
+    if isinstance(verbose, str) and verbose == "auto":
+        return 1
+    raise UserError(
+        f"verbose is {shown(verbose)}",
+        mend="give 0 for silence, 1 for a bar, 2 for lines, or 'auto'",
+    )
 
 
 def _listed(model: Any, feed: Feed, callbacks: Any, verbose: Any) -> CallbackList:

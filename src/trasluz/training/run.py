@@ -293,7 +293,7 @@ class Run:
                 "the file holds other metrics than the model is compiled with",
                 mend="compile it as it was, or begin anew",
             )
-        self._begin(position["epoch"], position["batch"], position["begun"])
+        self._begin(position["epoch"], position["batch"], position.get("begun"))
         self.state.load()
         self.state.arrays["metrics"] = self.engine.put(metrics)
         self.listed.remember(position["callbacks"], arrays.get("callbacks", {}))

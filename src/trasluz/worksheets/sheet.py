@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz import saving
+from trasluz.base.arguments import number_type
 from trasluz.base.messages import problem, say, speaking, suggest
 from trasluz.drawing import network as diagram
 from trasluz.explain.derivation import Derivation
@@ -249,8 +250,7 @@ class Sheet:
     @cached_property
     def id(self) -> str:
         """Eight letters and digits that only this problem has."""
-        text = json.dumps(self._problem(), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return digest_of(self._problem())
 
     @property
     def name(self) -> str:
@@ -289,7 +289,8 @@ class Sheet:
         if not isinstance(data, Mapping) or data.get("format") != FORMAT or "asked" not in data:
             raise problem("worksheet-not-one", where)
         try:
-            arrays = {k: np.array(a["of"], a["dtype"]) for k, a in data["arrays"].items()}
+            kept = data["arrays"].items()
+            arrays = {k: np.array(a["of"], number_type(a["dtype"])) for k, a in kept}
             sheet = cls(
                 saving.restore(arrays, data["model"], where=where),
                 np.array(data["x"]),
@@ -369,8 +370,10 @@ class Sheet:
         Raises:
             UserError: there is none of that name.
         """
-        if match := re.fullmatch(r"([^\[\]]+)\[([\d\s,]+)\]", wish.strip()):
-            path, at = match[1].strip(), tuple(int(n) for n in match[2].split(",") if n.strip())
+        if match := re.fullmatch(
+            r"([^\[\]]+)\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})*)\s*\]", wish.strip()
+        ):
+            path, at = match[1].strip(), tuple(int(n) for n in match[2].split(","))
             if (path, at) in self.called:
                 return path, at
         known = {
@@ -389,6 +392,12 @@ class Sheet:
         one = len(self.x) == 1
         x, y = (self.x, self.y) if one else (None, None)
         return diagram.network(self.model, x, y, self.lang, self.called)
+
+
+def digest_of(problem_: Mapping[str, Any]) -> str:
+    """Give the eight letters and digits of a problem as plain data."""
+    text = json.dumps(problem_, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def read_json(path: Path) -> Any:

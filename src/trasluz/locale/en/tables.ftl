@@ -130,3 +130,7 @@ preparation-newer = the model's preparation was written by a newer version
 suggest-nearest = did you mean “{ $name }”?
 suggest-known = known: { $names }
 suggest-columns = the columns are { $names }
+network-deep = a network of { $layers } layers is too deep
+    .mend = give at most { $most } widths to --hidden
+network-large = the network would hold { $weights } weights
+    .mend = give fewer units to --hidden: { $most } weights are the most here; the environment variable TRASLUZ_MOST_NUMBERS raises the bound

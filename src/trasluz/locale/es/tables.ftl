@@ -130,3 +130,7 @@ preparation-newer = la preparación del modelo la escribió una versión más nu
 suggest-nearest = ¿querías decir «{ $name }»?
 suggest-known = se conocen: { $names }
 suggest-columns = las columnas son { $names }
+network-deep = una red de { $layers } capas es demasiado profunda
+    .mend = da como mucho { $most } anchuras a --hidden
+network-large = la red tendría { $weights } pesos
+    .mend = da menos unidades a --hidden: aquí caben { $most } pesos como mucho; la variable de entorno TRASLUZ_MOST_NUMBERS sube el límite

@@ -1,0 +1,173 @@
+"""What constructors and functions are given, compared with what their parameters are said to be."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
+
+from trasluz.errors import UserError, shown, unknown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Kind(NamedTuple):
+    """A kind of value: how it is told, and how it is called."""
+
+    holds: Callable[[Any], bool]
+    called: str
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (int, float)):
+        try:
+            return not math.isnan(value)
+        except OverflowError:
+            return False
+    return getattr(_dtype(value), "kind", "?") in "iuf" and not value.shape
+
+
+def _dtype(value: Any) -> Any:
+    return None if isinstance(value, type) else getattr(value, "dtype", None)
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, int):
+        return True
+    return _is_number(value) and not isinstance(value, float) and value.dtype.kind in "iu"
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, (bool, int)) or getattr(_dtype(value), "kind", "?") == "b"
+
+
+def _each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def holds(value: Any) -> bool:
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        return isinstance(value, (list, tuple, range)) and all(map(kind, value))
+
+    return holds
+
+
+# By how annotations spell them. What is not among them is not looked at here.
+KINDS: dict[str, Kind] = {
+    "None": Kind(lambda value: value is None, "None"),
+    "bool": Kind(_is_truth, "True or False"),
+    "int": Kind(_is_whole, "a whole number"),
+    "float": Kind(_is_number, "a number"),
+    "str": Kind(lambda value: isinstance(value, str), "a text"),
+    "os.PathLike[str]": Kind(lambda value: isinstance(value, os.PathLike), "a path"),
+    "Sequence[int]": Kind(_each(_is_whole), "whole numbers in a list"),
+    "tuple[int, ...]": Kind(_each(_is_whole), "whole numbers in a list"),
+    "Sequence[float]": Kind(_each(_is_number), "numbers in a list"),
+    "Callable": Kind(callable, "a function"),
+    "dict": Kind(lambda value: isinstance(value, Mapping), "a dict"),
+}
+
+
+@functools.cache
+def _parameters(call: Any) -> tuple[dict[str, tuple[Kind, ...]], list[str], bool]:
+    """Give the kinds of parameters by name, all names in order, and whether others may come."""
+    kinds, names, open_ = {}, [], False
+    for name, parameter in inspect.signature(call).parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            open_ = True
+            continue
+        names.append(name)
+        said = parameter.annotation
+        spelled = said.split(" | ") if isinstance(said, str) else [getattr(said, "__name__", "")]
+        wide = [one if one in KINDS else one.partition("[")[0] for one in spelled]
+        if all(one in KINDS for one in wide):
+            kinds[name] = tuple(KINDS[one] for one in wide)
+    return kinds, names, open_
+
+
+def number_type(given: Any, where: str = "dtype") -> np.dtype[Any]:
+    """Give NumPy's type of arrays of numbers: floating, whole or truths.
+
+    Raises:
+        UserError: it is another one, or none.
+
+    >>> number_type("float32")
+    dtype('float32')
+    """
+    try:
+        dtype = np.dtype(getattr(given, "name", given))
+    except (TypeError, ValueError, SyntaxError, MemoryError):  # it reads texts of many kinds
+        dtype = np.dtype(object)
+    if dtype.kind not in "fiub" or dtype.shape:
+        what = f"{shown(given)} is no type of numbers"
+        raise UserError(what, where, "give one such as 'float32', 'float64', 'int32' or 'bool'")
+    return dtype
+
+
+def check(
+    call: Any, where: str, args: Sequence[Any], named: Mapping[str, Any], own: Sequence[str] = ()
+) -> None:
+    """Compare arguments with what the parameters of a class or function are said to be.
+
+    Args:
+        call: the class or function; its annotations say what is looked at (see `KINDS`).
+        where: what to call it in errors.
+        args: the arguments by place.
+        named: the arguments by name.
+        own: the parameters that it looks at itself.
+
+    Raises:
+        UserError: if there is no such parameter (the nearest is suggested), or the value is of
+            another kind.
+
+    >>> def wait(seconds: float, often: int | None = None): ...
+    >>> check(wait, "wait", [2.5], {"often": 3})
+    >>> check(wait, "wait", ["long"], {})
+    Traceback (most recent call last):
+    ...
+    trasluz.errors.UserError: wait: seconds has to be a number, it is 'long'. \
+To mend it: give a number.
+    """
+    kinds, names, open_ = _parameters(call)
+    for name in named if not open_ else ():
+        if name not in names:
+            raise unknown(f"argument of {where}", name, names)
+    for name, value in (*zip(names, args, strict=False), *named.items()):
+        if name in own or name not in kinds or any(kind.holds(value) for kind in kinds[name]):
+            continue
+        called = " or ".join(dict.fromkeys(kind.called for kind in kinds[name]))
+        raise UserError(f"{name} has to be {called}, it is {shown(value)}", where, f"give {called}")
+
+
+def checked(*own: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a decorator that compares arguments with a function's annotations at each call.
+
+    Args:
+        own: the parameters that the function looks at itself.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def asked(*args: P.args, **named: P.kwargs) -> R:
+            check(function, function.__name__, args, named, own)
+            return function(*args, **named)
+
+        return asked
+
+    return decorate
+
+
+class Checked:
+    """What is made by a constructor whose arguments are looked at before it takes them.
+
+    Classes of users' own are not looked at: what their annotations say is their own matter.
+    """
+
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        if cls.__module__.startswith("trasluz."):
+            check(cls, cls.__name__, args, named)
+        return super().__new__(cls)
