@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import random
+from trasluz.autodiff.backend import compute_on_one_thread
 from trasluz.base.arguments import checked
 from trasluz.data.arrays import as_array
 from trasluz.errors import UserError
@@ -23,19 +24,26 @@ __all__ = [
     "to_categorical",
 ]
 
-_MOST_NUMBERS = 2**30  # of an array that is made
+_MOST_NUMBERS = 2**27  # of an array that is made
 
 
 @checked()
-def set_random_seed(seed: int) -> None:
+def set_random_seed(seed: int, deterministic: bool = False) -> None:
     """Make a program reproducible: seeds Python's, NumPy's and Trasluz's random numbers.
+
+    The same seed gives the same bits on the same machine with the same number of threads. Sums are
+    parted among threads, so another number of cores may give other last digits.
 
     Args:
         seed: a whole number from 0 to 2³² − 1.
+        deterministic: whether to compute on one thread from now on, in this whole process, so that
+            the number of cores makes no difference; large networks then take longer.
 
     Raises:
-        UserError: if it is another one.
+        UserError: if it is another seed, or XLA is running already with several threads.
     """
+    if deterministic:
+        compute_on_one_thread()
     if not 0 <= seed < 2**32:
         raise UserError(f"the seed is {seed}", "set_random_seed", "give one from 0 to 2**32 - 1")
     python_random.seed(int(seed))

@@ -244,7 +244,10 @@ def _method(chance: random.Random) -> None:
 def _is_long(how: dict[str, Any]) -> bool:
     """Tell what a user may ask for, and has to wait for then."""
     epochs = how.get("epochs", 1)
-    return how.get("engine") == "xla" or (isinstance(epochs, (int, float)) and epochs > 5)
+    engine = how.get("engine")
+    return (isinstance(engine, str) and engine == "xla") or (
+        isinstance(epochs, (int, float)) and epochs > 5
+    )
 
 
 def _own(chance: random.Random) -> None:

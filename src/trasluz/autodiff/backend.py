@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from trasluz import config
+from trasluz.base.forking import runs_threads
 from trasluz.base.tree import leaves, tree_map
 from trasluz.base.undisturbed import undisturbed
 from trasluz.errors import UserError, unknown
@@ -363,6 +365,7 @@ def _gathering() -> tuple[DeviceMesh, Callable[..., Any]]:
 @contextlib.contextmanager
 def _width_of(tree: Any) -> Iterator[None]:
     """Let XLA keep float64 when any array of the tree is float64."""
+    runs_threads("XLA")
     wide = any(getattr(x, "dtype", None) == np.float64 for x in _jax().tree.leaves(tree))
     with _jax().enable_x64(True) if wide else contextlib.nullcontext():
         yield
@@ -421,6 +424,33 @@ def blas_threads(largest: float) -> contextlib.AbstractContextManager[Any]:
     if _THREADED <= largest < _FOR_THREADS:
         return _blas().limit(limits=1, user_api="blas")
     return contextlib.nullcontext()
+
+
+def threads() -> dict[str, int]:
+    """Count what sums of products may be parted by: cores, and threads of NumPy's library."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    blas = [lib["num_threads"] for lib in _blas().info() if lib["user_api"] == "blas"]
+    return {"cores": cores, "threads": max(blas, default=1)}
+
+
+def compute_on_one_thread() -> None:
+    """Let NumPy and XLA add up in one order, however many cores there are, from now on.
+
+    Raises:
+        UserError: if XLA is running already: it parts its work by the threads it began with.
+    """
+    if os.environ.get("NPROC") != "1":
+        if "jax" in sys.modules and _jax()._src.xla_bridge.backends_are_initialized():
+            raise UserError(
+                "XLA is running already, and parts its work among threads",
+                "deterministic",
+                "ask for it before anything is computed on XLA, first thing in the program",
+            )
+        os.environ["NPROC"] = "1"  # how many threads XLA takes for its work on a processor
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    _blas().limit(limits=1, user_api="blas")
 
 
 def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,15 @@ def number(value: float | None) -> str:
     if value is None or value != value:
         return "–"
     return f"{value:.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def about(count: int) -> str:
+    """Spell a count with four digits, however large it is.
+
+    >>> about(1_500_000), about(10**5000)
+    ('1.5e+06', '1e+5000')
+    """
+    return f"{count:.4g}" if count < 10**15 else f"1e+{math.log10(count):.0f}"
 
 
 def in_language(digits: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trasluz.callbacks.base import Callback, Logs
-from trasluz.errors import UserError, unknown, visible
+from trasluz.errors import MISFITS, UserError, misfit, unknown, visible
 from trasluz.metrics.lookup import GREATER_IS_BETTER, SMALLER_IS_BETTER
 from trasluz.saving.kinds import wrong
 
@@ -263,7 +263,12 @@ class LearningRateScheduler(Callback):
         """Set the learning rate."""
         optimizer = self.model.optimizer
         before = float(optimizer.learning_rate)
-        rate = self.schedule(epoch, before) if takes_two(self.schedule) else self.schedule(epoch)
+        try:
+            both = takes_two(self.schedule)
+            rate = self.schedule(epoch, before) if both else self.schedule(epoch)
+        except MISFITS as error:
+            what, mend = "the schedule fails", "let it take the epoch, and the learning rate before"
+            raise misfit(error, what, type(self).__name__, mend) from error
         if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
             raise UserError(
                 f"the schedule gave {rate!r} for epoch {epoch}",

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ _NOT_NEGATIVE = Number(min=0)
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and give its exit code; mistakes are said without a traceback."""
     speak(None)
+    warnings.showwarning = _show_warning
     if sys.stdout is None:  # the shell closed it
         _be_silent()
     json_too = "--json" in arguments
@@ -78,6 +80,12 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return _defect(error, json_too)
     return DONE
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    """Say what Python would warn of as one of the command's own remarks."""
+    if sys.stderr is not None:
+        sys.stderr.write(visible(f"· {message}\n"))
 
 
 def _defect(error: Exception, json_too: bool) -> int:
@@ -140,6 +148,7 @@ def app() -> None:
 @option("--engine", type=click.Choice(["auto", "numpy", "xla"]), default="auto", show_default=True)
 @option("--devices", type=Devices())
 @option("--distributed", is_flag=True)
+@option("--deterministic", is_flag=True)
 @option("--out", "-o", type=click.Path(file_okay=False), metavar="DIR")
 @option("--resume", is_flag=True)
 @common
@@ -193,7 +202,7 @@ def train(
 @option("--storage", metavar="URL")
 @option("--study", metavar="NAME")
 @option("--patience", "trial_patience", type=click.IntRange(min=0))
-@option("--heartbeat", type=click.IntRange(min=1), default=30, show_default=True)
+@option("--heartbeat", type=click.IntRange(1, 86_400), default=30, show_default=True)
 @option("--out", "-o", type=click.Path(file_okay=False), metavar="DIR")
 @common
 def sweep(

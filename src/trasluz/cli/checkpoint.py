@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,17 @@ _WHOLE = "whole"  # in there: all of it is, and takes the place of what was befo
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
     """Make a folder and keep other trainings out of it, where the system has locks of folders.
 
+    Gives what makes sure that the folder is still the same: another may have been put in its place.
+
     Raises:
-        UserError: another training is in it, or it cannot be made.
+        UserError: another training is in it, it cannot be made, or it is gone when that is asked.
     """
     make_folder(folder)
     if os.name != "posix":
-        yield
+        yield lambda: None
         return
     import fcntl
 
@@ -45,9 +47,23 @@ def alone_in(folder: Path) -> Iterator[None]:
             pass  # a file system without locks
         for part in (*folder.glob(".*.part"), *folder.glob(f"{NEXT}/.*.part")):
             part.unlink(missing_ok=True)  # of a process that was killed
-        yield
+        yield lambda: _check_there(folder, handle)
     finally:
         os.close(handle)
+
+
+def _check_there(folder: Path, handle: int) -> None:
+    """Make sure that a folder is the one that was opened.
+
+    Raises:
+        UserError: it was removed, or another stands in its place.
+    """
+    try:
+        there = folder.stat()
+    except OSError:
+        there = None
+    if there is None or not os.path.samestat(there, os.fstat(handle)):
+        raise problem("folder-gone", str(folder))
 
 
 def workplace(folder: Path, resume: bool, names: Sequence[str]) -> Path:

@@ -45,6 +45,7 @@ class Settings:
     engine: str = "auto"
     devices: str | int | None = None
     distributed: bool = False
+    deterministic: bool = False
 
     def table(self) -> tuple[Table, Prepared]:
         """Find the table and prepare it.

@@ -16,7 +16,7 @@ from trasluz import metrics
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import decimal_sign, problem, say
 from trasluz.base.numbers import number
-from trasluz.cli.checkpoint import alone_in
+from trasluz.cli.checkpoint import alone_in, clear, take_over, workplace
 from trasluz.cli.options import Span
 from trasluz.cli.output import Output, json_text
 from trasluz.cli.progress import Bar
@@ -34,6 +34,7 @@ from trasluz.tables.preparation import Prepared
 from trasluz.tables.reading import Table
 
 RESULTS, CURVES, FIGURE = "results.csv", "curves.csv", "sweep.png"
+FILES = (MODEL, REPORT, RESULTS, CURVES, FIGURE)
 DATA_LOSS = "data_loss"
 
 _RATES, _SIZES = (0.001, 0.01, 0.1), (16, 32, 64)
@@ -188,7 +189,9 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
     axes, first = dict(plan.axes), plan.base.seed
     many = math.prod(len(values) for values in axes.values()) * seeds
     output.tell(say("sweep-begins", trainings=many, settings=many // seeds, seeds=seeds))
-    with alone_in(folder):
+    place = workplace(folder, False, FILES)
+    with alone_in(folder) as still_there:
+        clear(place)
         bar = Bar(output, say("progress-epochs"), many * plan.base.epochs)
         began = time.perf_counter()
         bar.start()
@@ -204,10 +207,11 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
         if runs.interrupted and not runs.names:
             raise KeyboardInterrupt
         best = _best(plan, runs) if runs.names else None
+        still_there()
         if runs.names:
-            _write_runs(plan, runs, folder)
+            _write_runs(plan, runs, place)
         if best is None:
-            raise problem("sweep-diverged", str(folder))
+            raise problem("sweep-diverged", str(place))
         model = best.trained()
         measures, report = plan.report(model, seconds)
         report |= {
@@ -217,7 +221,8 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
             "best": best.settings,
             "results": _plain_names(runs.ranked(plan.monitor)),
         }
-        save(plan, model, report, folder)
+        save(plan, model, report, place)
+        take_over(place, folder)
     _show(plan, runs, output)
     tell_best(plan, best.settings, output)
     show_measures(plan.prepared.preparation, measures, output)

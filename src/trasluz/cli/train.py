@@ -64,7 +64,7 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
     folder = Path(out or f"runs/{table.name}-{'-'.join(preparation.targets)}")
     introduce(prepared, output)
     parts = arrays(prepared, settings.label_smoothing)
-    set_random_seed(settings.seed)
+    set_random_seed(settings.seed, settings.deterministic)
     model = settings.model(preparation, parts["train"].x.shape[1])
     place = workplace(folder, resume, FILES)
     if resume and not all((place / name).exists() for name in (CHECKPOINT, SETTINGS)):
@@ -72,7 +72,7 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
     if not first:
         _fit(model, parts, settings, folder, place, resume, output)
         return
-    with alone_in(folder):
+    with alone_in(folder) as still_there:
         if not resume:
             clear(place)
         _agree_on_settings(settings, table, place, resume)
@@ -90,6 +90,7 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
             for name, part in parts.items()
         }
         report = _report(prepared, settings, model, history, measures, seconds)
+        still_there()
         _write(model, preparation, history, report, place, table.name)
         take_over(place, folder)
         (folder / BROKEN).unlink(missing_ok=True)  # of an earlier training
@@ -124,7 +125,9 @@ def _agree_on_settings(settings: Settings, table: Table, folder: Path, resume: b
     now = {**json.loads(json.dumps(asdict(settings))), "rows": table.fingerprint()}
     file = folder / SETTINGS
     if resume:
-        before = _settings_of(file)
+        before = {**asdict(Settings("")), **_settings_of(file)}  # of an older version, maybe
+        if before.get("rows") != now["rows"]:
+            raise problem("resume-rows", str(folder), data=settings.data)
         for name, value in now.items():
             if name not in _MAY_CHANGE and before.get(name) != value:
                 option = name.replace("_", "-")

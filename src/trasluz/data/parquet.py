@@ -17,6 +17,7 @@ import numpy as np
 
 from trasluz.autodiff import random
 from trasluz.base.files import unwritten
+from trasluz.base.forking import runs_threads
 from trasluz.errors import UserError, nearest, shown_text
 
 # So much is read at once; rows are shuffled within a buffer of so many pieces, unless it is given.
@@ -284,6 +285,7 @@ def reading_parquet(file: str) -> Iterator[None]:
     Raises:
         UserError: it cannot be read.
     """
+    runs_threads("Polars")
     try:
         yield
     except parquet_errors() as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.base.arguments import check
 from trasluz.base.messages import problem, speaking
 from trasluz.errors import shown
 from trasluz.explain import matrices
@@ -61,6 +62,7 @@ def explain(
             number is not finite.
     """
     with speaking(None if lang is None else str(lang)):
+        check(explain, "explain", (), {"training": training, "update": update, "depth": depth})
         if depth not in DEPTHS:
             raise problem("explain-depth", depth=str(depth))
         if not (isinstance(digits, int) and 1 <= digits <= 17):
@@ -69,7 +71,7 @@ def explain(
             raise problem("explain-cells", cells=shown(cells))
         reading = Reading(model, x, y, training)
         if at is None:
-            if update is True or depth != "layer" or names is None or str(names) != "math":
+            if update or depth != "layer" or names is None or str(names) != "math":
                 raise problem("explain-needs-entry")
             return matrices.derive(reading, wrt, digits, lang)
         place = _indices(at)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from trasluz import config, layers, losses, optimizers, regularizers
 from trasluz.base.messages import problem
+from trasluz.base.numbers import about
 from trasluz.models.sequential import Sequential
 from trasluz.tables.preparation import Preparation, Prepared
 from trasluz.tables.task import Task
@@ -96,7 +96,7 @@ def _check_size(widths: Sequence[int]) -> None:
         raise problem("network-deep", layers=len(widths) - 1, most=_MOST_LAYERS)
     weights, most = sum(a * b for a, b in itertools.pairwise(widths)), config.most_numbers()
     if weights > most:
-        raise problem("network-large", weights=f"{Decimal(weights):.3g}", most=f"{most:,}")
+        raise problem("network-large", weights=about(weights), most=f"{most:,}")
 
 
 def fitting(kinds: ModuleType, task: Task, label_smoothing: float, **how: Any) -> Any:

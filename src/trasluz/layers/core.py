@@ -11,8 +11,9 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
+from trasluz.state.limits import check_row
 from trasluz.state.module import Param
-from trasluz.state.symbolic import Input, SymbolicTensor, bounded
+from trasluz.state.symbolic import Input, SymbolicTensor
 
 
 def as_floats(x: Any, like: Any) -> Any:
@@ -110,7 +111,7 @@ class Embedding(Layer):
         self.embeddings = self.param("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
-        bounded((*inputs.shape[1:], self.output_dim), where())
+        check_row((*inputs.shape[1:], self.output_dim), where())
         if isinstance(inputs, np.ndarray) and inputs.size:
             low, high = inputs.min(), inputs.max()
             if low < 0 or high >= self.input_dim:

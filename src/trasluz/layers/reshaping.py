@@ -9,7 +9,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
-from trasluz.state.symbolic import bounded
+from trasluz.state.limits import check_row
 
 
 class Flatten(Layer):
@@ -74,5 +74,5 @@ class RepeatVector(Layer):
         batch, d = inputs.shape
         if self.n < 1:
             raise UserError(f"n is {self.n}", where(), "say how many times, from 1")
-        bounded((self.n, d), where())
+        check_row((self.n, d), where())
         return ops.broadcast_to(ops.expand_dims(inputs, 1), (batch, self.n, d))

@@ -39,7 +39,7 @@ def to_train_on(
         UserError: if inputs or targets are missing, or do not fit the model.
     """
     if is_stream(x, y):
-        if sample_weight is not None or split:
+        if sample_weight is not None or (isinstance(split, (int, float)) and split):
             raise UserError(
                 "sample_weight and validation_split are for arrays, not for an iterable",
                 "fit",
@@ -47,7 +47,7 @@ def to_train_on(
             )
         return stream(model, x, steps, class_weight), None
     rows, aside = with_targets(model, x, y, sample_weight), None
-    if split:
+    if not (isinstance(split, (int, float)) and split == 0):
         rows, aside = rows.split(split)
     if class_weight is not None:
         rows.weigh(class_weight, floating_type(model))
@@ -66,6 +66,10 @@ def to_measure_on(model: Any, given: Any, steps: int | None) -> Data | None:
                 "validation_data needs inputs and targets", mend="give (x, y) or (x, y, weights)"
             )
         return arrays(model, *given)
+    if not is_stream(given, None):
+        raise UserError(
+            f"validation_data is {shown(given)}", mend="give (x, y), or an iterable of batches"
+        )
     return stream(model, given, steps)
 
 

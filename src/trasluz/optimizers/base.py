@@ -14,7 +14,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.backend import namespace
 from trasluz.autodiff.tape import note
 from trasluz.base.naming import unique
-from trasluz.errors import UserError, shown
+from trasluz.errors import MISFITS, UserError, misfit, shown
 from trasluz.optimizers import schedules
 from trasluz.optimizers.schedules import LearningRateSchedule
 from trasluz.state.module import Variable
@@ -194,7 +194,11 @@ class Optimizer(Configurable):
         rate = self._learning_rate
         if not callable(rate):
             return rate
-        return rate(self.iterations if t is None else t) if self.scheduled else rate()
+        try:
+            return rate(self.iterations if t is None else t) if self.scheduled else rate()
+        except MISFITS as error:
+            mend = "let the function take the step, or nothing"
+            raise misfit(error, "the learning rate fails", type(self).__name__, mend) from error
 
     @property
     def scheduled(self) -> bool:

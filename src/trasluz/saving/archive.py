@@ -116,5 +116,7 @@ def nested(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
         branch = tree
         for key in keys[:-1]:
             branch = branch.setdefault(key, {})
+        if not keys or not isinstance(branch, dict):
+            raise ValueError(f"the array {name!r} has no place")
         branch[keys[-1]] = array
     return tree

@@ -17,7 +17,7 @@ from trasluz.state.registry import plain
 
 # Where a run is, as `training.run` writes it.
 POSITION = {"epoch": "count", "batch": "count", "begun": "count?", "callbacks": "names",
-            "asked": "names?"}  # fmt: skip
+            "asked": "names?", "machine": "names?"}  # fmt: skip
 
 
 def save_checkpoint(model: Any, filepath: Any, position: dict[str, Any], more: Any = None) -> None:
@@ -57,7 +57,7 @@ def load_checkpoint(
         raise UserError("this is a model, not a checkpoint", where, "use load_model")
     with read_carefully(where):
         position = require_all(POSITION, document["position"], where)
-        steps = require_all({"iterations": "count"}, _part(document, "iterations"), where)
+        steps = require_all({"iterations": "count of steps"}, _part(document, "iterations"), where)
         slots, root = nested(arrays, "slots") or None, arrays.get("root")
         if root is not None and (root.shape != (2,) or root.dtype != np.uint32):
             raise ValueError("the random key is none")

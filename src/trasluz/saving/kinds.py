@@ -8,6 +8,7 @@ from typing import Any
 from trasluz.errors import UserError
 
 _MOST = 2**53  # a count above it is none that a run ever reached
+_MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits
 
 
 def _is_count(value: Any) -> bool:
@@ -30,6 +31,7 @@ def _are_measures(value: Any) -> bool:
 # come by themselves.
 KINDS: dict[str, Callable[[Any], bool]] = {
     "count": _is_count,
+    "count of steps": lambda value: _is_count(value) and value < _MOST_STEPS,
     "number": lambda value: type(value) in (int, float),
     "counts": lambda value: isinstance(value, list) and all(map(_is_count, value)),
     "measures": _are_measures,

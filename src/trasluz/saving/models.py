@@ -14,13 +14,15 @@ import numpy as np
 from trasluz.base.arguments import checked
 from trasluz.base.files import write_atomically
 from trasluz.base.version import __version__
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer, arguments_of, registry
 from trasluz.saving.archive import flat, nested, pack, unpack
+from trasluz.saving.kinds import require
 from trasluz.saving.kinds import wrong as misplaced
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context
-from trasluz.state.module import assign_paths, modules_in, weights_of, weights_up_to
+from trasluz.state.limits import check_depth, weights_up_to
+from trasluz.state.module import assign_paths, modules_in, weights_of
 from trasluz.state.registry import known, named, plain, serialize
 from trasluz.state.symbolic import placeholder, shapes_of
 
@@ -68,7 +70,7 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if model.compiled:
         how = {**model._compiled_with, "optimizer": model.optimizer}
         document["compile"] = {"engine": model._engine, **{k: plain(v) for k, v in how.items()}}
-        document["decays_not"] = _spared_from_decay(model.optimizer)
+        document["decays_not"] = _spared_from_decay(model)
         document["iterations"] = int(model.optimizer.iterations)
         if model._slots is not None:
             arrays |= flat(model._slots, "slots")
@@ -77,11 +79,15 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, document
 
 
-def _spared_from_decay(optimizer: Any) -> dict[str, list[str]]:
-    """Write down what `exclude_from_weight_decay` was given, weights by their paths."""
+def _spared_from_decay(model: Any) -> dict[str, list[str]]:
+    """Write down which weights `exclude_from_weight_decay` meant, each by its path.
+
+    No pattern is kept: one that comes in a file could take for ever to be looked for.
+    """
+    optimizer = model.optimizer
     pattern = optimizer._decays_not_pattern
-    names = [pattern.pattern] if pattern else []
-    return {"paths": sorted(optimizer._decays_not), "names": names}
+    meant = {v.path for v in weights_of(model) if pattern and pattern.search(v.path)}
+    return {"paths": sorted(optimizer._decays_not | meant), "names": []}
 
 
 def _input_shapes(model: Any) -> Any:
@@ -163,6 +169,13 @@ def restore(
     Raises:
         UserError: if the document does not describe a model that these arrays fit.
     """
+    if "model" not in document:
+        raise UserError(
+            "it holds weights alone, and no model",
+            where,
+            "make the model, and read them into it: model.load_weights(...)",
+        )
+    check_depth(document["model"], where)
     most = 2**20 + 2 * sum(a.size for a in arrays.values())  # some are declared twice
     with known(custom_objects), read_carefully(where), weights_up_to(most):
         model = _restored(arrays, document, compile, where)
@@ -206,13 +219,32 @@ def _restored(
     if compile and "compile" in document:
         model.compile(**named(document["compile"]))
         spared = document["decays_not"]
+        names = [_as_text(name, where) for name in spared["names"]]
         model.optimizer.exclude_from_weight_decay(
-            [v for v in weights if v.path in spared["paths"]], spared["names"]
+            [v for v in weights if v.path in spared["paths"]], names
         )
-        model.optimizer.iterations = int(document["iterations"])
+        steps = {"iterations": document["iterations"]}
+        model.optimizer.iterations = require({"iterations": "count of steps"}, steps, where)[
+            "iterations"
+        ]
         model._require_objective()
         model._slots = nested(arrays, "slots") or None
     return model
+
+
+def _as_text(pattern: str, where: str) -> str:
+    """Give a pattern that version 0.1 wrote, if it is names and no more than `|` between them.
+
+    Raises:
+        UserError: if it is another one: looking for it could take for ever.
+    """
+    if not re.fullmatch(r"[\w/|^$.-]*", pattern):
+        raise UserError(
+            f"the file holds the pattern {shown(pattern)} for weights that do not decay",
+            where,
+            "load it with compile=False, compile it, and call exclude_from_weight_decay",
+        )
+    return pattern
 
 
 def _weights_of(model: Any) -> dict[str, np.ndarray]:
@@ -262,7 +294,7 @@ def load_extras(filepath: str | os.PathLike[str]) -> dict[str, bytes]:
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write a model's weights alone."""
     _check_new(filepath, overwrite)
-    write_atomically(filepath, pack(_weights_of(model), {}))
+    write_atomically(filepath, pack(_weights_of(model), {"holds": "weights"}))
 
 
 @checked()
@@ -273,7 +305,8 @@ def load_weights(model: Any, filepath: str | os.PathLike[str]) -> None:
         UserError: if paths or shapes differ; each is said.
     """
     arrays, _ = unpack(filepath)
-    write_weights(model, nested(arrays, "weights"), str(filepath))
+    with read_carefully(str(filepath)):
+        write_weights(model, nested(arrays, "weights"), str(filepath))
 
 
 def _check_new(filepath: str | os.PathLike[str], overwrite: bool) -> None:

@@ -9,6 +9,7 @@ arrays binds a twin, calls it and reads it: what happens to the twin leaves the 
 from trasluz.base.naming import snake, unique
 from trasluz.state.binding import Binding, Structure, bind, read, write
 from trasluz.state.context import Context, current
+from trasluz.state.limits import weights_up_to
 from trasluz.state.module import (
     Buffer,
     Module,
@@ -18,7 +19,6 @@ from trasluz.state.module import (
     assign_paths,
     modules_in,
     weights_of,
-    weights_up_to,
 )
 
 __all__ = [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,37 +15,7 @@ from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
 from trasluz.errors import MISFITS, UserError, misfit, shown
-
-# How many numbers weights may still be declared with, where that is limited.
-_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
-
-
-@contextmanager
-def weights_up_to(numbers: int) -> Iterator[None]:
-    """Refuse to declare weights of more numbers, all together, for a while."""
-    token = _left.set([numbers])
-    try:
-        yield
-    finally:
-        _left.reset(token)
-
-
-def _take(shape: tuple[int, ...]) -> None:
-    """Count the numbers of a weight that is declared.
-
-    Raises:
-        UserError: if they are more than there may be.
-    """
-    numbers, left = math.prod(shape), _left.get()
-    most = config.most_numbers() if left is None else left[0]
-    if numbers > most:
-        raise UserError(
-            f"a weight of shape {shown(shape)} would hold {numbers:.4g} numbers",
-            mend=f"give fewer units ({most:,} numbers are the most here), or raise the bound: "
-            "trasluz.config.set_most_numbers, TRASLUZ_MOST_NUMBERS",
-        )
-    if left is not None:
-        left[0] -= numbers
+from trasluz.state.limits import check_weight
 
 
 class Param:
@@ -76,7 +44,7 @@ class Param:
         dtype: Any = None,
     ) -> None:
         self.shape = tuple(int(n) for n in shape)
-        _take(self.shape)
+        check_weight(self.shape)
         self.init, self.trainable, self.dtype = init, trainable, dtype
         self.regularizer, self.constraint = regularizer, constraint
         self.origin: Any = None

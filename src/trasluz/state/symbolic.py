@@ -7,8 +7,7 @@ and an axis is unknown in the result where the two examples differ.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.base.arguments import number_type
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError, shown
-
-_MOST_NUMBERS = 2**27
+from trasluz.state.limits import check_input, check_row
 
 Shape = tuple[int | None, ...]
 
@@ -83,24 +81,9 @@ def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
     _check_arrays(operation, both[0])
     for array in leaves(both[0]):
-        bounded(array.shape, getattr(operation, "name", None) or type(operation).__name__)
+        check_row(array.shape[1:], getattr(operation, "name", None) or type(operation).__name__)
     node.outputs = tree_map(lambda a, b: SymbolicTensor((a, b), node), *both)
     return node.outputs
-
-
-def bounded(shape: Sequence[int], where: str) -> None:
-    """Make sure that what a layer is to give is not too large, before it is worked out.
-
-    Raises:
-        UserError: if it is.
-    """
-    if math.prod(shape) > config.most_numbers():
-        raise UserError(
-            f"it would give {math.prod(shape):.4g} numbers, of shape {shown(tuple(shape))}",
-            where,
-            f"make its output smaller ({config.most_numbers():,} numbers are the most), or raise "
-            "the bound: trasluz.config.set_most_numbers, TRASLUZ_MOST_NUMBERS",
-        )
 
 
 def is_numeric(value: Any) -> bool:
@@ -152,11 +135,7 @@ def placeholder(shape: Shape, dtype: Any = "float32", name: str | None = None) -
     sizes = [n for n in shape if n is not None]
     if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes) or len(shape) > 32:
         raise UserError(f"{shown(shape)} is not a shape", mend="e.g. Input((28, 28))")
-    if math.prod(sizes) > _MOST_NUMBERS:
-        raise UserError(
-            f"an input of shape {shown(shape)} holds {math.prod(sizes):,} numbers a row",
-            mend=f"give smaller rows: {_MOST_NUMBERS:,} numbers are the most",
-        )
+    check_input(shape)
     if not isinstance(name, str | None):
         raise UserError(f"the name of an input is {shown(name)}", "Input", "give a text")
     dtype = number_type(dtype)

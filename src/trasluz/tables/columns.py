@@ -105,8 +105,10 @@ def check_readable(
     column: pl.Series, values: NDArray[np.float64], kind: str, source: str
 ) -> list[str]:
     """Note the cells that are taken as missing, and refuse a column that has no others."""
+    if column.dtype.is_numeric():  # a NaN among numbers is a missing value
+        return []
     wrong = _words(column, values)
-    if not wrong.size or column.dtype.is_numeric():  # a NaN among numbers is a missing value
+    if not wrong.size:
         return []
     row = int(wrong[0])
     name, value = column.name, str(column[row])
@@ -120,6 +122,8 @@ def as_numbers(column: pl.Series) -> NDArray[np.float64]:
     """Read numbers, dates in days since 1970, and text where it is a number; NaN elsewhere."""
     import polars as pl
 
+    if column.dtype.is_integer() or column.dtype.is_float():  # null is NaN
+        return column.to_numpy().astype(np.float64)
     if column.dtype.is_temporal():
         column = _days(column)
     elif not column.dtype.is_numeric() and column.dtype != pl.Boolean:

@@ -250,6 +250,8 @@ class Preparation:
 
     def _check_steps(self) -> None:
         """Refuse what `dump` never writes: steps for other columns than there are."""
+        if not all(isinstance(n, str) for n in (*self.targets, *self.columns, *self.classes)):
+            raise ValueError("names of columns and classes are texts")
         scaled = self.targets if self.task is Task.REGRESSION else ()
         groups = (self.numbers, self.booleans, self.texts, scaled)
         for (group, kind), names in zip(fitted.KINDS.items(), groups, strict=True):
@@ -277,7 +279,7 @@ class Preparation:
                 )
 
     def _check_columns(self, table: Table) -> None:
-        have = table.frame.columns
+        have = dict.fromkeys(table.frame.columns)
         for name in self.columns:
             if name not in have:
                 raise problem(
@@ -409,8 +411,11 @@ def _useless(column: pl.Series) -> str:
 
 
 def _constant_columns(table: Table, targets: Sequence[str]) -> list[str]:
-    columns = [column for column in table.frame if column.name not in targets]
-    return [column.name for column in columns if column.drop_nulls().n_unique() < 2]
+    import polars as pl
+
+    names = [name for name in table.frame.columns if name not in targets]
+    counts = table.frame.select(pl.col(names).drop_nulls().n_unique())
+    return [name for name in names if counts[0, name] < 2]
 
 
 def _check_infinite(table: Table) -> None:

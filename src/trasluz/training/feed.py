@@ -193,4 +193,4 @@ def _checked_size(size: int | None, data: Arrays | Stream) -> int:
             f"batch_size has to be a positive whole number or None, it is {size!r}",
             mend="None takes all rows at once",
         )
-    return int(size)
+    return min(int(size), 2**62)  # any more is as much

@@ -202,7 +202,7 @@ def per_output(
     names: Sequence[str],
     what: str,
     outputs: str = "",
-    mend: str = "",
+    mend: str = "give one an output",
     known: str = "",
 ) -> list[Any]:
     """List one entry an output, from a value, a list or a dict by name.

@@ -54,6 +54,7 @@ class Run:
     listed: CallbackList
     epoch: Epoch
     asked: dict[str, Any] | None = None  # what the next run has to ask for too, to go on with this
+    machine: dict[str, int] | None = None  # what sums are parted by
 
     def __init__(self, model: Any, engine: str | None, devices: Any = None) -> None:
         self.model, self.engine = model, Engine(model, engine, devices)
@@ -100,6 +101,8 @@ class Run:
             model.stop_training = False
             self.state, self.epochs = TrainingState(self.ready, engine), epochs
             self._begin(initial_epoch)
+            if listed.keeps:
+                self.machine = backend.threads()
             with engine.computing(sample, size):
                 listed.on_train_begin()
                 if listed.keeps:
@@ -239,7 +242,7 @@ class Run:
         epoch = self.epoch
         place: dict[str, Any] = {"epoch": epoch.number, "batch": epoch.done, "begun": epoch.begun}
         metrics = backend.to_numpy(self.state.arrays["metrics"])
-        place |= {"callbacks": remembered, "asked": self.asked}
+        place |= {"callbacks": remembered, "asked": self.asked, "machine": self.machine}
         return place, {"metrics": metrics, "callbacks": arrays}
 
     def _asked(self, shuffle: bool) -> dict[str, Any]:
@@ -280,6 +283,14 @@ class Run:
                 f"the checkpoint is of another training, with other {', '.join(told)}",
                 mend="ask for the same to go on with it, or take another file to begin anew",
             )
+        there, here = position.get("machine"), dict(self.machine or {})
+        if there and there != here:
+            warnings.warn(
+                f"the checkpoint was written with {_counted(there)}, and there are "
+                f"{_counted(here)} now: the last digits may become others than they would have "
+                "been (deterministic=True of set_random_seed makes them the same everywhere)",
+                stacklevel=2,
+            )
 
     def go_to(self, position: dict[str, Any], arrays: State) -> None:
         """Put the run where `position` was.
@@ -317,6 +328,10 @@ def _alone_on(model: Any) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _counted(machine: dict[str, Any]) -> str:
+    return f"{machine.get('cores')} cores and {machine.get('threads')} threads"
 
 
 def _digest(*parts: Any) -> bytes:

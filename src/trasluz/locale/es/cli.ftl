@@ -34,6 +34,7 @@ option-test = Proporción de filas que se reserva para las últimas métricas.
 option-patience = Para tras tantas épocas sin progreso, y se queda con los mejores pesos; 0 no para nunca.
 option-seed = Semilla de la división, de los pesos iniciales y del orden de las filas.
 option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
+option-deterministic = sumar en un solo orden haya los núcleos que haya: los mismos bits en todas partes, más lento con redes grandes
 option-devices = Entre cuántos dispositivos repartir cada lote: un número, o all (todos).
 option-distributed = Entrena junto con otros procesos o máquinas: lanza la misma orden en cada uno, con el entorno que dice cuál es cuál (ver docs/devices.md).
 option-out = Dónde escribir.
@@ -111,6 +112,10 @@ resume-fewer =
        *[other] { $done } épocas
     }, y con --epochs se piden { $epochs }
     .mend = da --epochs { $done } o más, o empieza de nuevo sin --resume
+resume-rows = las filas de { $data } no son las del entrenamiento interrumpido
+    .mend = da el mismo archivo, o empieza de nuevo sin --resume
+folder-gone = la carpeta se borró o se reemplazó durante el entrenamiento
+    .mend = empieza de nuevo, y deja la carpeta en paz mientras tanto
 resume-differs = el entrenamiento interrumpido tenía { $option } { $was }, y ahora es { $now }
     .mend = da los mismos ajustes, o empieza de nuevo sin --resume
 metrics-title = Métricas
