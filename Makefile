@@ -5,7 +5,7 @@ SOURCES := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint browser database bench clean
+.PHONY: help demo test lint browser database fuzz bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ database: ## install PostgreSQL, for the tests of searches
 	    apt-get install -qq --yes --no-install-recommends postgresql >/dev/null || \
 	    echo "it could not be installed: the tests with a server are left out"; \
 	else echo "PostgreSQL is missing: the tests with a server are left out"; fi
+
+fuzz: .venv/.ready-dev ## attack what is read from outside: 20,000 cases with a new seed
+	cd tests && ../$(BIN)/python -m fuzz --cases 20000 --seed $$(date +%s)
 
 bench: .venv/.ready-dev ## measure against other libraries: benchmarks/results.md
 	$(BIN)/python benchmarks/bench.py

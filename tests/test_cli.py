@@ -395,6 +395,33 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(trasluz, tmp_path):
     assert json.loads(out)["epochs"] == done + 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_a_folder_that_is_removed_meanwhile_is_a_mistake(tmp_path):
+    folder = tmp_path / "run"
+    options = ["--epochs", "300", "--patience", "0", "--engine", "numpy", "--out", folder]
+    running = process("train", "iris", *options)
+    deadline = time.monotonic() + 60
+    while not (folder / "checkpoint.trasluz").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    folder.rename(tmp_path / "elsewhere")
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 2, err
+    assert "the folder was removed or replaced while the training ran" in err
+    assert not (folder / "model.trasluz").exists()
+
+
+def test_resuming_with_other_rows_says_so(trasluz, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n" + "".join(f"{k % 7},{k}\n" for k in range(40)))
+    options = [*QUICK, "--target", "y", "--out", tmp_path / "run"]
+    assert trasluz("train", table, *options)[0] == 0
+    with table.open("a") as file:
+        file.write("9,9\n")
+    code, _, err = trasluz("train", table, *options, "--resume")
+    assert code == 2
+    assert "are not those of the interrupted training" in err and "give the same file" in err
+
+
 def _position(folder):
     from trasluz.saving import unpack
 

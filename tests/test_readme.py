@@ -40,6 +40,7 @@ TRANSLATED = [
     ("docs/explain.md", "docs/explain.es.md"),
     ("docs/worksheets.md", "docs/worksheets.es.md"),
     ("docs/sweep.md", "docs/sweep.es.md"),
+    ("docs/security.md", "docs/security.es.md"),
 ]
 LONG = [("README.md", "README.es.md"), ("docs/sweep.md", "docs/sweep.es.md")]
 TOGETHER = [*LONG, tuple(name for name in DOCUMENTS if not any(name in pair for pair in LONG))]

@@ -612,3 +612,56 @@ def test_metrics_come_back(tmp_path):
     before = model.evaluate(x, y, verbose=0, return_dict=True)
     model.save(tmp_path / "m")
     assert load_model(tmp_path / "m").evaluate(x, y, verbose=0, return_dict=True) == before
+
+
+def test_a_file_of_weights_alone_says_what_it_is(tmp_path):
+    model = network()
+    model.fit(*data(), epochs=1, verbose=0)
+    model.save_weights(tmp_path / "w")
+    with pytest.raises(UserError, match="it holds weights alone, and no model") as caught:
+        load_model(tmp_path / "w")
+    assert "load_weights" in caught.value.mend
+
+
+def test_weights_that_do_not_decay_are_known_by_path_and_no_pattern_is_read(tmp_path):
+    """A pattern from a file could be looked for without end."""
+    model = network()
+    model.compile("adamw", "sparse_categorical_crossentropy")
+    model.optimizer.exclude_from_weight_decay(var_names=["(b|i)+as"])
+    model.fit(*data(), epochs=1, verbose=0)
+    model.save(tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    biases = {v.path for v in model.weights if v.path.endswith("bias")}
+    assert again.optimizer._decays_not == biases and again.optimizer._decays_not_pattern is None
+    forged(tmp_path / "m", lambda arrays, document: document["decays_not"].update(names=["(a+)+$"]))
+    with pytest.raises(UserError, match=r"the pattern '\(a\+\)\+\$'"):
+        load_model(tmp_path / "m")
+    forged(tmp_path / "m", lambda arrays, document: document["decays_not"].update(names=["bias"]))
+    assert load_model(tmp_path / "m").optimizer._decays_not_pattern.pattern == "bias"
+
+
+def test_a_file_that_describes_too_much_is_refused_at_once(tmp_path):
+    model = network()
+    model.fit(*data(), epochs=1, verbose=0)
+    model.save(tmp_path / "m")
+
+    def repeat(arrays, document):
+        document["model"]["config"]["layers"] *= 3000
+
+    forged(tmp_path / "m", repeat)
+    with pytest.raises(UserError, match="layers and calls"):
+        load_model(tmp_path / "m")
+    model.save(tmp_path / "m")
+    forged(tmp_path / "m", lambda arrays, document: arrays.update({"weights": np.zeros(1)}))
+    with pytest.raises(UserError, match="has no place"):
+        load_model(tmp_path / "m")
+
+
+def test_going_on_elsewhere_says_that_last_digits_may_change(tmp_path):
+    path = tmp_path / "c"
+    how = {"batch_size": 16, "epochs": 4, "verbose": 0, "validation_data": data()}
+    with pytest.raises(Stop):
+        network().fit(*data(), **how, callbacks=[*callbacks_of(path), StopAt(14)])
+    forged(path, lambda arrays, document: document["position"].update(machine={"cores": 999}))
+    with pytest.warns(UserWarning, match="written with 999 cores .* last digits"):
+        network().fit(*data(), **how, callbacks=callbacks_of(path))

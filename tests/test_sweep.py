@@ -172,6 +172,30 @@ def test_what_diverges_is_marked(trasluz, tmp_path):
     assert (tmp_path / "late" / "sweep.png").exists()
 
 
+def test_a_sweep_that_comes_to_nothing_leaves_the_one_before(trasluz, tmp_path):
+    """Its files change together, when all of it is there."""
+    options = [
+        "iris",
+        "--epochs",
+        "2",
+        "--engine",
+        "numpy",
+        "--batch-sizes",
+        "32",
+        "--out",
+        tmp_path,
+    ]
+    assert trasluz("sweep", *options, "--learning-rates", "0.1")[0] == 0
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    code, _, err = trasluz("sweep", *options, "--learning-rates", "1e30")
+    assert code == 2 and "no training came to an end" in err
+    assert before == {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    assert trasluz("sweep", *options, "--learning-rates", "0.2")[0] == 0
+    after = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert after.keys() == before.keys()
+    assert all(after[f] != before[f] for f in before if f.name != "sweep.png")
+
+
 def test_interrupting_a_sweep_keeps_what_was_reached(tmp_path):
     words = ["sweep", "digits", "--epochs", "100000", "--engine", "numpy", "--out", str(tmp_path)]
     sweep = subprocess.Popen(

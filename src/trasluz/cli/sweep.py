@@ -211,7 +211,7 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
         if runs.names:
             _write_runs(plan, runs, place)
         if best is None:
-            raise problem("sweep-diverged", str(place))
+            raise problem("sweep-diverged", str(place if runs.names else folder))
         model = best.trained()
         measures, report = plan.report(model, seconds)
         report |= {
