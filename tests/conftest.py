@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items):
 def trasluz(capsys):
     """Run a command line in this process: its exit code, output and errors."""
 
+    from trasluz.base.messages import speak
     from trasluz.cli.app import run
 
     def call(*arguments):
@@ -26,4 +27,5 @@ def trasluz(capsys):
         caught = capsys.readouterr()
         return code, caught.out, caught.err
 
-    return call
+    yield call
+    speak(None)  # what a command was asked to speak is not for the next test

@@ -22,6 +22,19 @@ def _draw(*shape: int, low: float = -2.0, high: float = 2.0, seed: int = 0) -> n
     return generator.uniform(low, high, shape)
 
 
+def _sliding(
+    strides: tuple[int, ...],
+    pads: list[tuple[int, int]],
+    dilation: tuple[int, ...] | None = None,
+    spread: tuple[int, ...] | None = None,
+) -> dict[str, Any]:
+    ones = (1,) * len(strides)
+    return {
+        "strides": strides, "pads": tuple(pads), "dilation": dilation or ones,
+        "spread": spread or ones,
+    }  # fmt: skip
+
+
 A, B = _draw(2, 3), _draw(2, 3, seed=1)
 AWAY = np.array([[-1.3, 0.4, 2.1], [0.9, -0.2, -1.7]])  # no zeros, no ties
 POSITIVE = _draw(2, 3, low=0.3, high=2.5)
@@ -106,6 +119,27 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample((_draw(4, 3), INDEX), {"axis": -1}),
     ],
     "scatter_add": [Sample((_draw(2, 2, 3), INDEX), {"axis": 0, "size": 4})],
+    "convolve": [
+        Sample((_draw(2, 5, 2), _draw(3, 2, 3)), _sliding((1,), [(1, 1)])),
+        Sample((_draw(2, 6, 2), _draw(3, 2, 2)), _sliding((2,), [(0, 1)])),
+        Sample((_draw(1, 7, 1), _draw(3, 1, 2)), _sliding((1,), [(2, 0)], (2,))),
+        Sample((_draw(2, 3, 2), _draw(4, 2, 2)), _sliding((1,), [(2, 2)], spread=(2,))),
+        Sample((_draw(2, 4, 5, 2), _draw(2, 3, 2, 2)), _sliding((2, 1), [(0, 0), (1, 1)])),
+    ],
+    "windows": [
+        Sample((_draw(2, 5, 2),), {"sizes": (3,), **_sliding((1,), [(1, 1)])}),
+        Sample((_draw(1, 6, 5, 1),), {"sizes": (2, 3), **_sliding((2, 1), [(0, 0), (1, 1)])}),
+        Sample((_draw(1, 4, 2),), {"sizes": (3,), **_sliding((1,), [(1, 2)], spread=(2,))}),
+    ],
+    "fold": [
+        Sample(
+            (_draw(2, 5, 3, 2),),
+            {"shape": (2, 5, 2), "sizes": (3,), **_sliding((1,), [(1, 1)])},
+        ),
+        Sample(
+            (_draw(1, 2, 3, 1),), {"shape": (1, 6, 1), "sizes": (3,), **_sliding((2,), [(0, 0)])}
+        ),
+    ],
     "astype": [Sample((A,), {"dtype": np.dtype("float64")})],
     "stop_gradient": [Sample((A,))],
 }

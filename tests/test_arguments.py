@@ -87,7 +87,7 @@ def network(**how):
         (lambda: network().fit(X, Y, verbose=0, callbacks=["x"]), "'x' is not a callback"),
         (lambda: network().fit(X, Y, verbose=0, validation_data=3), "validation_data is 3"),
         (lambda: network().fit(X, Y, verbose=0, batchsize=3), "did you mean 'batch_size'"),
-        (lambda: network().train_on_batch(X, Y, return_dict=2), "return_dict is 2"),
+        (lambda: network().train_on_batch(X, Y, return_dict="y"), "return_dict is 'y'"),
         (lambda: network().save(3), "filepath has to be a text or a path"),
         (lambda: config.set_most_numbers(0), "0 is no bound"),
     ],
@@ -143,21 +143,30 @@ def test_losses_and_metrics_of_ones_own_that_give_no_array_are_named(engine):
         model.fit(X, Y, verbose=0)
 
 
-def test_what_does_not_fit_in_a_layer_says_which_and_keeps_its_cause():
-    with pytest.raises(UserError, match=r"mine: its call does not go with .*\(2, 4\)") as caught:
-        Sequential([Input((4,)), Gives(lambda x: x + np.ones((2, 9)))])
-    assert isinstance(caught.value.__cause__, ValueError)
+def test_what_does_not_fit_says_which_layer_and_keeps_its_cause():
+    wrong = layers.Dense(2, activation=lambda z: z + np.ones((2, 9)))
+    with pytest.raises(UserError, match=r"dense: its call does not go with .*\(2, 4\)") as caught:
+        Sequential([Input((4,)), Sequential([wrong])])
+    cause = caught.value.__cause__
+    assert type(cause) is ValueError and "broadcast" in str(cause)
 
 
-def test_exceptions_of_ones_own_stay_what_they_are():
-    class Mine(Exception):
-        pass
+@pytest.mark.parametrize("kind", [KeyError, type("Mine", (ValueError,), {}), UserError])
+def test_exceptions_of_ones_own_stay_what_they_are(kind):
+    """A layer of one's own may raise what it likes; a note says where it was."""
 
     def fail(x):
-        raise Mine
+        raise kind("mine")
 
-    with pytest.raises(Mine):
-        Sequential([Input((4,)), Gives(fail)])
+    with pytest.raises(kind) as caught:
+        Sequential([Input((4,)), Sequential([Gives(fail)])])
+    assert type(caught.value) is kind and caught.value.__cause__ is None
+    told = "".join(getattr(caught.value, "__notes__", []))
+    assert kind is not KeyError or "in the call of the layer 'mine', inputs of shape (2, 4)" in told
+    if kind is not UserError:
+        own = layers.Dense(2, activation=fail)
+        with pytest.raises(UserError if kind is KeyError else kind):
+            Sequential([Input((4,)), own])
 
 
 def test_an_initializer_that_gives_another_shape_is_named():

@@ -119,7 +119,7 @@ def test_an_earlier_training_stays_until_another_is_whole(trasluz, tmp_path):
     (run / ".model.trasluz.a1.part").write_bytes(b"left by one that was killed")
     assert {name: (run / name).read_bytes() for name in before} == before
     assert trasluz("evaluate", run, "iris", "--quiet")[0] == 0
-    with mock.patch("trasluz.cli.checkpoint.settle", side_effect=KeyboardInterrupt):
+    with mock.patch("trasluz.cli.folder.settle", side_effect=KeyboardInterrupt):
         assert trasluz(*asked, "--resume")[0] == 130  # before anything
     with mock.patch.object(Path, "replace", side_effect=KeyboardInterrupt):
         assert trasluz(*asked, "--resume")[0] == 130  # when all is written, and nothing moved
@@ -142,9 +142,9 @@ def test_damaged_settings_are_said(trasluz, tmp_path, content):
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of folders")
 def test_two_trainings_do_not_mix_their_files(trasluz, tmp_path):
-    from trasluz.cli.checkpoint import alone_in
+    from trasluz.cli.folder import entered
 
-    with alone_in(tmp_path):
+    with entered(tmp_path, "train"):
         code, _, err = trasluz("train", "iris", *QUICK, "--out", tmp_path)
         assert code == 2
         assert "another training is running" in err

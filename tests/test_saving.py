@@ -663,5 +663,5 @@ def test_going_on_elsewhere_says_that_last_digits_may_change(tmp_path):
     with pytest.raises(Stop):
         network().fit(*data(), **how, callbacks=[*callbacks_of(path), StopAt(14)])
     forged(path, lambda arrays, document: document["position"].update(machine={"cores": 999}))
-    with pytest.warns(UserWarning, match="written with 999 cores .* last digits"):
+    with pytest.warns(UserWarning, match="written with 999 / .* last digits"):
         network().fit(*data(), **how, callbacks=callbacks_of(path))

@@ -292,12 +292,12 @@ def test_without_optuna_it_says_what_to_install(trasluz, tmp_path, monkeypatch):
 
 
 def test_a_sweep_needs_no_optuna_and_its_folder_for_itself(trasluz, tmp_path, monkeypatch):
-    from trasluz.cli.checkpoint import alone_in
+    from trasluz.cli.folder import entered
 
     monkeypatch.setitem(sys.modules, "optuna", None)
     words = ["sweep", "iris", *GRID, "--epochs", "1", "--engine", "numpy", "--out", tmp_path]
     assert trasluz(*words, "--quiet") == (0, "", "")
-    with alone_in(tmp_path):
+    with entered(tmp_path, "train"):
         code, _, err = trasluz(*words)
     assert code == 2 and "another training is running in this folder" in err
 

@@ -34,7 +34,7 @@ def set_floatx(value: str) -> None:
     Raises:
         UserError: if it is neither.
     """
-    if value not in FLOATS:
+    if not isinstance(value, str) or value not in FLOATS:
         raise unknown("floating type", value, FLOATS)
     _Config.floatx = value
 
@@ -72,35 +72,49 @@ def set_dtype_policy(policy: str | None) -> None:
     >>> layer(np.array([[1 + 2**-9, 1.0]]))  # bfloat16 has eight digits, in the base of two
     array([[2.]], dtype=float32)
     """
-    if policy is not None and policy not in POLICIES:
+    if policy is not None and (not isinstance(policy, str) or policy not in POLICIES):
         raise unknown("dtype policy", policy, POLICIES)
     _Config.policy = policy
 
 
 def most_numbers() -> int:
-    """Give how many numbers one weight, or one batch of a layer's outputs, may hold at most.
+    """Give how many numbers a weight, or what a layer gives for a row, may hold at most.
 
     It is what was set, else the environment's `TRASLUZ_MOST_NUMBERS`, else 2²⁸: a GiB of float32.
     What is larger is refused before memory is asked for it.
 
+    Raises:
+        UserError: if the environment says something else than a positive whole number.
+
     >>> most_numbers()
     268435456
     """
-    if _Config.most is None:
-        given = os.environ.get("TRASLUZ_MOST_NUMBERS", "")
-        return int(given) if given.isdecimal() and len(given) < 20 else 2**28
-    return _Config.most
+    if _Config.most is not None:
+        return _Config.most
+    given = os.environ.get("TRASLUZ_MOST_NUMBERS", "")
+    if not given:
+        return 2**28
+    if not given.isdecimal() or len(given) > 18 or int(given) < 1:
+        mend = "give a positive whole number, such as 1000000000, or leave it out"
+        raise UserError(f"{shown(given)} is no bound", "TRASLUZ_MOST_NUMBERS", mend)
+    return int(given)
+
+
+def chose_most_numbers() -> bool:
+    """Tell whether somebody chose how many numbers there may be."""
+    return _Config.most is not None or bool(os.environ.get("TRASLUZ_MOST_NUMBERS"))
 
 
 def set_most_numbers(most: int | None) -> None:
-    """Choose how many numbers a weight may hold at most; `None` for the usual bound.
+    """Choose how many numbers a weight, or a row of a layer's, may hold; `None` for the usual.
 
     Raises:
         UserError: if it is no positive whole number.
     """
-    if most is not None and (not isinstance(most, int) or most < 1):
+    whole = hasattr(most, "__index__") and not isinstance(most, bool)
+    if most is not None and (not whole or most < 1):
         raise UserError(f"{shown(most)} is no bound", "set_most_numbers", "give a whole number")
-    _Config.most = most
+    _Config.most = None if most is None else int(most)
 
 
 def cache_folder() -> Path | None:

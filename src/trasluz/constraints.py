@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trasluz.autodiff import ops
 from trasluz.errors import UserError, shown
 from trasluz.state.registry import Configurable, Registry, serialize
@@ -33,8 +35,8 @@ class Constraint(Configurable):
 
 def norms(w: Any, axis: Any) -> Any:
     """Euclidean lengths along one or several axes, kept with length one."""
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    if not all(-len(w.shape) <= a < len(w.shape) for a in axes):
+    axes = tuple(int(a) for a in np.ravel(axis))
+    if not axes or not all(-len(w.shape) <= a < len(w.shape) for a in axes):
         raise UserError(
             f"there is no axis {shown(axis)} in a weight of shape {tuple(w.shape)}",
             "constraint",

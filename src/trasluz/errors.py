@@ -85,17 +85,26 @@ def shown_text(text: str, most: int) -> str:
 MISFITS = (AttributeError, LookupError, OverflowError, TypeError, ValueError)
 
 
+def is_misfit(error: Exception) -> bool:
+    """Tell what Python and NumPy say of things that do not fit from errors of another kind.
+
+    >>> class Mine(ValueError): ...
+    >>> is_misfit(ValueError("shapes")), is_misfit(Mine()), is_misfit(UserError("said already"))
+    (True, False, False)
+    """
+    told = getattr(error, "__notes__", None)  # by a layer of the user's own, below
+    return not told and type(error).__module__.partition(".")[0] in ("builtins", "numpy")
+
+
 def misfit(error: Exception, what: str, where: str, mend: str) -> UserError:
-    """Say where something did not fit that is not of our making; what was said already stays.
+    """Say where something did not fit that is not of our making.
 
     Args:
-        error: what was raised.
+        error: what was raised, of which `is_misfit` holds.
         what: what did not go.
         where: what it belongs to.
         mend: what to do.
     """
-    if isinstance(error, UserError):
-        return error
     said = shown_text(str(error), 200)
     return UserError(f"{what} ({type(error).__name__}: {said})", where, mend)
 

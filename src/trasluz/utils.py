@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from trasluz import config
 from trasluz.autodiff import random
 from trasluz.autodiff.backend import compute_on_one_thread
-from trasluz.base.arguments import checked
+from trasluz.base.arguments import checks_arguments
 from trasluz.data.arrays import as_array
 from trasluz.errors import UserError
 from trasluz.state.registry import custom_object_scope, register_keras_serializable
@@ -24,10 +25,8 @@ __all__ = [
     "to_categorical",
 ]
 
-_MOST_NUMBERS = 2**27  # of an array that is made
 
-
-@checked()
+@checks_arguments()
 def set_random_seed(seed: int, deterministic: bool = False) -> None:
     """Make a program reproducible: seeds Python's, NumPy's and Trasluz's random numbers.
 
@@ -42,16 +41,16 @@ def set_random_seed(seed: int, deterministic: bool = False) -> None:
     Raises:
         UserError: if it is another seed, or XLA is running already with several threads.
     """
-    if deterministic:
-        compute_on_one_thread()
     if not 0 <= seed < 2**32:
         raise UserError(f"the seed is {seed}", "set_random_seed", "give one from 0 to 2**32 - 1")
+    if deterministic:
+        compute_on_one_thread()
     python_random.seed(int(seed))
-    np.random.seed(seed)  # noqa: NPY002 (for programs that draw from NumPy's global generator)
-    random.set_seed(seed)
+    np.random.seed(int(seed))  # noqa: NPY002 (for programs that draw from NumPy's global generator)
+    random.set_seed(int(seed))
 
 
-@checked()
+@checks_arguments()
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """Turn class numbers into rows with a one at the class's place.
 
@@ -69,7 +68,10 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    x = _numbers(x).astype(np.int64)
+    x = _numbers(np.asarray(x, np.int64) if _is_text(x) else x)
+    if not np.all(np.isfinite(x)):
+        raise UserError("some class numbers are missing", "to_categorical", "leave those rows out")
+    x = x.astype(np.int64)
     if x.ndim > 1 and x.shape[-1] == 1:
         x = x[..., 0]
     n = num_classes or (int(x.max()) + 1 if x.size else 0)
@@ -80,17 +82,17 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
             "to_categorical",
             "number the classes from 0, or give a greater num_classes",
         )
-    if x.size * n > _MOST_NUMBERS:
+    if x.size * n > config.most_numbers():
         raise UserError(
             f"{x.size} rows of {n} classes are too much for memory",
             "to_categorical",
             "keep the numbers: 'sparse_categorical_crossentropy' takes them as they are",
         )
-    return np.equal.outer(x, np.arange(n)).astype(np.float64)
+    return np.eye(n)[x] if n * n <= x.size * n else np.equal.outer(x, np.arange(n)).astype(float)
 
 
-@checked()
-def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
+@checks_arguments()
+def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
     """Divide by the length along an axis: `x / ‖x‖`; what has length zero stays.
 
     Args:
@@ -108,6 +110,12 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
         raise UserError(f"there is no norm of order {order}", "normalize", "give 1 or more")
     length = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(length == 0, 1, length)
+
+
+def _is_text(x: Any) -> bool:
+    """Tell digits that are written as texts."""
+    kind = getattr(np.asarray(x), "dtype", np.dtype(object)).kind if isinstance(x, list) else ""
+    return kind == "U" and all(isinstance(one, str) and one.isdecimal() for one in x)
 
 
 def _numbers(x: Any) -> np.ndarray:

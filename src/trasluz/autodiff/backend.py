@@ -114,6 +114,15 @@ def erf(x: Any) -> Any:
     return _scipy_erf()(x) if namespace(x) is np else _jax().scipy.special.erf(x)
 
 
+def convolve(x: Any, w: Any, strides: Any, pads: Any, dilation: Any, spread: Any) -> Any:
+    """Slide a kernel over places on XLA; see `windows.convolve`."""
+    letters = "DHW"[-len(strides) :]
+    layout = f"N{letters}C", f"{letters}IO", f"N{letters}C"
+    return _jax().lax.conv_general_dilated(
+        x, w, strides, pads, lhs_dilation=spread, rhs_dilation=dilation, dimension_numbers=layout
+    )
+
+
 def product(a: Any, b: Any, precision: str | None = None) -> Any:
     """Matrix product; with "bfloat16" of float32 factors rounded to it, added up in float32.
 
@@ -408,6 +417,9 @@ def _compiled_for(f: Callable[..., Any], engine: DeviceMesh) -> Callable[..., An
     return run
 
 
+_one_thread: list[bool] = []  # whether that was asked for
+
+
 @cache
 def _blas() -> Any:
     from threadpoolctl import ThreadpoolController
@@ -430,6 +442,8 @@ def threads() -> dict[str, int]:
     """Count what sums of products may be parted by: cores, and threads of NumPy's library."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    if os.environ.get("NPROC") == "1" and _one_thread:
+        return {"cores": 1, "threads": 1}  # more make no difference
     blas = [lib["num_threads"] for lib in _blas().info() if lib["user_api"] == "blas"]
     return {"cores": cores, "threads": max(blas, default=1)}
 
@@ -451,6 +465,7 @@ def compute_on_one_thread() -> None:
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     _blas().limit(limits=1, user_api="blas")
+    _one_thread.append(True)
 
 
 def vmapped(f: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:

@@ -63,6 +63,11 @@ def scan(
 _unrolled: ContextVar[bool] = ContextVar("unrolled", default=False)
 
 
+def is_unrolled() -> bool:
+    """Tell whether what is computed is to be read, and so is taken apart."""
+    return _unrolled.get()
+
+
 @contextmanager
 def unrolled() -> Iterator[None]:
     """Run scans turn by turn for a while, each on a line of its own, so that they can be read."""

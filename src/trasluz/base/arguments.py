@@ -25,26 +25,30 @@ class Kind(NamedTuple):
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, (int, float)):
-        try:
-            return not math.isnan(value)
-        except OverflowError:
-            return False
-    return getattr(_dtype(value), "kind", "?") in "iuf" and not value.shape
-
-
-def _dtype(value: Any) -> Any:
-    return None if isinstance(value, type) else getattr(value, "dtype", None)
+    alone = hasattr(value, "__float__") and not len(getattr(value, "shape", ()))
+    if isinstance(value, (type, str, bytes)) or not alone:
+        return False
+    try:
+        return not math.isnan(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _is_whole(value: Any) -> bool:
-    if isinstance(value, int):
-        return True
-    return _is_number(value) and not isinstance(value, float) and value.dtype.kind in "iu"
+    return isinstance(value, int) or (_is_number(value) and float(value).is_integer())
 
 
 def _is_truth(value: Any) -> bool:
-    return isinstance(value, (bool, int)) or getattr(_dtype(value), "kind", "?") == "b"
+    return value is None or isinstance(value, (bool, int, np.bool_))
+
+
+def _is_type(value: Any) -> bool:
+    """Tell what may name a type of numbers; `number_type` says whether it does."""
+    return (
+        value is None
+        or isinstance(value, (str, type, np.dtype))
+        or (hasattr(value, "itemsize") and not hasattr(value, "ndim"))
+    )
 
 
 def _each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -68,6 +72,7 @@ KINDS: dict[str, Kind] = {
     "tuple[int, ...]": Kind(_each(_is_whole), "whole numbers in a list"),
     "Sequence[float]": Kind(_each(_is_number), "numbers in a list"),
     "Callable": Kind(callable, "a function"),
+    "Mapping": Kind(lambda value: isinstance(value, Mapping), "a dict"),
     "dict": Kind(lambda value: isinstance(value, Mapping), "a dict"),
 }
 
@@ -75,18 +80,34 @@ KINDS: dict[str, Kind] = {
 @functools.cache
 def _parameters(call: Any) -> tuple[dict[str, tuple[Kind, ...]], list[str], bool]:
     """Give the kinds of parameters by name, all names in order, and whether others may come."""
-    kinds, names, open_ = {}, [], False
+    kinds: dict[str, tuple[Kind, ...]] = {}
+    names, open_ = [], False
     for name, parameter in inspect.signature(call).parameters.items():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             open_ = True
             continue
-        names.append(name)
+        if name != "self":
+            names.append(name)
         said = parameter.annotation
         spelled = said.split(" | ") if isinstance(said, str) else [getattr(said, "__name__", "")]
         wide = [one if one in KINDS else one.partition("[")[0] for one in spelled]
-        if all(one in KINDS for one in wide):
+        if name == "dtype":
+            kinds[name] = (Kind(_is_type, "a type of numbers, such as 'float32',"),)
+        elif all(one in KINDS for one in wide):
             kinds[name] = tuple(KINDS[one] for one in wide)
     return kinds, names, open_
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Tell types of numbers: floating (bfloat16 and its kin too), complex, whole, truths."""
+    kind = getattr(dtype, "kind", "?")
+    small = kind == "V" and getattr(dtype, "name", "").startswith(("bfloat", "float"))
+    return (kind in "fiubc" or small) and not getattr(dtype, "shape", ())
+
+
+@functools.cache
+def _is_method(call: Any) -> bool:
+    return next(iter(inspect.signature(call).parameters), "") == "self"
 
 
 def number_type(given: Any, where: str = "dtype") -> np.dtype[Any]:
@@ -102,7 +123,7 @@ def number_type(given: Any, where: str = "dtype") -> np.dtype[Any]:
         dtype = np.dtype(getattr(given, "name", given))
     except (TypeError, ValueError, SyntaxError, MemoryError):  # it reads texts of many kinds
         dtype = np.dtype(object)
-    if dtype.kind not in "fiub" or dtype.shape:
+    if not is_numeric(dtype):
         what = f"{shown(given)} is no type of numbers"
         raise UserError(what, where, "give one such as 'float32', 'float64', 'int32' or 'bool'")
     return dtype
@@ -136,6 +157,7 @@ To mend it: give a number.
     for name in named if not open_ else ():
         if name not in names:
             raise unknown(f"argument of {where}", name, names)
+    args = args[1:] if inspect.isfunction(call) and _is_method(call) else args
     for name, value in (*zip(names, args, strict=False), *named.items()):
         if name in own or name not in kinds or any(kind.holds(value) for kind in kinds[name]):
             continue
@@ -143,7 +165,7 @@ To mend it: give a number.
         raise UserError(f"{name} has to be {called}, it is {shown(value)}", where, f"give {called}")
 
 
-def checked(*own: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def checks_arguments(*own: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a decorator that compares arguments with a function's annotations at each call.
 
     Args:
@@ -170,4 +192,6 @@ class Checked:
     def __new__(cls, *args: Any, **named: Any) -> Any:
         if cls.__module__.startswith("trasluz."):
             check(cls, cls.__name__, args, named)
-        return super().__new__(cls)
+        if super().__new__ is object.__new__:
+            return super().__new__(cls)
+        return super().__new__(cls, *args, **named)  # a class beside it wants to see them

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+from trasluz.base.messages import problem
 from trasluz.errors import UserError
 
 
@@ -40,6 +42,27 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     except OSError as error:
         raise unwritten(path, error) from error
     return path
+
+
+def read_regular(path: str | os.PathLike[str], most: int | None = None) -> bytes:
+    """Read a file; what never ends, or waits for somebody to write, is none.
+
+    Args:
+        path: the file; a pipe is one only below `/dev` and `/proc`, where shells put theirs.
+        most: how many bytes it may have.
+
+    Raises:
+        UserError: it is a pipe or a device, or too large.
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    there = path.stat()
+    piped = stat.S_ISFIFO(there.st_mode) and path.is_absolute() and path.parts[1] in ("dev", "proc")
+    if not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode) and not piped:
+        raise problem("file-odd", str(path))
+    if most is not None and there.st_size > most:
+        raise problem("file-large", str(path), size=there.st_size >> 20, most=most >> 20)
+    return path.read_bytes()
 
 
 def make_folder(folder: Path) -> None:

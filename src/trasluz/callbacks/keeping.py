@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from trasluz.callbacks.base import Callback, Logs
 from trasluz.callbacks.watching import Monitor
 from trasluz.errors import UserError
@@ -154,5 +156,5 @@ class BackupAndRestore(Callback):
 
 def _check_often(freq: Any, where: str) -> None:
     """Make sure that something is saved at the end of epochs or after so many batches."""
-    if freq != "epoch" and not (isinstance(freq, int) and freq > 0):
+    if freq != "epoch" and not (isinstance(freq, (int, np.integer)) and freq > 0):
         raise UserError(f"save_freq is {freq!r}", where, "give 'epoch' or a number of batches")

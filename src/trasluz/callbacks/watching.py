@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trasluz.callbacks.base import Callback, Logs
-from trasluz.errors import MISFITS, UserError, misfit, unknown, visible
+from trasluz.errors import MISFITS, UserError, is_misfit, misfit, unknown, visible
 from trasluz.metrics.lookup import GREATER_IS_BETTER, SMALLER_IS_BETTER
 from trasluz.saving.kinds import wrong
 
@@ -267,6 +267,8 @@ class LearningRateScheduler(Callback):
             both = takes_two(self.schedule)
             rate = self.schedule(epoch, before) if both else self.schedule(epoch)
         except MISFITS as error:
+            if not is_misfit(error):
+                raise
             what, mend = "the schedule fails", "let it take the epoch, and the learning rate before"
             raise misfit(error, what, type(self).__name__, mend) from error
         if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):

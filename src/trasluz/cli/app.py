@@ -44,10 +44,12 @@ _NOT_NEGATIVE = Number(min=0)
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and give its exit code; mistakes are said without a traceback."""
     speak(None)
-    warnings.showwarning = _show_warning
     if sys.stdout is None:  # the shell closed it
         _be_silent()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     json_too = "--json" in arguments
+    shown_before, warnings.showwarning = warnings.showwarning, _show_warning
     try:
         with contextlib.suppress(AttributeError):  # what stands in for a stream may lack it
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -79,6 +81,8 @@ def run(arguments: Sequence[str]) -> int:
         return MISTAKE
     except Exception as error:
         return _defect(error, json_too)
+    finally:
+        warnings.showwarning = shown_before
     return DONE
 
 

@@ -8,21 +8,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trasluz.base.files import make_folder, write_atomically
+from trasluz.base.files import write_atomically
 from trasluz.base.messages import say
 from trasluz.base.numbers import number
+from trasluz.cli.folder import FIGURE, TRIALS, RunFolder, entered
 from trasluz.cli.options import Span
 from trasluz.cli.output import Output
 from trasluz.cli.progress import Bar
 from trasluz.cli.report import show_measures
 from trasluz.cli.settings import Settings, command
-from trasluz.cli.sweep import FIGURE, SweepPlan, cell, csv_text, label, save, tell_best
+from trasluz.cli.sweep import SweepPlan, cell, csv_text, label, save, tell_best
 from trasluz.cli.train import introduce, say_what_next
 from trasluz.drawing.searches import Slice, searched
 from trasluz.errors import visible
 from trasluz.studies.search import Search, distribution, search
 
-TRIALS, STUDY = "trials.csv", "study.db"
+STUDY = "study.db"
 
 _PATIENCE = 20
 _LINEAR = ("dropout",)
@@ -50,7 +51,15 @@ def find_best(plan: SweepPlan, request: SearchRequest, out: str | None, output: 
     folder = Path(out or f"runs/{plan.name}-search")
     base = replace(plan.base, patience=_PATIENCE if request.patience is None else request.patience)
     introduce(plan.prepared, output)
-    make_folder(folder)
+    with entered(folder, "search") as run:
+        _search(plan, request, base, run, output)
+
+
+def _search(
+    plan: SweepPlan, request: SearchRequest, base: Settings, run: RunFolder, output: Output
+) -> None:
+    """Search in a folder, which others may search in too."""
+    folder = run.folder
     stopping = base.early_stopping("validation" in plan.parts)
     bar, began = Bar(output, say("progress-trials"), request.trials), time.perf_counter()
 
@@ -70,13 +79,13 @@ def find_best(plan: SweepPlan, request: SearchRequest, out: str | None, output: 
     finally:
         bar.stop()
     try:
-        _tell_result(plan, base, result, time.perf_counter() - began, folder, output)
+        _tell_result(plan, base, result, time.perf_counter() - began, run, output)
     finally:
         result.release()
 
 
 def _tell_result(
-    plan: SweepPlan, base: Settings, result: Search, seconds: float, folder: Path, output: Output
+    plan: SweepPlan, base: Settings, result: Search, seconds: float, run: RunFolder, output: Output
 ) -> None:
     """Train the best again, write the files, and say what was found."""
     if result.interrupted:
@@ -93,9 +102,10 @@ def _tell_result(
         "best": {"trial": best.number, result.monitor: best.value, **result.settings(best)},
         "importances": result.importances(),
     }
-    write_atomically(folder / TRIALS, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
-    write_atomically(folder / FIGURE, _figure(plan, result, rows))
-    save(plan, model, report, folder)
+    write_atomically(run.next / TRIALS, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
+    write_atomically(run.next / FIGURE, _figure(plan, result, rows))
+    save(plan, model, report, run)
+    folder = run.folder
     _show(plan, result, rows, output)
     tell_best(plan, result.settings(best), output)
     show_measures(plan.prepared.preparation, measures, output)

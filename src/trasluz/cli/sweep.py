@@ -16,14 +16,13 @@ from trasluz import metrics
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import decimal_sign, problem, say
 from trasluz.base.numbers import number
-from trasluz.cli.checkpoint import alone_in, clear, take_over, workplace
+from trasluz.cli.folder import CURVES, FIGURE, MODEL, REPORT, RESULTS, RunFolder, entered, finished
 from trasluz.cli.options import Span
 from trasluz.cli.output import Output, json_text
 from trasluz.cli.progress import Bar
 from trasluz.cli.report import measure, show_measures
 from trasluz.cli.settings import Settings, command
-from trasluz.cli.train import REPORT, introduce, say_what_next
-from trasluz.cli.use import MODEL
+from trasluz.cli.train import introduce, say_what_next
 from trasluz.drawing.curves import Curves, side_by_side
 from trasluz.families.tabular import PartArrays, arrays, fitting
 from trasluz.saving.models import save_model
@@ -33,8 +32,6 @@ from trasluz.studies.runs import Trainings
 from trasluz.tables.preparation import Prepared
 from trasluz.tables.reading import Table
 
-RESULTS, CURVES, FIGURE = "results.csv", "curves.csv", "sweep.png"
-FILES = (MODEL, REPORT, RESULTS, CURVES, FIGURE)
 DATA_LOSS = "data_loss"
 
 _RATES, _SIZES = (0.001, 0.01, 0.1), (16, 32, 64)
@@ -189,9 +186,7 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
     axes, first = dict(plan.axes), plan.base.seed
     many = math.prod(len(values) for values in axes.values()) * seeds
     output.tell(say("sweep-begins", trainings=many, settings=many // seeds, seeds=seeds))
-    place = workplace(folder, False, FILES)
-    with alone_in(folder) as still_there:
-        clear(place)
+    with entered(folder, "sweep") as run:
         bar = Bar(output, say("progress-epochs"), many * plan.base.epochs)
         began = time.perf_counter()
         bar.start()
@@ -207,11 +202,11 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
         if runs.interrupted and not runs.names:
             raise KeyboardInterrupt
         best = _best(plan, runs) if runs.names else None
-        still_there()
+        run.check_there()
         if runs.names:
-            _write_runs(plan, runs, place)
+            _write_runs(plan, runs, run.place if best is None else run.next)
         if best is None:
-            raise problem("sweep-diverged", str(place if runs.names else folder))
+            raise problem("sweep-diverged", str(run.place if runs.names else folder))
         model = best.trained()
         measures, report = plan.report(model, seconds)
         report |= {
@@ -221,8 +216,7 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
             "best": best.settings,
             "results": _plain_names(runs.ranked(plan.monitor)),
         }
-        save(plan, model, report, place)
-        take_over(place, folder)
+        save(plan, model, report, run)
     _show(plan, runs, output)
     tell_best(plan, best.settings, output)
     show_measures(plan.prepared.preparation, measures, output)
@@ -248,10 +242,10 @@ def _best(plan: SweepPlan, runs: Trainings) -> Member | None:
     return min(mine, key=lambda pair: pair[0])[1] if mine else None
 
 
-def save(plan: SweepPlan, model: Any, report: Mapping[str, Any], folder: Path) -> None:
-    """Write the best model with its preparation, and the report."""
-    save_model(model, folder / MODEL, extras=plan.prepared.preparation.dump())
-    write_atomically(folder / REPORT, json_text(report).encode())
+def save(plan: SweepPlan, model: Any, report: Mapping[str, Any], run: RunFolder) -> None:
+    """Write the best model with its preparation, and the report: now all is there."""
+    save_model(model, run.next / MODEL, extras=plan.prepared.preparation.dump())
+    finished(run, [(REPORT, json_text(report).encode())])
 
 
 def tell_best(plan: SweepPlan, settings: Mapping[str, Any], output: Output) -> None:

@@ -19,12 +19,23 @@ from trasluz import distribution
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
 from trasluz.base.numbers import number
-from trasluz.cli.checkpoint import Checkpoint, alone_in, clear, take_over, workplace
+from trasluz.cli.checkpoint import Checkpoint
+from trasluz.cli.folder import (
+    BROKEN,
+    CHECKPOINT,
+    CURVE,
+    HISTORY,
+    MODEL,
+    REPORT,
+    SETTINGS,
+    RunFolder,
+    entered,
+    workplace,
+)
 from trasluz.cli.output import Output, json_text
 from trasluz.cli.progress import Progress
 from trasluz.cli.report import measure, show_measures
 from trasluz.cli.settings import Settings, command, program
-from trasluz.cli.use import MODEL
 from trasluz.drawing.curves import learning_curve
 from trasluz.families.tabular import PartArrays, arrays
 from trasluz.saving.kinds import wrong
@@ -34,11 +45,6 @@ from trasluz.tables.reading import Table
 from trasluz.tables.split import PARTS
 from trasluz.training.finite import NonFiniteError
 from trasluz.utils import set_random_seed
-
-CHECKPOINT, SETTINGS = "checkpoint.trasluz", "settings.json"
-BROKEN = "last-finite.trasluz"  # the model before the step at which numbers broke
-REPORT, HISTORY, CURVE = "report.json", "history.csv", "learning_curve.png"
-FILES = (CHECKPOINT, SETTINGS, MODEL, REPORT, HISTORY, CURVE)
 
 _SAMPLES = 5
 _MAY_CHANGE = frozenset(["epochs", "patience", "engine", "devices", "distributed", "data"])
@@ -66,21 +72,22 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
     parts = arrays(prepared, settings.label_smoothing)
     set_random_seed(settings.seed, settings.deterministic)
     model = settings.model(preparation, parts["train"].x.shape[1])
-    place = workplace(folder, resume, FILES)
-    if resume and not all((place / name).exists() for name in (CHECKPOINT, SETTINGS)):
-        raise problem("resume-nothing", str(folder))
+    if resume:
+        place = workplace(folder, "train", resume)
+        if not all((place / name).exists() for name in (CHECKPOINT, SETTINGS)):
+            raise problem("resume-nothing", str(folder))
     if not first:
-        _fit(model, parts, settings, folder, place, resume, output)
+        run = RunFolder(folder, "train")
+        run.place = workplace(folder, "train", resume)
+        _fit(model, parts, settings, run, resume, output)
         return
-    with alone_in(folder) as still_there:
-        if not resume:
-            clear(place)
-        _agree_on_settings(settings, table, place, resume)
+    with entered(folder, "train", resume) as run:
+        _agree_on_settings(settings, table, run.place, resume)
         start = time.perf_counter()
         try:
-            history = _fit(model, parts, settings, folder, place, resume, output)
+            history = _fit(model, parts, settings, run, resume, output)
         except NonFiniteError as error:
-            file = place / BROKEN
+            file = run.place / BROKEN
             save_model(model, file, extras=preparation.dump())
             kept = say("kept-finite", file=str(file))
             raise NonFiniteError(f"{error.what} ({kept})", error.where, error.mend) from error
@@ -90,9 +97,9 @@ def train_on_table(settings: Settings, out: str | None, resume: bool, output: Ou
             for name, part in parts.items()
         }
         report = _report(prepared, settings, model, history, measures, seconds)
-        still_there()
-        _write(model, preparation, history, report, place, table.name)
-        take_over(place, folder)
+        run.check_there()
+        _write(model, preparation, history, report, run.next, table.name)
+        run.take_over()
         (folder / BROKEN).unlink(missing_ok=True)  # of an earlier training
     show_measures(preparation, measures, output)
     _show_samples(model, prepared, parts, output)
@@ -152,15 +159,14 @@ def _fit(
     model: Any,
     parts: Mapping[str, PartArrays],
     settings: Settings,
-    folder: Path,
-    place: Path,
+    run: RunFolder,
     resume: bool,
     output: Output,
 ) -> dict[str, list[float]]:
     """Run the epochs; ctrl-C leaves a checkpoint and says how to go on from it."""
     held_out = parts.get("validation")
     stopping = settings.early_stopping(held_out is not None)
-    checkpoint = Checkpoint(place / CHECKPOINT, stopping)
+    checkpoint = Checkpoint(run.place / CHECKPOINT, stopping, run.check_there)
     begun = checkpoint.begun() if resume else 0
     progress = Progress(output, begun, settings.epochs)
     try:
@@ -179,12 +185,12 @@ def _fit(
     except KeyboardInterrupt:
         if not checkpoint.path.exists():
             raise
-        going_on = command(settings, "--out", str(folder), "--resume")
+        going_on = command(settings, "--out", str(run.folder), "--resume")
         news = f"{say('interrupted-saved')} {going_on}"
         raise KeyboardInterrupt(news) from None
     except distribution.LostProcess as error:
         more = ["--resume"] if checkpoint.path.exists() else []
-        go_on = command(settings, "--out", str(folder), *more)
+        go_on = command(settings, "--out", str(run.folder), *more)
         told = problem(
             "process-lost",
             error.where,

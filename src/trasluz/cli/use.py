@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trasluz import datasets
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import enumerated, problem, say
-from trasluz.cli.checkpoint import settle
+from trasluz.cli.folder import MODEL, settle
 from trasluz.cli.output import Output
 from trasluz.cli.report import measure, show_measures
 from trasluz.errors import visible
@@ -20,8 +20,6 @@ from trasluz.tables.reading import Table, csv_of
 
 if TYPE_CHECKING:
     import polars as pl
-
-MODEL = "model.trasluz"  # in the folder of a training
 
 _ENDINGS = (".csv", ".tsv", ".parquet")
 

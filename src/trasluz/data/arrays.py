@@ -263,7 +263,11 @@ class Arrays:
 
     def first(self, steps: int | None, size: int | None) -> Arrays:
         """Keep the rows of the first so many batches; all, where nothing limits them."""
-        return self if steps is None or size is None else self._part(slice(0, steps * size))
+        if steps is None or size is None:
+            return self
+        if not isinstance(size, (int, np.integer)):
+            raise UserError(f"batch_size is {shown(size)}", mend="give a whole number from 1")
+        return self._part(slice(0, int(steps) * int(size)))
 
     def split(self, fraction: float) -> tuple[Arrays, Arrays]:
         """Set the last part of the rows aside, as Keras's `validation_split` does."""

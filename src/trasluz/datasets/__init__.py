@@ -48,7 +48,7 @@ def load(name: str) -> Table:
     >>> load("penguins").frame.shape
     (344, 8)
     """
-    if name not in DATASETS:
+    if not isinstance(name, str) or name not in DATASETS:
         raise unknown("dataset", name, names())
     dataset = DATASETS[name]
     return Table(dataset.read(), name, name, dataset.targets)

@@ -214,6 +214,12 @@ class Committee(Configurable):
             y: their labels.
             hidden: the labels that each hidden perceptron learns.
         """
+        if not hidden:
+            raise UserError(
+                "no labels for hidden perceptrons were given",
+                "Committee",
+                "give the labels that each of them learns: fit(x, y, first, second)",
+            )
         self.hidden_ = [Perceptron(max_iter=self.max_iter).fit(x, labels) for labels in hidden]
         self.output_ = Perceptron(max_iter=self.max_iter).fit(self.seen(x), y)
         return self

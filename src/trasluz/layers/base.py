@@ -16,7 +16,7 @@ from trasluz.autodiff import random
 from trasluz.autodiff.tape import Box, Traced, note, scope
 from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
-from trasluz.errors import MISFITS, UserError, misfit, shown, unknown
+from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
 from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
@@ -110,6 +110,8 @@ class Layer(Module, Configurable):
                     "let no layer call itself, or one that calls it",
                 ) from None
             except MISFITS as error:
+                if not is_misfit(error) or self._of_ones_own("call", error, inputs):
+                    raise
                 raise self._misfit(error, "call", inputs) from error
             for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
                 note(output, "output")
@@ -117,18 +119,27 @@ class Layer(Module, Configurable):
                 self._penalise(outputs, context)
             return outputs
 
+    def _of_ones_own(self, method: str, error: Exception, inputs: Any) -> bool:
+        """Tell a layer of the user's own, whose errors pass as they are, with a note on where."""
+        if type(self).__module__.startswith("trasluz."):
+            return False
+        error.add_note(f"in the {method} of the layer {self._told(inputs)}")
+        return True
+
     def _misfit(self, error: Exception, method: str, inputs: Any) -> Exception:
         """Say which layer does not take its inputs, and what they are."""
-        if isinstance(error, UserError):
-            return error
-        shapes = shown(shapes_of(inputs, lambda x: getattr(x, "shape", type(x).__name__)))
-        name = self.name or snake(type(self).__name__)
         return misfit(
             error,
-            f"its {method} does not go with inputs of shape {shapes}",
-            name,
+            f"its {method} does not go with {self._told(inputs).partition(', ')[2]}",
+            self.name or snake(type(self).__name__),
             f"look what {type(self).__name__} takes, and what comes from the layers before",
         )
+
+    def _told(self, inputs: Any) -> str:
+        shapes = shapes_of(inputs, lambda x: getattr(x, "shape", type(x).__name__))
+        shapes = shapes[0] if isinstance(shapes, list) and len(shapes) == 1 else shapes
+        name = self.name or snake(type(self).__name__)
+        return f"{name!r}, inputs of shape {shown(shapes)}"
 
     def _draw_call(self, inputs: Any, training: bool | None, options: dict[str, Any]) -> Any:
         if training is not None:
@@ -161,6 +172,8 @@ class Layer(Module, Configurable):
             shapes = shapes_of(inputs, rows_of)
             self.build(shapes[0] if len(inputs) == 1 else shapes)
         except MISFITS as error:
+            if not is_misfit(error) or self._of_ones_own("build", error, inputs):
+                raise
             raise self._misfit(error, "build", inputs) from error
         self.built = True
 
@@ -170,6 +183,8 @@ class Layer(Module, Configurable):
             try:
                 context.losses.append(penalty(y) / y.shape[0])
             except MISFITS as error:
+                if not is_misfit(error):
+                    raise
                 raise self._misfit(error, "activity_regularizer", outputs) from error
 
     @property

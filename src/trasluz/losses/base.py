@@ -13,7 +13,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Box, note
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake
-from trasluz.errors import MISFITS, UserError, misfit, shown, unknown
+from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
 from trasluz.state.symbolic import is_numeric
 
@@ -184,15 +184,18 @@ class Loss(Configurable):
             y_pred: the predictions.
             sample_weight: a number, `(n,)`, `(n, 1)` or `(n, t)`.
         """
-        y_pred = as_float(y_pred, self.dtype)
-        y_true = ops.convert_to_tensor(y_true) if self.numbered else as_float(y_true, y_pred.dtype)
         try:
+            y_pred = as_float(y_pred, self.dtype)
+            keep = ops.convert_to_tensor
+            y_true = keep(y_true) if self.numbered else as_float(y_true, y_pred.dtype)
             values, mask = note(self.call(y_true, y_pred), "rows"), self.mask(y_true, y_pred)
             if not is_numeric(values):
                 raise TypeError(f"it gave {shown(values)}")
             return reduced(values, sample_weight, mask, self.reduction)
         except MISFITS as error:
-            shapes = f"{tuple(y_true.shape)} and predictions of shape {tuple(y_pred.shape)}"
+            if not is_misfit(error):
+                raise
+            shapes = f"{np.shape(y_true)} and predictions of shape {np.shape(y_pred)}"
             raise misfit(
                 error,
                 f"it does not go with targets of shape {shapes}",

@@ -13,7 +13,7 @@ from trasluz import config, initializers, losses
 from trasluz.autodiff import ops
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake
-from trasluz.errors import MISFITS, misfit, unknown
+from trasluz.errors import MISFITS, is_misfit, misfit, unknown
 from trasluz.losses.base import aligned, as_float, ratio
 from trasluz.state.module import Buffer, Module, Param, Variable
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
@@ -133,6 +133,8 @@ def _guided(update: Callable[..., None]) -> Callable[..., None]:
         try:
             update(self, *args, **kwargs)
         except MISFITS as error:
+            if not is_misfit(error):
+                raise
             shapes = [getattr(a, "shape", type(a).__name__) for a in args]
             raise misfit(
                 error,

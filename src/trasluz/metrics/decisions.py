@@ -13,6 +13,7 @@ from trasluz.losses.base import EPSILON, as_float, pair, ratio
 from trasluz.metrics.base import Metric, share, spread_weights
 
 _UNSET: Any = None  # what a subclass may make a field
+_MOST_THRESHOLDS = 10**6
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 SHARES = {
     "precision": ("true_positives", "false_positives"),
@@ -234,8 +235,8 @@ class _TradeOff(_Counting):
 
     def levels(self) -> list[float]:
         """List the thresholds."""
-        if self.num_thresholds < 1:
-            raise UserError(f"num_thresholds is {self.num_thresholds}", mend="give 1 or more")
+        if self.num_thresholds > _MOST_THRESHOLDS or self.num_thresholds < 1:
+            raise UserError(f"num_thresholds is {self.num_thresholds}", mend="give 1 to a million")
         if self.num_thresholds == 1:
             return [0.5]
         return [i / (self.num_thresholds - 1) for i in range(self.num_thresholds)]

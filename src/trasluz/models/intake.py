@@ -39,7 +39,7 @@ def to_train_on(
         UserError: if inputs or targets are missing, or do not fit the model.
     """
     if is_stream(x, y):
-        if sample_weight is not None or (isinstance(split, (int, float)) and split):
+        if sample_weight is not None or not _is_none(split):
             raise UserError(
                 "sample_weight and validation_split are for arrays, not for an iterable",
                 "fit",
@@ -47,11 +47,16 @@ def to_train_on(
             )
         return stream(model, x, steps, class_weight), None
     rows, aside = with_targets(model, x, y, sample_weight), None
-    if not (isinstance(split, (int, float)) and split == 0):
+    if not _is_none(split):
         rows, aside = rows.split(split)
     if class_weight is not None:
         rows.weigh(class_weight, floating_type(model))
     return rows, aside
+
+
+def _is_none(split: Any) -> bool:
+    """Tell that no rows are to be set aside."""
+    return split is None or (isinstance(split, (int, float, np.number)) and split == 0)
 
 
 def to_measure_on(model: Any, given: Any, steps: int | None) -> Data | None:

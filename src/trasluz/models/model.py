@@ -11,7 +11,7 @@ import numpy as np
 
 from trasluz import optimizers
 from trasluz.autodiff import backend, random
-from trasluz.base.arguments import check, checked
+from trasluz.base.arguments import Checked, checks_arguments
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import is_stream
@@ -66,9 +66,7 @@ class Model(Layer):
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
             return object.__new__(cls._functional)
-        if cls.__module__.startswith("trasluz."):
-            check(cls, cls.__name__, args, kwargs)
-        return object.__new__(cls)
+        return Checked.__new__(cls, *args, **kwargs)  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave compiled steps out of copies: they are made again when they are needed."""
@@ -92,6 +90,12 @@ class Model(Layer):
         self._input_symbols = tensors
         assign_paths(self, self._path)
         outputs = self.call(tensors)
+        if not leaves(outputs) or not all(isinstance(t, SymbolicTensor) for t in leaves(outputs)):
+            raise UserError(
+                f"its call gives {shown(outputs)}",
+                self.name or type(self).__name__,
+                "let it return what the layers compute from the inputs",
+            )
         self._drawn = (tensors, outputs)
         self._output_shape = shapes_of(outputs)
         assign_paths(self, self._path)
@@ -128,7 +132,7 @@ class Model(Layer):
                 seen.setdefault(id(child), child)
         return list(seen.values())
 
-    @checked()
+    @checks_arguments()
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Give a layer by name or index.
 
@@ -185,7 +189,7 @@ class Model(Layer):
 
     # --------------------------------------------------------------------------------- compiling
 
-    @checked()
+    @checks_arguments()
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -230,7 +234,7 @@ class Model(Layer):
         self._root = random.next_key() if self._root is None else self._root
         if self.built:
             self._require_objective()
-        else:  # names are checked now, even if the outputs are not known yet
+        else:  # names are checks_arguments now, even if the outputs are not known yet
             Objective(_names_in(loss), loss, loss_weights, metrics, weighted_metrics)
 
     @property
@@ -268,7 +272,7 @@ class Model(Layer):
 
     # ---------------------------------------------------------------------------------- training
 
-    @checked(
+    @checks_arguments(
         "class_weight", "epochs", "initial_epoch", "steps_per_epoch", "validation_freq",
         "validation_split", "validation_steps",
     )  # fmt: skip
@@ -368,6 +372,7 @@ class Model(Layer):
         return_dict: bool = False,
     ) -> Any:
         """Make one training step on a batch: the loss and metrics of it."""
+        _check_wish(return_dict)
         data = intake.with_targets(self, x, y, sample_weight)
         if class_weight is not None:
             data.weigh(class_weight, intake.floating_type(self))
@@ -383,7 +388,7 @@ class Model(Layer):
             self.__dict__["_single"] = (structure, SingleSteps(self))
         return self._single[1]
 
-    @checked("steps")
+    @checks_arguments("steps")
     def evaluate(
         self,
         x: Any = None,
@@ -417,6 +422,7 @@ class Model(Layer):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Measure loss and metrics on one batch."""
+        _check_wish(return_dict)
         logs = self._single_steps().measure(intake.with_targets(self, x, y, sample_weight))
         return _given(logs, return_dict)
 
@@ -443,8 +449,8 @@ class Model(Layer):
             UserError: if the data's shape does not fit; both shapes are said.
         """
         intake.check_steps(steps=steps)
-        silent = isinstance(verbose, int) and not verbose
-        if silent and steps is callbacks is devices is None and is_plain(self, x, batch_size):
+        silent = isinstance(verbose, (int, np.integer)) and not verbose and not callbacks
+        if silent and steps is devices is None and is_plain(self, x, batch_size):
             return predicted(self, x, batch_size)
         from trasluz.training.measure import predict  # here for a light start
 
@@ -474,7 +480,7 @@ class Model(Layer):
 
     # ----------------------------------------------------------------------------------- looking
 
-    @checked()
+    @checks_arguments()
     def summary(
         self,
         line_length: int | None = None,
@@ -515,11 +521,15 @@ def _names_in(loss: Any) -> list[str]:
     return ["output"]
 
 
+def _check_wish(as_dict: Any) -> None:
+    """Make sure that it is said whether logs are wanted by name, before anything is done."""
+    if not isinstance(as_dict, (bool, int, np.bool_)):
+        raise UserError(f"return_dict is {shown(as_dict)}", mend="give True or False")
+
+
 def _given(logs: dict[str, Any], as_dict: bool) -> Any:
     """Give logs as programs expect them: the numbers, the one number, or all by name."""
-    if as_dict is True:
+    if as_dict:
         return logs
-    if as_dict is not False:
-        raise UserError(f"return_dict is {shown(as_dict)}", mend="give True or False")
     values = list(logs.values())
     return values[0] if len(values) == 1 else values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from trasluz.errors import UserError, shown
@@ -31,13 +32,17 @@ class Sequential(Model):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self._layers: list[Layer] = []
         self._start: tuple[Any, str, str | None] | None = None
-        if layers is not None and not isinstance(layers, (list, tuple)):
+        if layers is not None and (
+            getattr(layers, "shape", True) == ()
+            or not isinstance(layers, Iterable)
+            or isinstance(layers, str | Layer)
+        ):
             raise UserError(
                 f"the layers are {shown(layers)}",
                 self.name or "sequential",
                 "give them in a list: Sequential([Input(shape), Dense(8), ...])",
             )
-        for layer in layers or []:
+        for layer in layers if layers is not None else []:
             self.add(layer, rebuild=False)
         self._maybe_build()
 

@@ -14,7 +14,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.backend import namespace
 from trasluz.autodiff.tape import note
 from trasluz.base.naming import unique
-from trasluz.errors import MISFITS, UserError, misfit, shown
+from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
 from trasluz.optimizers import schedules
 from trasluz.optimizers.schedules import LearningRateSchedule
 from trasluz.state.module import Variable
@@ -197,6 +197,8 @@ class Optimizer(Configurable):
         try:
             return rate(self.iterations if t is None else t) if self.scheduled else rate()
         except MISFITS as error:
+            if not is_misfit(error):
+                raise
             mend = "let the function take the step, or nothing"
             raise misfit(error, "the learning rate fails", type(self).__name__, mend) from error
 

@@ -50,7 +50,7 @@ def unpack(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
+    except (AttributeError, SafetensorError, TypeError, ValueError, OSError) as error:
         raise UserError(
             f"this is not a whole model file ({error})",
             str(path),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trasluz.base.arguments import checked
+from trasluz.base.arguments import checks_arguments
 from trasluz.base.files import write_atomically
 from trasluz.base.version import __version__
 from trasluz.errors import UserError, shown
@@ -27,7 +27,7 @@ from trasluz.state.registry import known, named, plain, serialize
 from trasluz.state.symbolic import placeholder, shapes_of
 
 
-@checked()
+@checks_arguments()
 def save_model(
     model: Any,
     filepath: str | os.PathLike[str],
@@ -136,7 +136,7 @@ def _check_config(model: Any) -> None:
             )
 
 
-@checked()
+@checks_arguments()
 def load_model(
     filepath: str | os.PathLike[str],
     custom_objects: dict[str, Any] | None = None,
@@ -233,12 +233,16 @@ def _restored(
 
 
 def _as_text(pattern: str, where: str) -> str:
-    """Give a pattern that version 0.1 wrote, if it is names and no more than `|` between them.
+    """Give a pattern that version 0.1 wrote, if it is looked for in no time.
+
+    It may repeat twice, and no group: what repeats what repeats can take for ever.
 
     Raises:
         UserError: if it is another one: looking for it could take for ever.
     """
-    if not re.fullmatch(r"[\w/|^$.-]*", pattern):
+    plain = isinstance(pattern, str) and re.fullmatch(r"(\\[dwsSWD.]|[^\\{}])*", pattern)
+    repeats = plain and (len(re.findall(r"[*+?]", pattern)) > 2 or re.search(r"\)[*+?]", pattern))
+    if not plain or repeats:
         raise UserError(
             f"the file holds the pattern {shown(pattern)} for weights that do not decay",
             where,
@@ -290,14 +294,14 @@ def load_extras(filepath: str | os.PathLike[str]) -> dict[str, bytes]:
     }
 
 
-@checked()
+@checks_arguments()
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write a model's weights alone."""
     _check_new(filepath, overwrite)
     write_atomically(filepath, pack(_weights_of(model), {"holds": "weights"}))
 
 
-@checked()
+@checks_arguments()
 def load_weights(model: Any, filepath: str | os.PathLike[str]) -> None:
     """Read weights into a model of the same architecture.
 

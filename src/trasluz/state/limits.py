@@ -12,21 +12,22 @@ from trasluz.base.numbers import about
 from trasluz.errors import UserError, shown
 
 _INPUT = 2**27  # numbers a row of inputs, whatever else is allowed
-_PARTS = 4_000  # layers, and calls, of what is read from a file
-_READ = 2**24  # numbers a row, in what is read from a file
+_PARTS = 5_000  # layers, and calls, of what is read from a file
+_READ = 2**26  # numbers a row, of all layers together, in what is read from a file
 _HOW = "trasluz.config.set_most_numbers, or the environment's TRASLUZ_MOST_NUMBERS"
 
-# How many numbers the weights of what is read from a file may still have.
-_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
+# How many numbers the weights of what is read from a file may still have, and rows of its layers.
+_left: ContextVar[dict[str, int] | None] = ContextVar("left", default=None)
 
 
 @contextmanager
 def weights_up_to(numbers: int) -> Iterator[None]:
     """Read a model from a file: all its weights together have at most that many numbers.
 
-    A row of what its layers give is held to less than usual meanwhile.
+    What its layers give for a row is counted together too. A bound that was chosen by
+    `config.set_most_numbers`, or in the environment, goes for each instead.
     """
-    token = _left.set([numbers])
+    token = _left.set(None if config.chose_most_numbers() else {"weights": numbers, "rows": _READ})
     try:
         yield
     finally:
@@ -40,15 +41,14 @@ def check_weight(shape: tuple[int, ...]) -> None:
         UserError: if it is.
     """
     numbers, left = math.prod(shape), _left.get()
-    most = config.most_numbers() if left is None else left[0]
+    most = config.most_numbers() if left is None else left["weights"]
     if numbers > most:
         raise UserError(
             f"a weight of shape {shown(shape)} would hold {about(numbers)} numbers",
-            mend=f"give fewer units ({most:,} numbers are the most here)"
-            + (f", or raise the bound: {_HOW}" if left is None else ""),
+            mend=f"give fewer units ({most:,} numbers are the most), or raise the bound: {_HOW}",
         )
     if left is not None:
-        left[0] -= numbers
+        left["weights"] -= numbers
 
 
 def check_row(shape: Sequence[int], where: str) -> None:
@@ -57,13 +57,16 @@ def check_row(shape: Sequence[int], where: str) -> None:
     Raises:
         UserError: if it is.
     """
-    numbers, most = math.prod(shape), _most_row()
+    numbers, left = math.prod(shape), _left.get()
+    most = config.most_numbers() if left is None else left["rows"]
     if numbers > most:
         raise UserError(
             f"it would give {about(numbers)} numbers a row, of shape {shown(tuple(shape))}",
             where,
             f"make its output smaller ({most:,} numbers are the most), or raise the bound: {_HOW}",
         )
+    if left is not None:
+        left["rows"] -= numbers
 
 
 def check_input(shape: Sequence[int | None]) -> None:
@@ -72,16 +75,13 @@ def check_input(shape: Sequence[int | None]) -> None:
     Raises:
         UserError: if it is.
     """
-    numbers, most = math.prod(n for n in shape if n is not None), min(_INPUT, _most_row())
+    numbers = math.prod(max(1, n) for n in shape if n is not None)
+    most = max(_INPUT, config.most_numbers()) if config.chose_most_numbers() else _INPUT
     if numbers > most:
         raise UserError(
             f"an input of shape {shown(tuple(shape))} holds {about(numbers)} numbers a row",
-            mend=f"give smaller rows: {most:,} numbers are the most",
+            mend=f"give smaller rows ({most:,} numbers are the most), or raise the bound: {_HOW}",
         )
-
-
-def _most_row() -> int:
-    return config.most_numbers() if _left.get() is None else min(_READ, config.most_numbers())
 
 
 def check_depth(description: object, where: str) -> None:
@@ -98,15 +98,15 @@ def check_depth(description: object, where: str) -> None:
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            parts += "class_name" in one
-            plan = one.get("plan")
-            parts += len(plan) if isinstance(plan, list) else 0
+            lists = [one[name] for name in ("layers", "plan") if isinstance(one.get(name), list)]
+            parts += sum(map(len, lists))
             waiting.extend(one.values())
         elif isinstance(one, list):
             waiting.extend(part for part in one if isinstance(part, (dict, list)))
-    if parts > _PARTS:
+    if parts > _PARTS and not config.chose_most_numbers():
         raise UserError(
             f"the file describes a model of {parts:,} layers and calls",
             where,
-            f"make a model from code where it has more than {_PARTS:,}, and read its weights",
+            f"more than {_PARTS:,} take long: make the model from code and read its weights, or "
+            f"choose a bound of your own: {_HOW}",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
-from trasluz.errors import MISFITS, UserError, misfit, shown
+from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
 from trasluz.state.limits import check_weight
 
 
@@ -43,7 +43,12 @@ class Param:
         constraint: Any = None,
         dtype: Any = None,
     ) -> None:
-        self.shape = tuple(int(n) for n in shape)
+        try:
+            self.shape = tuple(int(n) for n in shape)
+        except (TypeError, ValueError):
+            raise UserError(
+                f"the shape of a weight is {shown(shape)}", mend="give whole numbers, e.g. (4, 3)"
+            ) from None
         check_weight(self.shape)
         self.init, self.trainable, self.dtype = init, trainable, dtype
         self.regularizer, self.constraint = regularizer, constraint
@@ -62,6 +67,8 @@ class Param:
         try:
             array = self.draw(dtype, key)
         except MISFITS as error:
+            if not is_misfit(error):
+                raise
             what = f"a weight of shape {self.shape} cannot be drawn"
             raise misfit(error, what, shown(self.init), "see what the initializer takes") from error
         if np.shape(array) != self.shape or np.asarray(array).dtype.kind not in "fiub":
@@ -165,7 +172,8 @@ class Module:
         Raises:
             UserError: if number or shapes do not fit.
         """
-        if not isinstance(weights, (list, tuple)) and getattr(weights, "ndim", 0) == 0:
+        listed = isinstance(weights, Iterable) and getattr(weights, "shape", True) != ()
+        if not listed or isinstance(weights, (str, bytes, dict)):
             raise UserError(
                 f"the weights are {shown(weights)}",
                 self.path or type(self).__name__,

@@ -151,12 +151,14 @@ class Registry:
 
         return keep
 
-    def find(self, name: str) -> Any:
+    def find(self, name: Any) -> Any:
         """Give what a name stands for.
 
         Raises:
             UserError: if it is not known; the nearest name is suggested.
         """
+        if not isinstance(name, str):
+            raise UserError(f"{shown(name)} does not name a {self.kind}", mend="give a text")
         if name not in self.known:
             for home in self.homes:
                 importlib.import_module(home)
@@ -173,7 +175,7 @@ class Registry:
             kind, config = self.find(identifier["class_name"]), named(identifier.get("config", {}))
             fields = {k: self._activation(v) if _activates(k) else v for k, v in config.items()}
             return kind.from_config(fields)
-        if isinstance(identifier, type) and issubclass(identifier, Configurable):
+        if isinstance(identifier, type) and _can_stand_for_itself(identifier):
             return identifier()
         known = identifier is None or callable(identifier) or isinstance(identifier, Configurable)
         if known and not isinstance(identifier, type):
@@ -191,6 +193,12 @@ class Registry:
     def names(self) -> Iterable[str]:
         """List the known names, each thing once."""
         return sorted(self.shown)
+
+
+def _can_stand_for_itself(kind: type) -> bool:
+    """Tell classes whose instances compute something, made without arguments."""
+    calls = any("__call__" in vars(base) for base in kind.__mro__)
+    return issubclass(kind, Configurable) or (calls and not issubclass(kind, type))
 
 
 def _activates(field: str) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from trasluz import config
 from trasluz.autodiff.tape import Primitive, Traced
+from trasluz.base.arguments import is_numeric as is_number_type
 from trasluz.base.arguments import number_type
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError, shown
@@ -76,20 +77,40 @@ def is_symbolic(tree: Any) -> bool:
 
 def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer or row on symbolic tensors: on both examples for real, noted as a node."""
-    node = Node(operation, args, kwargs)
-    with np.errstate(all="ignore"):  # examples are zeros: 0/0 is nobody's mistake here
-        both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
+    node, name = Node(operation, args, kwargs), getattr(operation, "name", None)
+    name = name or type(operation).__name__
+    if isinstance(operation, Primitive):
+        check_row(_broadcast(args, kwargs)[1:], name)
+    try:
+        with np.errstate(all="ignore"):  # examples are zeros: 0/0 is nobody's mistake here
+            both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
+    except MemoryError:
+        raise UserError("it would give more than memory holds", name, "make it smaller") from None
     _check_arrays(operation, both[0])
-    for array in leaves(both[0]):
-        check_row(array.shape[1:], getattr(operation, "name", None) or type(operation).__name__)
+    for array in leaves(both[0]) if not isinstance(operation, Primitive) else ():
+        check_row(array.shape[1:], name)
     node.outputs = tree_map(lambda a, b: SymbolicTensor((a, b), node), *both)
     return node.outputs
 
 
+def _broadcast(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
+    """Tell how large what a row gives can become, before it is worked out."""
+    asked = kwargs.get("shape")
+    if isinstance(asked, tuple) and all(isinstance(n, int) for n in asked):
+        return asked
+    shapes = [np.shape(x) for x in leaves(example(args, 0))]
+    if kwargs or len(shapes) < 2:
+        return ()
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:  # a product of matrices, or a mistake that is told by who computes
+        return (*shapes[0][:-1], *shapes[-1][-1:])
+
+
 def is_numeric(value: Any) -> bool:
     """Tell an array of numbers from all else."""
-    dtype = None if isinstance(value, type) else getattr(value, "dtype", None)
-    return hasattr(value, "shape") and getattr(dtype, "kind", "?") in "fiubcV"
+    dtype = None if isinstance(value, (type, np.dtype)) else getattr(value, "dtype", None)
+    return hasattr(value, "shape") and is_number_type(dtype)
 
 
 def _check_arrays(operation: Any, given: Any) -> None:
@@ -151,6 +172,7 @@ def shape_of(given: Any) -> Shape:
     """
     if isinstance(given, (int, np.integer)):
         return (int(given),)
+    given = given.tolist() if isinstance(given, np.ndarray) and given.ndim else given
     if not isinstance(given, (list, tuple)):
         raise UserError(f"{shown(given)} is not a shape", mend="e.g. (4,) for rows of 4 numbers")
     return tuple(given)

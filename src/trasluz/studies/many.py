@@ -17,6 +17,7 @@ import numpy as np
 
 from trasluz import metrics
 from trasluz.autodiff import backend, random
+from trasluz.base.arguments import checks_arguments
 from trasluz.base.tree import leaves, tree_map
 from trasluz.callbacks.progress import StatusLine
 from trasluz.data.arrays import Arrays, Batch
@@ -51,6 +52,7 @@ from trasluz.training.step import initial
 _GROUP_BYTES = 2**30  # members whose training takes more, as far as is known before, go in parts
 
 
+@checks_arguments("batch_size", "epochs", "grid", "learning_rates", "validation_split")
 def fit_many(
     model: Any,
     x: Any,

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.base.arguments import checks_arguments
 from trasluz.base.digest import digest
 from trasluz.base.messages import problem
 from trasluz.base.tree import leaves
@@ -35,6 +36,7 @@ _TRIES = 4  # of one trial, before it counts as lost
 _REPORTS = 20  # of a trial, at most: each asks the database
 
 
+@checks_arguments("batch_size", "epochs", "heartbeat", "trials")
 def search(
     model: Any,
     x: Any,

@@ -105,5 +105,5 @@ def storage_address(storage: str) -> str:
 
     try:
         return engine.make_url(storage).render_as_string(hide_password=True)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):
         raise problem("storage-wrong", storage.split("@")[-1]) from None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trasluz.base.digest import digest
+from trasluz.base.files import read_regular
 from trasluz.base.forking import runs_threads
 from trasluz.base.messages import problem, say
 from trasluz.data.parquet import parquet_errors
@@ -116,7 +117,7 @@ def read_table(
 
 def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         raise problem("table-missing", str(path)) from None
     except IsADirectoryError:
@@ -144,6 +145,9 @@ def _parquet(content: bytes, path: Path) -> pl.DataFrame:
 
 
 def _checked(table: Table) -> Table:
+    for name in table.frame.columns:
+        if name.startswith("^") and name.endswith("$"):  # which Polars takes for a pattern
+            raise problem("table-name", table.source, column=name)
     if table.frame.height == 0:
         raise problem("table-no-rows", table.source)
     return table

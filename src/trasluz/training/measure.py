@@ -125,8 +125,8 @@ def predict(
 
 def verbosity(verbose: Any) -> int:
     """Give a number for how much to print: 1 where it is left open."""
-    if isinstance(verbose, (int, np.integer)):
-        return int(verbose)
+    if verbose is None or isinstance(verbose, (int, np.integer, np.bool_, float)):
+        return int(verbose or 0)
     if isinstance(verbose, str) and verbose == "auto":
         return 1
     raise UserError(

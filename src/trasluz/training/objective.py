@@ -9,10 +9,11 @@ import numpy as np
 
 from trasluz import losses, metrics
 from trasluz.autodiff import backend
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.losses.lookup import awaits_shapes
 from trasluz.state.binding import bind, read
 from trasluz.state.module import Module, assign_paths
+from trasluz.state.symbolic import is_numeric
 
 State = dict[str, Any]
 
@@ -100,6 +101,11 @@ class Objective:
             chosen = []
             for identifier, weighted in self.identifiers[i]:
                 metric = metrics.resolve(identifier, y[i].shape, p[i].shape, self.losses[i])
+                if not hasattr(metric, "name"):
+                    mend = "call super().__init__(name=...) first"
+                    raise UserError(
+                        "its __init__ leaves it unfinished", type(metric).__name__, mend
+                    )
                 label = metric.name if not several else f"{name}_{metric.name}"
                 if label in taken:
                     if several or isinstance(identifier, str):
@@ -162,6 +168,10 @@ class Objective:
         logs: dict[str, Any] = {}
         for metric in twin.tracked:
             value = metric.result()
+            numbers = list(value.values()) if isinstance(value, dict) else [value]
+            if not all(isinstance(n, (int, float)) or is_numeric(n) for n in numbers):
+                mend = "let result() give a number, or a dict of numbers"
+                raise UserError(f"its result is {shown(value)}", metric.name, mend)
             if isinstance(value, dict):
                 logs |= {k: float(v) for k, v in value.items()}
             else:

@@ -14,6 +14,7 @@ import numpy as np
 
 from trasluz import distribution
 from trasluz.autodiff import backend
+from trasluz.base.messages import say
 from trasluz.base.tree import leaves
 from trasluz.callbacks.listed import CallbackList
 from trasluz.data.arrays import Arrays, Batch
@@ -285,12 +286,8 @@ class Run:
             )
         there, here = position.get("machine"), dict(self.machine or {})
         if there and there != here:
-            warnings.warn(
-                f"the checkpoint was written with {_counted(there)}, and there are "
-                f"{_counted(here)} now: the last digits may become others than they would have "
-                "been (deterministic=True of set_random_seed makes them the same everywhere)",
-                stacklevel=2,
-            )
+            was, is_now = (_counted(machine) for machine in (there, here))
+            warnings.warn(say("machine-differs", before=was, now=is_now), stacklevel=2)
 
     def go_to(self, position: dict[str, Any], arrays: State) -> None:
         """Put the run where `position` was.
@@ -331,7 +328,7 @@ def _alone_on(model: Any) -> Iterator[None]:
 
 
 def _counted(machine: dict[str, Any]) -> str:
-    return f"{machine.get('cores')} cores and {machine.get('threads')} threads"
+    return f"{machine.get('cores')} / {machine.get('threads')}"
 
 
 def _digest(*parts: Any) -> bytes:

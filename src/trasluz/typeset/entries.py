@@ -428,6 +428,7 @@ FOLDS: dict[str, Any] = {
 READINGS: dict[str, Reading] = {
     "astype": _kept,
     "cumsum": _running,
+    "fold": _gathered,
     "logsumexp": _folded,
     "matmul": _product,
     "max": _folded,

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trasluz.base.files import read_regular
 from trasluz.base.messages import enumerated, problem
 from trasluz.errors import UserError
 
+MOST_BYTES = 2**26
 ENDINGS = (".md", ".ipynb", ".csv", ".json", ".txt")
 
 _ANSWER = re.compile(r"^[\s>|*`\"'-]*(q\d+)[\s*`\"']*[=:;,\t|](.*)$", re.IGNORECASE)
-_SHEET = re.compile(r"\bsheet[\s\"'*`]*[:=;,|\t][\s\"'*`]*([0-9a-f]{8})\b", re.IGNORECASE)
+_SHEET = re.compile(r"\bsheet[\s\"'*`]{0,20}[:=;,|\t][\s\"'*`]{0,20}([0-9a-f]{8})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))(?:e([-+]?\d+))?", re.IGNORECASE)
 _POWER = re.compile(r"\s*(?:·|×|\*|x|\\cdot|\\times)\s*10\s*(?:\^|\*\*)\s*\{?\s*([-+]?\d+)\s*\}?")
 _EMPTY = ("", "none", "null", "nan", "?", "-", "–", "…", "...")
@@ -122,13 +124,13 @@ def load_class(path: str | Path) -> tuple[dict[str, Answers], list[UserError]]:
     """
     answers: dict[str, Answers] = {}
     problems: list[UserError] = []
-    path = Path(path)
+    path, free = Path(path), _Free()
     if path.is_dir():
         for file in sorted(path.iterdir()):
             if file.suffix.lower() not in ENDINGS or not file.is_file() or _is_problem(file):
                 continue
             try:
-                answers[_free(file.stem, answers)] = Answers.load(file)
+                answers[free(file.stem)] = Answers.load(file)
             except UserError as error:
                 problems.append(error)
         return answers, problems
@@ -146,21 +148,31 @@ def load_class(path: str | Path) -> tuple[dict[str, Answers], list[UserError]]:
         if row and row[0].strip():
             cells = zip(names[1:], row[1:], strict=False)
             texts = {k: v.strip() for k, v in cells if re.fullmatch(r"q\d+", k)}
-            answers[_free(row[0].strip(), answers)] = Answers(texts)
+            answers[free(row[0].strip())] = Answers(texts)
     return answers, problems
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    """Give a name that is not taken: itself, else with a number after it."""
-    numbered = (f"{name} ({n})" for n in range(2, len(taken) + 3))
-    return name if name not in taken else next(one for one in numbered if one not in taken)
+class _Free:
+    """Gives names that are not taken: a name itself, else with a number after it."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, int] = {}
+
+    def __call__(self, name: str) -> str:
+        again, free = self.taken.get(name, 0), name
+        while free in self.taken:
+            again += 1
+            free = f"{name} ({again + 1})"
+        self.taken[name] = again
+        self.taken.setdefault(free, 0)
+        return free
 
 
 def _is_problem(path: Path) -> bool:
     """Tell a sheet's own file, which may lie beside the answers."""
     try:
-        return path.suffix.lower() == ".json" and b'"arrays"' in path.read_bytes()
-    except OSError:  # which is said where it is read
+        return path.suffix.lower() == ".json" and b'"arrays"' in read_regular(path, MOST_BYTES)
+    except (OSError, UserError):  # which is said where it is read
         return False
 
 
@@ -207,7 +219,7 @@ def _text(value: Any) -> str:
 
 def _read(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise problem("answers-missing", str(path)) from error
     for encoding in ("utf-8-sig", "cp1252"):

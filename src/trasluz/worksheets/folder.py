@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from trasluz.base.files import write_atomically
+from trasluz.base.files import read_regular, write_atomically
 from trasluz.errors import UserError
-from trasluz.worksheets.answers import Answers, is_empty
+from trasluz.worksheets.answers import MOST_BYTES, Answers, is_empty
 from trasluz.worksheets.document import student, teacher, together
 from trasluz.worksheets.sheet import FORMATS, Sheet, dump
 
@@ -64,8 +64,8 @@ def _earlier(folder: Path) -> list[Path]:
 def _own(path: Path) -> bool:
     """Tell whether a file holds the problem of a sheet."""
     try:
-        return b'"arrays"' in path.read_bytes()
-    except OSError:
+        return b'"arrays"' in read_regular(path, MOST_BYTES)
+    except (OSError, UserError):
         return False
 
 

@@ -17,8 +17,10 @@ import numpy as np
 
 from trasluz import saving
 from trasluz.base.arguments import number_type
+from trasluz.base.files import read_regular
 from trasluz.base.messages import problem, say, speaking, suggest
 from trasluz.drawing import network as diagram
+from trasluz.errors import UserError
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.names import scheme
 from trasluz.explain.reading import Reading
@@ -28,6 +30,7 @@ from trasluz.typeset.symbols import named_in, number
 Entry = tuple[str, tuple[int, ...]]
 
 FORMAT = 1
+_MOST_BYTES = 2**26
 FORMATS = ("pdf", "html", "ipynb", "md")
 ASKED = ("forward", "loss", "backward", "update")
 _FOLDER = "trasluz.worksheets.folder"  # by name, as it stands above
@@ -407,9 +410,11 @@ def read_json(path: Path) -> Any:
         UserError: there is none, or it is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_regular(path, _MOST_BYTES).decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise problem("worksheet-missing", str(path)) from error
+    except UserError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise problem("worksheet-not-one", str(path)) from error
 

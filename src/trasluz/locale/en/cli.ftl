@@ -34,7 +34,7 @@ option-test = Share of the rows kept for the last metrics.
 option-patience = Stop after so many epochs without progress, and keep the best weights; 0 never stops.
 option-seed = Seed of the split, the initial weights and the order of the rows.
 option-engine = What computes; auto compiles with XLA where that is worth it.
-option-deterministic = add up in one order however many cores there are: the same bits everywhere, slower for large networks
+option-deterministic = Add up in one order, however many cores there are: the same bits everywhere, slower for large networks.
 option-devices = How many devices to split each batch among: a number, or all.
 option-distributed = Train together with other processes or hosts: start the same command in each, with the environment that says which is which (see docs/devices.md).
 option-out = Where to write.
@@ -112,6 +112,11 @@ resume-fewer =
        *[other] { $done } epochs
     } behind it, and --epochs asks for { $epochs }
     .mend = give --epochs { $done } or more, or start again without --resume
+machine-differs = The checkpoint was written with { $before } cores and threads, and there are { $now } now: last digits may become others than they would have been. With --deterministic (in Python set_random_seed(…, deterministic=True)) they are the same everywhere.
+file-odd = a pipe or a device, and no file
+    .mend = give a regular file
+file-large = the file has { $size } MiB, and more than { $most } are too many here
+    .mend = give the file that is meant, or a part of it
 resume-rows = the rows of { $data } are not those of the interrupted training
     .mend = give the same file, or start again without --resume
 folder-gone = the folder was removed or replaced while the training ran

@@ -134,3 +134,5 @@ network-deep = a network of { $layers } layers is too deep
     .mend = give at most { $most } widths to --hidden
 network-large = the network would hold { $weights } weights
     .mend = give fewer units to --hidden: { $most } weights are the most here; the environment variable TRASLUZ_MOST_NUMBERS raises the bound
+table-name = a column is called “{ $column }”, which reads as a pattern
+    .mend = rename it: without ^ at its beginning or $ at its end

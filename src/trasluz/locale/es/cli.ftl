@@ -34,7 +34,7 @@ option-test = Proporción de filas que se reserva para las últimas métricas.
 option-patience = Para tras tantas épocas sin progreso, y se queda con los mejores pesos; 0 no para nunca.
 option-seed = Semilla de la división, de los pesos iniciales y del orden de las filas.
 option-engine = Quién calcula; auto compila con XLA cuando merece la pena.
-option-deterministic = sumar en un solo orden haya los núcleos que haya: los mismos bits en todas partes, más lento con redes grandes
+option-deterministic = Sumar en un solo orden, haya los núcleos que haya: los mismos bits en todas partes, más lento con redes grandes.
 option-devices = Entre cuántos dispositivos repartir cada lote: un número, o all (todos).
 option-distributed = Entrena junto con otros procesos o máquinas: lanza la misma orden en cada uno, con el entorno que dice cuál es cuál (ver docs/devices.md).
 option-out = Dónde escribir.
@@ -112,6 +112,11 @@ resume-fewer =
        *[other] { $done } épocas
     }, y con --epochs se piden { $epochs }
     .mend = da --epochs { $done } o más, o empieza de nuevo sin --resume
+machine-differs = El punto de control se escribió con { $before } núcleos e hilos, y ahora hay { $now }: las últimas cifras pueden ser otras que las que habrían sido. Con --deterministic (en Python set_random_seed(…, deterministic=True)) son las mismas en todas partes.
+file-odd = es una tubería o un dispositivo, no un archivo
+    .mend = da un archivo normal
+file-large = el archivo ocupa { $size } MiB, y aquí más de { $most } son demasiados
+    .mend = da el archivo que quieres, o una parte de él
 resume-rows = las filas de { $data } no son las del entrenamiento interrumpido
     .mend = da el mismo archivo, o empieza de nuevo sin --resume
 folder-gone = la carpeta se borró o se reemplazó durante el entrenamiento

@@ -134,3 +134,5 @@ network-deep = una red de { $layers } capas es demasiado profunda
     .mend = da como mucho { $most } anchuras a --hidden
 network-large = la red tendría { $weights } pesos
     .mend = da menos unidades a --hidden: aquí caben { $most } pesos como mucho; la variable de entorno TRASLUZ_MOST_NUMBERS sube el límite
+table-name = una columna se llama «{ $column }», que se lee como un patrón
+    .mend = cámbiale el nombre: sin ^ al principio o sin $ al final
