@@ -20,6 +20,7 @@ from trasluz import datasets, regularizers
 from trasluz.autodiff import backend
 from trasluz.cli import examples, explain
 from trasluz.cli.app import app, run
+from trasluz.cli.folder import KINDS
 from trasluz.explain.asking import DEPTHS
 from trasluz.explain.names import SCHEMES
 from trasluz.saving import load_model
@@ -408,6 +409,58 @@ def test_a_folder_that_is_removed_meanwhile_is_a_mistake(tmp_path):
     assert running.returncode == 2, err
     assert "the folder was removed or replaced while the training ran" in err
     assert not (folder / "model.trasluz").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_files_of_others_in_a_run_folder_are_left_alone(trasluz, tmp_path, monkeypatch, command):
+    """Whatever they are called: a run touches what has one of its own names."""
+    monkeypatch.chdir(tmp_path)
+    mine = ["next/thesis.txt", "next/next/whole", "next/next/report.json", "next/.movie.mkv.part"]
+    for name in mine:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"my {name}")
+    options = ["iris", "--epochs", "1", "--engine", "numpy", "--hidden", "3", "--out", "next"]
+    options += ["--learning-rates", "0.1", "--batch-sizes", "32"] if command == "sweep" else []
+    for _ in range(2):
+        code, _, err = trasluz(command, *options)
+        assert code == 0, err
+        assert trasluz("summary", "next")[0] == 0
+        assert all((tmp_path / name).read_text() == f"my {name}" for name in mine)
+    assert not list(tmp_path.glob("next/.trasluz*"))
+
+
+def test_a_run_of_another_kind_takes_the_place_of_all_of_the_one_before(trasluz, tmp_path):
+    options = ["iris", "--epochs", "1", "--engine", "numpy", "--hidden", "3", "--out", tmp_path]
+    assert trasluz("train", *options)[0] == 0
+    (tmp_path / "notes.txt").write_text("mine")
+    assert trasluz("sweep", *options, "--learning-rates", "0.1", "--batch-sizes", "32")[0] == 0
+    assert {f.name for f in tmp_path.iterdir()} == {*KINDS["sweep"], "notes.txt"}
+    assert trasluz("train", *options)[0] == 0
+    left = {*KINDS["train"], "notes.txt"} - {"last-finite.trasluz"}
+    assert {f.name for f in tmp_path.iterdir()} == left
+
+
+@pytest.mark.parametrize("moved", range(4))
+def test_a_run_that_was_killed_while_it_took_its_place_is_moved_by_the_next_who_comes(
+    trasluz, tmp_path, moved
+):
+    """What is to be moved is written down first; other names in there count for nothing."""
+    options = ["iris", "--engine", "numpy", "--hidden", "3"]
+    old, new = tmp_path / "old", tmp_path / "new"
+    assert trasluz("train", *options, "--epochs", "1", "--out", old)[0] == 0
+    assert trasluz("train", *options, "--epochs", "2", "--out", new)[0] == 0
+    wanted = {file.name: file.read_bytes() for file in new.iterdir()}
+    aside = old / ".trasluz-next"
+    new.rename(aside)
+    told = {"moved": [*wanted, "../thesis.txt", 3], "removed": ["../../thesis.txt", "notes.txt"]}
+    (aside / "whole.json").write_text(json.dumps(told))
+    (old / "notes.txt").write_text("mine")
+    (tmp_path / "thesis.txt").write_text("mine")
+    for name in sorted(wanted)[:moved]:
+        (aside / name).replace(old / name)
+    assert trasluz("summary", old)[0] == 0
+    assert {f.name: f.read_bytes() for f in old.iterdir()} == wanted | {"notes.txt": b"mine"}
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 def test_resuming_with_other_rows_says_so(trasluz, tmp_path):

@@ -12,7 +12,6 @@ from trasluz.errors import UserError
 from trasluz.layers import convolution as conv
 from trasluz.layers import pooling as pool
 from trasluz.state.binding import bind, read
-from trasluz.testing import check_layer
 
 keras = pytest.importorskip("keras")
 from peer import keras_in  # noqa: E402
@@ -140,24 +139,40 @@ def test_a_mean_is_over_the_places_that_are_there(size, stride):
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape"),
+    "stack",
     [
-        (conv.Conv2D(3, 3, strides=2, padding="same", activation="tanh"), (2, 5, 6, 2)),
-        (conv.Conv1D(4, 2, dilation_rate=2, padding="causal", groups=2), (2, 6, 4)),
-        (conv.Conv2DTranspose(2, 3, strides=2, padding="same"), (2, 3, 3, 2)),
-        (conv.SeparableConv2D(3, 2, depth_multiplier=2), (2, 4, 4, 2)),
-        (conv.DepthwiseConv2D(2, padding="same", data_format="channels_first"), (2, 2, 4, 4)),
-        (pool.MaxPooling2D(), (2, 4, 4, 2)),
-        (pool.MaxPooling2D(3, 2, padding="same"), (2, 5, 5, 2)),
-        (pool.AveragePooling2D(3, 2, padding="same"), (2, 5, 5, 2)),
-        (pool.GlobalMaxPooling2D(), (2, 3, 3, 2)),
-        (pool.ZeroPadding2D(1), (2, 2, 2, 1)),
-        (pool.Cropping1D(1), (2, 4, 2)),
+        lambda: [layers.Conv2D(2, 2, activation="tanh"), layers.MaxPooling2D(), layers.Flatten()],
+        lambda: [layers.Conv2D(2, 2, strides=2, padding="same"), layers.GlobalMaxPooling2D()],
+        lambda: [layers.SeparableConv2D(2, 2), layers.GlobalAveragePooling2D()],
+        lambda: [
+            layers.Conv2DTranspose(2, 2, strides=2),
+            layers.AveragePooling2D(),
+            layers.Flatten(),
+        ],
+        lambda: [
+            layers.ZeroPadding2D(),
+            layers.Conv2D(2, 3),
+            layers.Cropping2D(1),
+            layers.Flatten(),
+        ],
     ],
-    ids=lambda v: type(v).__name__ if hasattr(v, "get_config") else None,
+    ids=["valid", "strided", "separable", "transposed", "around"],
 )
-def test_it_is_a_layer_in_every_way(layer, shape):
-    check_layer(layer, np.random.default_rng(1).normal(size=shape))
+@pytest.mark.parametrize("rows", [1, 2])
+def test_any_weight_of_a_filter_opens_into_its_derivation(stack, rows):
+    """It is read as windows and a product; the number is that of the row's own rule."""
+    drawer = np.random.default_rng(3)
+    x, y = drawer.normal(size=(rows, 4, 4, 1)), drawer.normal(size=(rows, 1))
+    model = Sequential([Input((4, 4, 1)), *stack(), layers.Dense(1)])
+    model.compile("sgd", "mse", engine="numpy")
+    worst = model.check_gradients(x, y, print_fn=lambda text: None)
+    assert max(worst.values()) < 1e-6
+    for weight in model.weights:
+        place = tuple(n - 1 for n in weight.shape)
+        derivation = model.explain(x, y, weight.path, place)
+        checks = [float(value) for value in derivation.checks.values()]
+        np.testing.assert_allclose(checks, derivation.value, rtol=1e-5, atol=1e-9)
+        assert "windows" not in derivation.text() and "*" not in derivation.text()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,42 @@ SAMPLES = {
     "Maximum": [(lambda: layers.Maximum(), [_x(3, 4), _x(3, 4, seed=1)])],
     "Minimum": [(lambda: layers.Minimum(), [_x(3, 4), _x(3, 4, seed=1)])],
     "Concatenate": [(lambda: layers.Concatenate(), [_x(3, 4), _x(3, 2)])],
+    "Conv1D": [
+        (lambda: layers.Conv1D(4, 2, dilation_rate=2, padding="causal", groups=2), _x(2, 6, 4))
+    ],
+    "Conv2D": [
+        (
+            lambda: layers.Conv2D(3, 3, strides=2, padding="same", activation="tanh"),
+            _x(2, 5, 6, 2),
+        ),
+    ],
+    "Conv1DTranspose": [(lambda: layers.Conv1DTranspose(2, 3, strides=2), _x(2, 3, 2))],
+    "Conv2DTranspose": [
+        (lambda: layers.Conv2DTranspose(2, 3, strides=2, padding="same"), _x(2, 3, 3, 2))
+    ],
+    "DepthwiseConv1D": [(lambda: layers.DepthwiseConv1D(2, depth_multiplier=2), _x(2, 4, 2))],
+    "DepthwiseConv2D": [
+        (
+            lambda: layers.DepthwiseConv2D(2, padding="same", data_format="channels_first"),
+            _x(2, 2, 4, 4),
+        )
+    ],
+    "SeparableConv1D": [(lambda: layers.SeparableConv1D(3, 2), _x(2, 4, 2))],
+    "SeparableConv2D": [(lambda: layers.SeparableConv2D(3, 2, depth_multiplier=2), _x(2, 4, 4, 2))],
+    "MaxPooling1D": [(lambda: layers.MaxPooling1D(), _x(2, 4, 2))],
+    "MaxPooling2D": [(lambda: layers.MaxPooling2D(3, 2, padding="same"), _x(2, 5, 5, 2))],
+    "AveragePooling1D": [(lambda: layers.AveragePooling1D(), _x(2, 4, 2))],
+    "AveragePooling2D": [(lambda: layers.AveragePooling2D(3, 2, padding="same"), _x(2, 5, 5, 2))],
+    "GlobalMaxPooling1D": [(lambda: layers.GlobalMaxPooling1D(), _x(2, 4, 2))],
+    "GlobalMaxPooling2D": [(lambda: layers.GlobalMaxPooling2D(keepdims=True), _x(2, 3, 3, 2))],
+    "GlobalAveragePooling1D": [(lambda: layers.GlobalAveragePooling1D(), _x(2, 4, 2))],
+    "GlobalAveragePooling2D": [
+        (lambda: layers.GlobalAveragePooling2D("channels_first"), _x(2, 2, 3, 3))
+    ],
+    "ZeroPadding1D": [(lambda: layers.ZeroPadding1D((1, 2)), _x(2, 3, 1))],
+    "ZeroPadding2D": [(lambda: layers.ZeroPadding2D(((1, 0), (0, 2))), _x(2, 2, 2, 1))],
+    "Cropping1D": [(lambda: layers.Cropping1D(1), _x(2, 4, 2))],
+    "Cropping2D": [(lambda: layers.Cropping2D((1, 0)), _x(2, 4, 3, 1))],
     "SimpleRNN": [
         (lambda: layers.SimpleRNN(3), _x(2, 4, 3)),
         (

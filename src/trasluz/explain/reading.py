@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import random
-from trasluz.autodiff.scan import unrolled
+from trasluz.autodiff.scan import UNROLLED, unrolled
 from trasluz.autodiff.tape import Box, Line, Tape
 from trasluz.base.messages import problem, suggest
 from trasluz.base.tree import leaves, tree_map
@@ -71,7 +71,7 @@ class Reading:
             self.tape, self.params, self.buffers, self.batch, turns=False
         )
         self.last = self.total
-        if any(step and step.primitive.kind == "joint" for step in self.tape.lines):
+        if any(step and step.primitive.name in UNROLLED for step in self.tape.lines):
             self.last, _ = self.record(self.turns, self.params, self.buffers, self.batch)
         else:
             self.turns = self.tape

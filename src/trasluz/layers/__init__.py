@@ -2,6 +2,16 @@
 
 from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from trasluz.layers.base import Layer, registry
+from trasluz.layers.convolution import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling, SharedBias
 from trasluz.layers.merging import (
     Add,
@@ -20,6 +30,20 @@ from trasluz.layers.merging import (
     subtract,
 )
 from trasluz.layers.normalization import BatchNormalization, LayerNormalization, Normalization
+from trasluz.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    Cropping1D,
+    Cropping2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
 from trasluz.layers.recurrent import SimpleRNN
 from trasluz.layers.regularization import Dropout, GaussianDropout, GaussianNoise
 from trasluz.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
@@ -33,20 +57,36 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
     "Identity",
     "Input",
     "InputLayer",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "MaxPooling1D",
+    "MaxPooling2D",
     "Maximum",
     "Minimum",
     "Multiply",
@@ -57,10 +97,14 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "SharedBias",
     "SimpleRNN",
     "Softmax",
     "Subtract",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
     "add",
     "average",
     "concatenate",

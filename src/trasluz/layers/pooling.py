@@ -266,7 +266,7 @@ def _both_sides(given: Any, rank: int, name: str) -> list[tuple[int, int]]:
     """Read how much before and after each axis: a number, one by axis, or a pair by axis."""
     if isinstance(given, (int, np.integer)):
         given = [given] * rank
-    given = [given] if rank == 1 and isinstance(given, tuple) and len(given) == 2 else list(given)
+    given = [given] if rank == 1 and len(given) == 2 else list(given)
     pairs = [(n, n) if isinstance(n, (int, np.integer)) else tuple(n) for n in given]
     if len(pairs) != rank or any(len(p) != 2 or min(p) < 0 for p in pairs):
         raise UserError(f"{name} is {shown(given)}", where(), "give numbers from 0, or pairs")
