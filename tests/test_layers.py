@@ -102,6 +102,13 @@ SAMPLES = {
     "ZeroPadding2D": [(lambda: layers.ZeroPadding2D(((1, 0), (0, 2))), _x(2, 2, 2, 1))],
     "Cropping1D": [(lambda: layers.Cropping1D(1), _x(2, 4, 2))],
     "Cropping2D": [(lambda: layers.Cropping2D((1, 0)), _x(2, 4, 3, 1))],
+    "LSTM": [
+        (lambda: layers.LSTM(2, return_sequences=True, dropout=0.3), _x(2, 3, 2)),
+    ],
+    "GRU": [
+        (lambda: layers.GRU(2, go_backwards=True, recurrent_dropout=0.2), _x(2, 3, 2)),
+        (lambda: layers.GRU(2, reset_after=False), _x(2, 3, 2)),
+    ],
     "SimpleRNN": [
         (lambda: layers.SimpleRNN(3), _x(2, 4, 3)),
         (

@@ -114,8 +114,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
 
 def _is_text(x: Any) -> bool:
     """Tell digits that are written as texts."""
-    kind = getattr(np.asarray(x), "dtype", np.dtype(object)).kind if isinstance(x, list) else ""
-    return kind == "U" and all(isinstance(one, str) and one.isdecimal() for one in x)
+    return isinstance(x, list) and all(isinstance(one, str) and one.isdecimal() for one in x)
 
 
 def _numbers(x: Any) -> np.ndarray:

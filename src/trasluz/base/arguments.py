@@ -121,7 +121,7 @@ def number_type(given: Any, where: str = "dtype") -> np.dtype[Any]:
     """
     try:
         dtype = np.dtype(getattr(given, "name", given))
-    except (TypeError, ValueError, SyntaxError, MemoryError):  # it reads texts of many kinds
+    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):  # it reads texts too
         dtype = np.dtype(object)
     if not is_numeric(dtype):
         what = f"{shown(given)} is no type of numbers"

@@ -44,7 +44,7 @@ from trasluz.layers.pooling import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
-from trasluz.layers.recurrent import SimpleRNN
+from trasluz.layers.recurrent import GRU, LSTM, SimpleRNN
 from trasluz.layers.regularization import Dropout, GaussianDropout, GaussianNoise
 from trasluz.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from trasluz.state.registry import serialize
@@ -54,6 +54,8 @@ deserialize = registry.get
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
     "Average",

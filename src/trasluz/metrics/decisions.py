@@ -364,8 +364,14 @@ class AUC(Metric):
     def levels(self) -> list[float]:
         """List the thresholds: the first calls everything a yes, the last nothing."""
         steps = self.num_thresholds - 1
+        if self.thresholds is None and steps >= _MOST_THRESHOLDS:
+            raise UserError(f"num_thresholds is {steps + 1}", self.name, "give 2 to a million")
         inner = [i / steps for i in range(1, steps)] if self.thresholds is None else self.thresholds
-        return [-EPSILON, *sorted(float(t) for t in inner), 1 + EPSILON]
+        try:
+            return [-EPSILON, *sorted(float(t) for t in inner), 1 + EPSILON]
+        except MISFITS:
+            what = f"thresholds are {shown(self.thresholds)}"
+            raise UserError(what, self.name, "give numbers from 0 to 1 in a list") from None
 
     def build(self, y_true_shape: Sequence[int], y_pred_shape: Sequence[int]) -> None:
         """Declare the counts by threshold, and by label if each has an area of its own."""

@@ -449,8 +449,9 @@ class Model(Layer):
             UserError: if the data's shape does not fit; both shapes are said.
         """
         intake.check_steps(steps=steps)
-        silent = isinstance(verbose, (int, np.integer)) and not verbose and not callbacks
-        if silent and steps is devices is None and is_plain(self, x, batch_size):
+        silent = isinstance(verbose, (int, np.integer)) and not verbose
+        none = callbacks is None or (isinstance(callbacks, (list, tuple)) and not callbacks)
+        if silent and none and steps is devices is None and is_plain(self, x, batch_size):
             return predicted(self, x, batch_size)
         from trasluz.training.measure import predict  # here for a light start
 

@@ -125,7 +125,7 @@ def predict(
 
 def verbosity(verbose: Any) -> int:
     """Give a number for how much to print: 1 where it is left open."""
-    if verbose is None or isinstance(verbose, (int, np.integer, np.bool_, float)):
+    if verbose is None or isinstance(verbose, (int, np.integer, np.bool_)):
         return int(verbose or 0)
     if isinstance(verbose, str) and verbose == "auto":
         return 1

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from trasluz import typeset
-from trasluz.autodiff import ops
+from trasluz.autodiff import ops, windows
+from trasluz.autodiff.scan import unrolled
 from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.typeset.symbols import Symbol, constant, named_by_value
 
@@ -231,10 +232,10 @@ def _gathered(
 
     def spell(place: Place) -> Symbol:
         if not destinations:
-            ids = np.arange(value.size).reshape(value.shape)
+            ids = np.arange(1, value.size + 1).reshape(value.shape)  # 0 is no place
             rule: Any = primitive.rules[0]
             destinations.append(np.asarray(rule(ids, None, *map(_value, args), **params)).ravel())
-        return total(x, np.flatnonzero(destinations[0] == _flat(place, value.shape)))
+        return total(x, np.flatnonzero(destinations[0] == _flat(place, value.shape) + 1))
 
     return spell
 
@@ -346,6 +347,14 @@ def _product(
     return spell
 
 
+def _slid(
+    primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
+) -> Spell:
+    """Spell a convolution: windows, laid side by side, and a product."""
+    with unrolled():
+        return windows.convolve(*args, **params).at  # type: ignore[no-any-return]
+
+
 def _row(x: np.ndarray, stack: list[int]) -> np.ndarray:
     """Give the matrix of a stack that stands at a place of what the stack is broadcast to."""
     for i in stack[len(stack) - (x.ndim - 2) :] if x.ndim > 2 else ():
@@ -427,6 +436,7 @@ FOLDS: dict[str, Any] = {
 }
 READINGS: dict[str, Reading] = {
     "astype": _kept,
+    "convolve": _slid,
     "cumsum": _running,
     "fold": _gathered,
     "logsumexp": _folded,
