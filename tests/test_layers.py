@@ -66,6 +66,26 @@ SAMPLES = {
     "Maximum": [(lambda: layers.Maximum(), [_x(3, 4), _x(3, 4, seed=1)])],
     "Minimum": [(lambda: layers.Minimum(), [_x(3, 4), _x(3, 4, seed=1)])],
     "Concatenate": [(lambda: layers.Concatenate(), [_x(3, 4), _x(3, 2)])],
+    "Bidirectional": [
+        (lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "ave"), _x(2, 3, 2))
+    ],
+    "TimeDistributed": [(lambda: layers.TimeDistributed(layers.Dense(2)), _x(2, 3, 4))],
+    "UpSampling1D": [(lambda: layers.UpSampling1D(3), _x(2, 3, 2))],
+    "UpSampling2D": [
+        (lambda: layers.UpSampling2D(), _x(2, 2, 3, 2)),
+        (lambda: layers.UpSampling2D((2, 3), interpolation="bilinear"), _x(2, 2, 3, 2)),
+    ],
+    "SpatialDropout1D": [(lambda: layers.SpatialDropout1D(0.4), _x(2, 3, 4))],
+    "SpatialDropout2D": [
+        (lambda: layers.SpatialDropout2D(0.4, data_format="channels_first"), _x(2, 4, 2, 2))
+    ],
+    "GroupNormalization": [(lambda: layers.GroupNormalization(2), _x(3, 2, 4))],
+    "EinsumDense": [
+        (lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 2), bias_axes="de"), _x(2, 3, 2))
+    ],
+    "MultiHeadAttention": [(lambda: layers.MultiHeadAttention(2, 2, dropout=0.2), _x(2, 3, 4))],
+    "Attention": [(lambda: layers.Attention(True, "concat"), [_x(2, 3, 2), _x(2, 4, 2, seed=1)])],
+    "AdditiveAttention": [(lambda: layers.AdditiveAttention(), [_x(2, 3, 2), _x(2, 4, 2, seed=1)])],
     "Conv1D": [
         (lambda: layers.Conv1D(4, 2, dilation_rate=2, padding="causal", groups=2), _x(2, 6, 4))
     ],
@@ -158,6 +178,29 @@ def _keras_pairs(kl):
             kl.SimpleRNN(3, return_sequences=True, go_backwards=True),
             _x(2, 5, 3),
         ),
+        *(
+            (
+                layers.Bidirectional(layers.LSTM(2, return_sequences=several), mode),
+                kl.Bidirectional(kl.LSTM(2, return_sequences=several), mode),
+                _x(2, 4, 3),
+            )
+            for mode in ("concat", "sum", "mul", "ave")
+            for several in (True, False)
+        ),
+        (
+            layers.TimeDistributed(layers.Dense(3, "tanh")),
+            kl.TimeDistributed(kl.Dense(3, "tanh")),
+            _x(2, 4, 3),
+        ),
+        (layers.GroupNormalization(2), kl.GroupNormalization(2), _x(3, 4, 6)),
+        (layers.GroupNormalization(-1), kl.GroupNormalization(-1), _x(3, 2, 3, 4)),
+        (layers.UpSampling1D(3), kl.UpSampling1D(3), _x(2, 3, 2)),
+        (layers.UpSampling2D((2, 3)), kl.UpSampling2D((2, 3)), _x(2, 2, 3, 2)),
+        (
+            layers.UpSampling2D(2, interpolation="bilinear"),
+            kl.UpSampling2D(2, interpolation="bilinear"),
+            _x(2, 3, 4, 2),
+        ),
     ]
 
 
@@ -181,6 +224,31 @@ def test_outputs_are_those_of_keras():
                 )
             for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
                 np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.interop
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the peer's
+def test_both_directions_give_their_states_as_keras_does():
+    with keras_in("float32") as keras:
+        theirs = keras.layers.Bidirectional(keras.layers.LSTM(2, return_state=True))
+        ours = layers.Bidirectional(layers.LSTM(2, return_state=True))
+        x = _x(2, 4, 3).astype("float32")
+        theirs(x), ours(x)
+        ours.set_weights(theirs.get_weights())
+        begin = [_x(2, 2, seed=k).astype("float32") for k in range(4)]
+        for state in (None, begin):
+            for y, z in zip(
+                ours(x, initial_state=state), theirs(x, initial_state=state), strict=True
+            ):
+                np.testing.assert_allclose(y, np.asarray(z), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", [layers.SpatialDropout1D, layers.SpatialDropout2D])
+def test_whole_channels_are_switched_off(kind):
+    shape = (3, *(4,) * kind.rank, 50)
+    y = kind(0.4)(np.ones(shape, "float32"), training=True).reshape(3, -1, 50)
+    assert (y == y[:, :1]).all()
+    assert set(np.unique(y.round(5))) == {0, np.float32(1 / 0.6).round(5)}
 
 
 # ------------------------------------------------------------------------------------- behaviour

@@ -229,7 +229,7 @@ def _boxes(model: Any) -> str:
     for n, layer in enumerate(model.layers):
         if n:
             drawn.append(f'<line class="edge" x1="150" y1="{y - 18}" x2="150" y2="{y}"/>')
-        shape = getattr(layer, "output_shape", None)
+        shape = getattr(layer, "_output_shape", None)
         about = type(layer).__name__ + (f" → {shape}" if shape else "")
         drawn.append(f'<rect class="unit" x="20" y="{y}" width="260" height="44" rx="6"/>')
         drawn.append(_text(150, y + 19, layer.name or ""))

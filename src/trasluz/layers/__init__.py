@@ -1,6 +1,12 @@
 """Layers under Keras's names; the place of each is the file its family names."""
 
 from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from trasluz.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    EinsumDense,
+    MultiHeadAttention,
+)
 from trasluz.layers.base import Layer, registry
 from trasluz.layers.convolution import (
     Conv1D,
@@ -29,7 +35,12 @@ from trasluz.layers.merging import (
     multiply,
     subtract,
 )
-from trasluz.layers.normalization import BatchNormalization, LayerNormalization, Normalization
+from trasluz.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+)
 from trasluz.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -41,12 +52,21 @@ from trasluz.layers.pooling import (
     GlobalMaxPooling2D,
     MaxPooling1D,
     MaxPooling2D,
+    UpSampling1D,
+    UpSampling2D,
     ZeroPadding1D,
     ZeroPadding2D,
 )
 from trasluz.layers.recurrent import GRU, LSTM, SimpleRNN
-from trasluz.layers.regularization import Dropout, GaussianDropout, GaussianNoise
+from trasluz.layers.regularization import (
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
 from trasluz.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from trasluz.layers.wrapping import Bidirectional, TimeDistributed
 from trasluz.state.registry import serialize
 from trasluz.state.symbolic import Input
 
@@ -58,10 +78,13 @@ __all__ = [
     "LSTM",
     "Activation",
     "Add",
+    "AdditiveAttention",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -73,6 +96,7 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GaussianDropout",
@@ -81,6 +105,7 @@ __all__ = [
     "GlobalAveragePooling2D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
@@ -91,6 +116,7 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
@@ -104,7 +130,12 @@ __all__ = [
     "SharedBias",
     "SimpleRNN",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
     "Subtract",
+    "TimeDistributed",
+    "UpSampling1D",
+    "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "add",

@@ -140,6 +140,69 @@ class LayerNormalization(Layer):
         return y
 
 
+class GroupNormalization(Layer):
+    """Centre and scale groups of channels, each row by itself: `γ (x − μ) / √(σ² + ε) + β`.
+
+    Args:
+        groups: how many; −1 for one a channel.
+        axis: the axis of the channels.
+        epsilon: ε, inside the root.
+        center, scale: whether there are β and γ, one a channel.
+        beta_initializer, gamma_initializer: how they start.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for a kernel.
+
+    Raises:
+        UserError: if groups do not divide the channels.
+
+    Source: Wu, He, Group normalization (ECCV 2018).
+
+    >>> GroupNormalization(2)(np.array([[1.0, 3.0, 5.0, 9.0]])).round(3).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
+    """
+
+    groups: int = 32
+    axis: int = -1
+    epsilon: float = 1e-3
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Any = "zeros"
+    gamma_initializer: Any = "ones"
+    beta_regularizer: Any = None
+    gamma_regularizer: Any = None
+    beta_constraint: Any = None
+    gamma_constraint: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        (axis,) = _axes(self.axis, len(input_shape))
+        channels = input_shape[axis]
+        groups = channels if self.groups == -1 else self.groups
+        if channels is None or groups < 1 or channels % groups:
+            raise UserError(
+                f"{self.groups} groups do not divide {channels} channels",
+                where(),
+                "choose a divisor, or -1 for one a channel",
+            )
+        if self.scale:
+            self.gamma = self.param("gamma", (channels,))
+        if self.center:
+            self.beta = self.param("beta", (channels,))
+
+    def call(self, inputs: Any) -> Any:
+        (axis,) = _axes(self.axis, len(inputs.shape))
+        shape, channels = tuple(inputs.shape), inputs.shape[axis]
+        groups = channels if self.groups == -1 else self.groups
+        parted = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
+        x = ops.reshape(inputs, parted)
+        over = tuple(i for i in range(1, len(parted)) if i != axis)
+        mean = ops.mean(x, axis=over, keepdims=True)
+        variance = ops.var(x, axis=over, keepdims=True)
+        y = ops.reshape((x - mean) / ops.sqrt(variance + self.epsilon), shape)
+        own = tuple(n if i == axis else 1 for i, n in enumerate(shape))
+        if self.scale:
+            y = y * ops.reshape(self.gamma, own)
+        return y + ops.reshape(self.beta, own) if self.center else y
+
+
 class Normalization(Layer):
     """Standardise with the mean and variance of data seen once: `(x − μ) / √σ²`.
 

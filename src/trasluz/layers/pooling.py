@@ -361,3 +361,71 @@ class Cropping2D(Cropping1D):
     """
 
     rank: ClassVar[int] = 2
+
+
+class UpSampling1D(Layer):
+    """Each place of a series several times: `(n, time, c) → (n, time · size, c)`.
+
+    Args:
+        size: how often.
+
+    >>> import numpy as np
+    >>> UpSampling1D(2)(np.array([[[1.0], [2.0]]])).ravel()
+    array([1., 1., 2., 2.], dtype=float32)
+    """
+
+    size: int | Sequence[int] = 2
+
+    def call(self, inputs: Any) -> Any:
+        _of_rank(inputs, 1)
+        return _repeated(inputs, each_place(self.size, 1, "size"))
+
+
+class UpSampling2D(Layer):
+    """A larger picture: `(n, h, w, c) → (n, h · size, w · size, c)`.
+
+    Args:
+        size: how often each row and column; a number for both.
+        data_format: "channels_last" or "channels_first".
+        interpolation: "nearest" repeats places; "bilinear" goes evenly from one to the next, the
+            centres of places being half a place from their edges.
+
+    >>> import numpy as np
+    >>> UpSampling2D((1, 2), interpolation="bilinear")(np.array([[[[0.0], [1.0]]]])).ravel()
+    array([0.  , 0.25, 0.75, 1.  ], dtype=float32)
+    """
+
+    size: int | Sequence[int] = 2
+    data_format: str | None = None
+    interpolation: str = "nearest"
+
+    def call(self, inputs: Any) -> Any:
+        _of_rank(inputs, 2)
+        x = first_to_last(inputs, self.data_format)
+        sizes = each_place(self.size, 2, "size")
+        if self.interpolation not in ("nearest", "bilinear"):
+            raise unknown("interpolation", self.interpolation, ("nearest", "bilinear"))
+        grown = _repeated if self.interpolation == "nearest" else _between
+        return last_to_first(grown(x, sizes), self.data_format)
+
+
+def _repeated(x: Any, sizes: tuple[int, ...]) -> Any:
+    """Repeat places along each axis."""
+    places, c = places_of(x), x.shape[-1]
+    apart = [m for n in places for m in (n, 1)]
+    whole = [m for n, size in zip(places, sizes, strict=True) for m in (n, size)]
+    wide = [n * size for n, size in zip(places, sizes, strict=True)]
+    y = ops.broadcast_to(ops.reshape(x, (x.shape[0], *apart, c)), (x.shape[0], *whole, c))
+    return ops.reshape(y, (x.shape[0], *wide, c))
+
+
+def _between(x: Any, sizes: tuple[int, ...]) -> Any:
+    """Go evenly from place to place along each axis: a product with fixed weights."""
+    for axis, size in enumerate(sizes, 1):
+        n = x.shape[axis]
+        at = np.clip((np.arange(n * size) + 0.5) / size - 0.5, 0, n - 1)
+        weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n)))
+        last = ops.swapaxes(x, axis, len(x.shape) - 1)
+        y = ops.dot_last(last, np.asarray(weights.T, x.dtype))
+        x = ops.swapaxes(y, axis, len(x.shape) - 1)
+    return x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from trasluz.autodiff import random
 from trasluz.autodiff.tape import where
@@ -28,6 +28,15 @@ def _rate(rate: float) -> float:
     return rate
 
 
+def switched_off(x: Any, rate: float, shape: tuple[int, ...], key: Any) -> Any:
+    """Switch off a random part of entries, by a mask of some shape; the rest grows accordingly."""
+    keep = 1 - _rate(rate)
+    if keep == 1:
+        return x
+    mask = random.bernoulli(key, keep, shape)
+    return x * (mask.astype(x.dtype) / keep)
+
+
 class Dropout(_Noise):
     """Switch off a random part of the inputs in training: `x · m / (1 − rate)`, m ∈ {0, 1}.
 
@@ -48,13 +57,59 @@ class Dropout(_Noise):
     seed: int | None = None
 
     def disturb(self, inputs: Any) -> Any:
-        keep = 1 - _rate(self.rate)
-        if keep == 1:
-            return inputs
         shape = tuple(self.noise_shape or inputs.shape)
         shape = tuple(n if k is None else k for k, n in zip(shape, inputs.shape, strict=True))
-        mask = random.bernoulli(self.key(self.seed), keep, shape)
-        return inputs * (mask.astype(inputs.dtype) / keep)
+        return switched_off(inputs, self.rate, shape, self.key(self.seed))
+
+
+class SpatialDropout1D(Dropout):
+    """Switch off whole channels of a series in training: one mask for all its places.
+
+    Source: Tompson et al., Efficient object localization using convolutional networks (2015).
+
+    Args:
+        rate: the part of the channels that is switched off.
+        seed: as for Dropout.
+
+    >>> import numpy as np
+    >>> SpatialDropout1D(0.5)(np.ones((1, 2, 1))).shape
+    (1, 2, 1)
+    """
+
+    rank: ClassVar[int] = 1
+
+    def disturb(self, inputs: Any) -> Any:
+        if len(inputs.shape) != self.rank + 2:
+            raise UserError(
+                f"it reads (batch, {'places, ' * self.rank}channels), the shape is "
+                f"{tuple(inputs.shape)}",
+                where(),
+                "add the missing axis, e.g. with Reshape",
+            )
+        first = getattr(self, "data_format", None) == "channels_first"
+        ones = (1,) * self.rank
+        shape = (*inputs.shape[:2], *ones) if first else (inputs.shape[0], *ones, inputs.shape[-1])
+        return switched_off(inputs, self.rate, shape, self.key(self.seed))
+
+
+class SpatialDropout2D(SpatialDropout1D):
+    """Switch off whole channels of a picture in training: one mask for all its places.
+
+    Source: Tompson et al., Efficient object localization using convolutional networks (2015).
+
+    Args:
+        rate: the part of the channels that is switched off.
+        data_format: "channels_last" or "channels_first".
+        seed: as for Dropout.
+
+    >>> import numpy as np
+    >>> SpatialDropout2D(0.5)(np.ones((1, 2, 2, 1))).shape
+    (1, 2, 2, 1)
+    """
+
+    data_format: str | None = None
+
+    rank: ClassVar[int] = 2
 
 
 class GaussianNoise(_Noise):

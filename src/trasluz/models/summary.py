@@ -66,7 +66,7 @@ def _rows(model: Any, expand: bool, indent: str) -> Any:
         known = layer.built or not own
         count = f"{sum(math.prod(v.shape) for v in weights_of(layer)):,}" if known else "?"
         name = layer.name or snake(type(layer).__name__)
-        yield f"{indent}{name} ({type(layer).__name__})", str(layer.output_shape or "?"), count
+        yield f"{indent}{name} ({type(layer).__name__})", str(layer._output_shape or "?"), count
         if expand and any(isinstance(c, Layer) for c in layer.children()):
             yield from _rows(layer, expand, indent + "  ")
 

@@ -216,7 +216,7 @@ class _Group:
         one = initial(self.lead, self.lead.optimizer, self.lead._root)
         state = sum(array.nbytes for array in leaves([one["params"], one["buffers"], one["slots"]]))
         layers = [part for part in modules_in(self.lead) if isinstance(part, Layer)]
-        outputs = sum(_entries(layer.output_shape) for layer in layers)
+        outputs = sum(_entries(layer._output_shape) for layer in layers)
         inputs = sum(array.nbytes for array in leaves(self.example))
         width = np.dtype(self.lead._dtype()).itemsize
         # A state is drawn, taken up, changed, handed back and kept; an output has its sum, its
