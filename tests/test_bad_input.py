@@ -29,6 +29,7 @@ from trasluz.saving import pack, unpack
 from trasluz.state import current, read
 from trasluz.tables import prepare, read_table
 from trasluz.training import NonFiniteError
+from trasluz.worksheets.answers import Answers, load_class
 
 QUICK = ["--hidden", "4", "--engine", "numpy", "--epochs", "2"]
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
@@ -343,6 +344,69 @@ def test_any_interruptions_and_kills_leave_the_run_as_it_would_have_been(tmp_pat
     whole, again = (load_model(tmp_path / n / "model.trasluz") for n in ("whole", "part"))
     pairs = zip(whole.get_weights(), again.get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("wait", [0.3, 0.45, 0.6])
+def test_many_interruptions_at_once_are_one(tmp_path, wait):
+    words = ["train", "penguins", "--epochs", "5000", "--patience", "0", "--engine", "numpy"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "trasluz", *words, "--out", tmp_path / "run"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    heard = time.monotonic() + 30
+    while time.monotonic() < heard and not _hears(running.pid):  # before, nobody can
+        time.sleep(0.01)
+    time.sleep(wait)
+    for _ in range(12):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.0005)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode in (0, 130) and "Traceback" not in err, err
+
+
+def _hears(process):
+    """Tell whether a process has a way of its own to be interrupted, or its system does not say."""
+    status = Path(f"/proc/{process}/status")
+    if not status.exists():
+        return True
+    caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+    return int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_what_is_no_file_is_not_waited_for(trasluz, tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for name in ("t.csv", "zero.csv"):
+        code, _, err = trasluz("train", tmp_path / name, "--target", "x")
+        assert code == 2 and "a pipe or a device" in err
+    os.mkfifo(tmp_path / "s.json")
+    (tmp_path / "a.md").write_text("q1 = 2")
+    assert trasluz("grade", tmp_path / "s.json", tmp_path / "a.md")[0] == 2
+
+
+def test_answers_are_read_in_no_time_however_they_are_written(tmp_path):
+    """Looking for the sheet's name does not go over the same signs again and again."""
+    file = tmp_path / "a.md"
+    file.write_text("q1 = 1\nsheet" + "\t" * 200_000 + "x")
+    began = time.process_time()
+    assert Answers.load(file).texts == {"q1": "1"}
+    table = tmp_path / "class.csv"
+    table.write_text("name,q1\n" + "sheet-01,1\n" * 20_000)
+    answers, _ = load_class(table)
+    assert len(answers) == 20_000 and "sheet-01 (20000)" in answers
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3", "F8_E5M2", "C64"])
+def test_types_that_numpy_lacks_are_no_model(tmp_path, kind):
+    size = 16 if kind == "C64" else 4 if kind == "BF16" else 2
+    head = json.dumps({"w": {"dtype": kind, "shape": [2], "data_offsets": [0, size]}}).encode()
+    (tmp_path / "m").write_bytes(len(head).to_bytes(8, "little") + head + bytes(size))
+    with pytest.raises(UserError) as caught:
+        load_model(tmp_path / "m")
+    assert caught.value.mend
 
 
 # -------------------------------------------------------------------------------------- model files
