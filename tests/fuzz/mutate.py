@@ -74,7 +74,8 @@ def _alter(holder: Any, key: Any, places: list[Any], chance: random.Random) -> N
 
 
 def _other_number(old: Any, chance: random.Random) -> Any:
-    return chance.choice([-old, old + 1, old * 10**6, old * 10**12, float(old), str(old), not old])
+    ways = [-old, old + 1, old * 10**6, old * 10**12, not old]
+    return chance.choice(ways if abs(old) > 1e300 else [*ways, float(old), str(old)])
 
 
 def _keys(holder: Any) -> Any:

@@ -53,9 +53,11 @@ def _is_type(value: Any) -> bool:
 
 def _each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
     def holds(value: Any) -> bool:
+        if isinstance(value, range):
+            return True
         if hasattr(value, "tolist"):
             value = value.tolist()
-        return isinstance(value, (list, tuple, range)) and all(map(kind, value))
+        return isinstance(value, (list, tuple)) and all(map(kind, value))
 
     return holds
 

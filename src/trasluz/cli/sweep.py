@@ -15,7 +15,7 @@ from typing import Any
 from trasluz import metrics
 from trasluz.base.files import write_atomically
 from trasluz.base.messages import decimal_sign, problem, say
-from trasluz.base.numbers import number
+from trasluz.base.numbers import about, number
 from trasluz.cli.folder import CURVES, FIGURE, MODEL, REPORT, RESULTS, RunFolder, entered, finished
 from trasluz.cli.options import Span
 from trasluz.cli.output import Output, json_text
@@ -42,6 +42,7 @@ _AXES = {
     "l2": "l2",
 }  # fmt: skip
 _SHOWN = 20  # lines of a printed table
+_MOST = 1_000_000  # trainings
 _DRAWN = 8  # rows and columns of the figure
 
 
@@ -185,6 +186,8 @@ def train_all(plan: SweepPlan, seeds: int, out: str | None, output: Output) -> N
     introduce(plan.prepared, output)
     axes, first = dict(plan.axes), plan.base.seed
     many = math.prod(len(values) for values in axes.values()) * seeds
+    if many > _MOST:
+        raise problem("sweep-many", trainings=about(many), most=_MOST)
     output.tell(say("sweep-begins", trainings=many, settings=many // seeds, seeds=seeds))
     with entered(folder, "sweep") as run:
         bar = Bar(output, say("progress-epochs"), many * plan.base.epochs)
