@@ -89,6 +89,8 @@ def network(**how):
         (lambda: network().fit(X, Y, verbose=0, batchsize=3), "did you mean 'batch_size'"),
         (lambda: network().train_on_batch(X, Y, return_dict="y"), "return_dict is 'y'"),
         (lambda: network().save(3), "filepath has to be a text or a path"),
+        (lambda: network().save("a\0b"), "no file can be called so"),
+        (lambda: network().save("\ud800"), "no file can be called so"),
         (lambda: config.set_most_numbers(0), "0 is no bound"),
     ],
 )  # fmt: skip

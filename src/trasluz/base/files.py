@@ -33,6 +33,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     b'abc'
     """
     path = Path(path)
+    _check_name(path)
     make_folder(path.parent)
     try:
         if path.exists() and not path.is_file():  # a device or a pipe is not to be replaced
@@ -42,6 +43,20 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
     except OSError as error:
         raise unwritten(path, error) from error
     return path
+
+
+def _check_name(path: Path) -> None:
+    """Make sure that the system can have a file of that name.
+
+    Raises:
+        UserError: if it cannot.
+    """
+    try:
+        named = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        named = False
+    if not named:
+        raise UserError("no file can be called so", str(path), "give a name of ordinary signs")
 
 
 def read_regular(path: str | os.PathLike[str], most: int | None = None) -> bytes:
