@@ -62,6 +62,8 @@ def _each(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return holds
 
 
+_WHOLE_NUMBERS = Kind(_each(_is_whole), "whole numbers in a list")
+_DICT = Kind(lambda value: isinstance(value, Mapping), "a dict")
 # By how annotations spell them. What is not among them is not looked at here.
 KINDS: dict[str, Kind] = {
     "None": Kind(lambda value: value is None, "None"),
@@ -70,12 +72,12 @@ KINDS: dict[str, Kind] = {
     "float": Kind(_is_number, "a number"),
     "str": Kind(lambda value: isinstance(value, str), "a text"),
     "os.PathLike[str]": Kind(lambda value: isinstance(value, os.PathLike), "a path"),
-    "Sequence[int]": Kind(_each(_is_whole), "whole numbers in a list"),
-    "tuple[int, ...]": Kind(_each(_is_whole), "whole numbers in a list"),
+    "Sequence[int]": _WHOLE_NUMBERS,
+    "tuple[int, ...]": _WHOLE_NUMBERS,
     "Sequence[float]": Kind(_each(_is_number), "numbers in a list"),
     "Callable": Kind(callable, "a function"),
-    "Mapping": Kind(lambda value: isinstance(value, Mapping), "a dict"),
-    "dict": Kind(lambda value: isinstance(value, Mapping), "a dict"),
+    "Mapping": _DICT,
+    "dict": _DICT,
 }
 
 
