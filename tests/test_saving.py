@@ -31,6 +31,7 @@ from trasluz import (
     utils,
 )
 from trasluz.errors import UserError
+from trasluz.layers.base import registry
 from trasluz.models import load_model, save_model
 from trasluz.state import read
 
@@ -665,3 +666,37 @@ def test_going_on_elsewhere_says_that_last_digits_may_change(tmp_path):
     forged(path, lambda arrays, document: document["position"].update(machine={"cores": 999}))
     with pytest.warns(UserWarning, match="written with 999 / .* last digits"):
         network().fit(*data(), **how, callbacks=callbacks_of(path))
+
+
+def test_classes_that_a_first_load_makes_known_are_known_to_the_second(tmp_path):
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    model.save(tmp_path / "m.trasluz")
+    program = (
+        "import sys, trasluz.saving as s\n"
+        "for _ in range(2): print(s.load_model(sys.argv[1]).count_params())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "m.trasluz")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stdout.split() == ["3", "3"], answer.stderr
+
+
+def test_what_is_registered_in_a_scope_stays_and_what_the_scope_lent_goes():
+    class Lent(layers.Dense):
+        pass
+
+    dense = registry.find("Dense")
+    with saving.custom_object_scope({"Dense": Lent, "Lent": Lent}):
+        registry.add(Lent, "registered in the scope")
+        assert registry.find("Dense") is Lent
+    try:
+        assert registry.find("Dense") is dense
+        assert "Lent" not in registry.known
+        assert registry.find("registered in the scope") is Lent
+    finally:
+        registry.known.pop("registered in the scope")
+        registry.shown.discard("registered in the scope")
+        registry.known.pop("lent")

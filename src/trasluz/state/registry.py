@@ -232,18 +232,22 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 @contextmanager
 def known(custom_objects: dict[str, Any] | None) -> Iterator[None]:
-    """Know more names for a while."""
+    """Know more names for a while; what is registered in the meantime stays known."""
+    more = custom_objects or {}
     registries = _open_registries()
-    before = [dict(r.known) for r in registries]
+    before = [{name: r.known[name] for name in more if name in r.known} for r in registries]
     for registry in registries:
-        registry.known.update(custom_objects or {})
-    token = custom.set({**custom.get(), **(custom_objects or {})})
+        registry.known.update(more)
+    token = custom.set({**custom.get(), **more})
     try:
         yield
     finally:
         custom.reset(token)
         for registry, old in zip(registries, before, strict=True):
-            registry.known = old
+            for name, thing in more.items():
+                if registry.known.get(name) is thing:
+                    del registry.known[name]
+            registry.known.update(old)
 
 
 custom_object_scope = known
