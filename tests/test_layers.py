@@ -40,6 +40,7 @@ SAMPLES = {
     "Reshape": [(lambda: layers.Reshape((2, -1)), _x(3, 4, 2))],
     "Permute": [(lambda: layers.Permute((2, 1)), _x(3, 4, 2))],
     "RepeatVector": [(lambda: layers.RepeatVector(3), _x(3, 4))],
+    "Masking": [(lambda: layers.Masking(9.0), _x(3, 4, 2))],
     "Identity": [(lambda: layers.Identity(), _x(3, 4))],
     "InputLayer": [(lambda: layers.InputLayer((4,)), _x(3, 4))],
     "Dropout": [

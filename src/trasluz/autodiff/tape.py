@@ -191,7 +191,7 @@ class Line:
 class Box(Traced):
     """A value on a tape: computes like an array and writes down what happened to it."""
 
-    __slots__ = ("index", "made_by", "tape", "value")
+    __slots__ = ("__weakref__", "index", "made_by", "tape", "value")
 
     def __init__(self, value: Any, tape: Tape, index: int) -> None:
         self.value, self.tape, self.index = value, tape, index

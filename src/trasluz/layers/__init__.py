@@ -18,7 +18,15 @@ from trasluz.layers.convolution import (
     SeparableConv1D,
     SeparableConv2D,
 )
-from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling, SharedBias
+from trasluz.layers.core import (
+    Dense,
+    Embedding,
+    Identity,
+    InputLayer,
+    Masking,
+    Rescaling,
+    SharedBias,
+)
 from trasluz.layers.merging import (
     Add,
     Average,
@@ -112,6 +120,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "Maximum",

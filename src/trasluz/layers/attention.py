@@ -15,6 +15,7 @@ from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
 from trasluz.layers.regularization import Dropout
+from trasluz.state.masks import set_mask
 from trasluz.state.module import Param
 
 _FAR = -1e9  # what stands for a score that does not count
@@ -164,6 +165,8 @@ class MultiHeadAttention(Layer):
     bias_constraint: Any = None
     seed: int | None = None
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         query = input_shape[0] if isinstance(input_shape, list) else input_shape
         if min(self.num_heads, self.key_dim, self.value_dim or 1) < 1:
@@ -238,6 +241,8 @@ class MultiHeadAttention(Layer):
                     where(),
                     "give (batch, places, features)",
                 )
+        for array in (query, value, key):
+            set_mask(array, None)  # as in Keras: what attention used is used up
         q, k, v = (
             ops.transpose(dense(array), (0, 2, 1, 3))  # (n, heads, places, length)
             for dense, array in (
@@ -328,6 +333,10 @@ class _Lookup(Layer):
         if q_mask is not None:
             y = y * ops.expand_dims(ops.cast(q_mask, y.dtype), -1)
         return (y, shares) if return_attention_scores else y
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell which places of the output count: those of the query."""
+        return None if previous_mask is None else previous_mask[0]
 
     def scores(self, query: Any, key: Any) -> Any:
         """Say how much each place of the query has to do with each of the key."""

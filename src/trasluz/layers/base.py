@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
@@ -19,6 +20,7 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
+from trasluz.state.masks import are_masks, keep_masks, mask_of, set_mask
 from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
 from trasluz.state.registry import Configurable, Registry, plain, take_fields
 from trasluz.state.symbolic import apply, example, is_symbolic, placeholder, rows_of, shapes_of
@@ -57,6 +59,9 @@ class Layer(Module, Configurable):
     input_shape: Any = field(default=None, kw_only=True)
     activity_regularizer: Any = field(default=None, kw_only=True)
 
+    # Whether masks of inputs go with outputs; a layer that has a `compute_mask` says so by it.
+    supports_masking = False
+
     built: bool = field(default=False, init=False)
     _output_shape: Any = field(default=None, init=False)
     _drawn: Any = field(default=None, init=False)
@@ -64,6 +69,8 @@ class Layer(Module, Configurable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "build" in cls.__dict__:
             cls.build = _drawing(cls.build)  # type: ignore[method-assign]
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
         super().__init_subclass__(**kwargs)
         take_fields(cls, Layer, spelled=False)
         if cls.__module__.startswith("trasluz."):
@@ -73,11 +80,21 @@ class Layer(Module, Configurable):
         """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
 
     def call(self, inputs: Any) -> Any:
-        """Compute the layer; `training` is handed in if it is in the signature.
+        """Compute the layer; `training` and `mask` are handed in if they are in the signature.
 
-        Other arguments, a mask too, are those that whoever calls the layer gives.
+        A mask is that of the inputs; where there are several inputs, `query_mask` is that of
+        `query`. What is given is left as it is.
         """
         raise NotImplementedError(f"{type(self).__name__} has no call method")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Say which steps of the output count, from the mask of the first input: the same ones.
+
+        Args:
+            inputs: the first input.
+            previous_mask: its mask, `(batch, time)`; a list for a list of inputs, `None` for none.
+        """
+        return previous_mask
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
         if not isinstance(inputs[0], _NUMBERS) and is_symbolic((inputs, options)):
@@ -93,14 +110,17 @@ class Layer(Module, Configurable):
         else:
             return self._run(context, inputs, options)
         with context:
-            return self._run(context, inputs, options)
+            outputs = self._run(context, inputs, options)
+        keep_masks(outputs, context)
+        return outputs
 
     def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         with scope(self.name or snake(type(self).__name__)):
             if not self.built:
                 self._build_for(inputs)
-            if _takes_training(type(self)):  # type: ignore[arg-type]
+            if "training" in _parameters(type(self)):  # type: ignore[arg-type]
                 options["training"] = context.training
+            mask = self._take_masks(inputs, options) if are_masks(context) else options.get("mask")
             try:
                 outputs = self.call(*inputs, **options)
             except RecursionError:
@@ -117,7 +137,48 @@ class Layer(Module, Configurable):
                 note(output, "output")
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
+            if mask is not None or type(self).compute_mask is not Layer.compute_mask:
+                self._hand_on(inputs[0], outputs, mask)
             return outputs
+
+    def _take_masks(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Give the call the masks that it asks for and nobody gave: that of the first input."""
+        names = _parameters(type(self))  # type: ignore[arg-type]
+        given = {**dict(zip(names, inputs, strict=False)), **options}
+        arrays = [name for name, value in given.items() if _is_arrays(value)]
+        several = len(arrays) > 1
+        for name in arrays:
+            wanted = f"{name}_mask" if several or "mask" not in names else "mask"
+            if wanted in names and given.get(wanted) is None:
+                options[wanted] = _masks_in(given[name])
+        if options.get("mask") is not None:
+            return options["mask"]
+        mask = _masks_in(inputs[0])
+        if mask is not None and several and "mask" in names and len(inputs) == 1:
+            self._warn(
+                f"it has a mask that is not used: {', '.join(arrays[1:])} came with "
+                f"{arrays[0]}; give mask= too"
+            )
+        return mask
+
+    def _hand_on(self, first: Any, outputs: Any, mask: Any) -> None:
+        """Let masks go with the outputs that have none yet."""
+        flat = leaves(outputs)
+        if all(mask_of(y) is not None for y in flat):
+            return
+        if not self.supports_masking:
+            if mask is not None and "mask" not in _parameters(type(self)):  # type: ignore[arg-type]
+                self._warn("it does not hand its mask on, layers behind it see none")
+            return
+        masks = self.compute_mask(first, mask)
+        masks = masks if isinstance(masks, (list, tuple)) else [masks]
+        for y, own in zip(flat, masks, strict=False):
+            if own is not None and mask_of(y) is None:
+                set_mask(y, own)
+
+    def _warn(self, what: str) -> None:
+        name = self.name or snake(type(self).__name__)
+        warnings.warn(f"{name}: {what}", stacklevel=2)
 
     def _of_ones_own(self, method: str, error: Exception, inputs: Any) -> bool:
         """Tell a layer of the user's own, whose errors pass as they are, with a note on where."""
@@ -149,7 +210,8 @@ class Layer(Module, Configurable):
         before = read(self)
         if not self.built:
             quiet = {k: v for k, v in options.items() if k != "training"}
-            self(*example(inputs, 0), **example(quiet, 0))
+            with np.errstate(all="ignore"):  # examples are zeros
+                self(*example(inputs, 0), **example(quiet, 0))
             before = {**read(self), **before}
         outputs = apply(self, inputs, options)
         write(self, before)  # examples are not data: what they moved goes back
@@ -383,6 +445,20 @@ def _is_numpy(x: Any) -> bool:
 
 
 @functools.cache
-def _takes_training(kind: Any) -> bool:
-    """Tell whether a layer's call wants to know whether it is training."""
-    return "training" in inspect.signature(kind.call).parameters
+def _parameters(kind: Any) -> tuple[str, ...]:
+    """Name what a layer's call takes."""
+    return tuple(inspect.signature(kind.call).parameters)[1:]
+
+
+def _is_arrays(value: Any) -> bool:
+    """Tell an array, or a tree of nothing but arrays, from other arguments."""
+    parts = leaves(value)
+    return bool(parts) and all(hasattr(part, "shape") for part in parts)
+
+
+def _masks_in(inputs: Any) -> Any:
+    """Give the masks of a tree of arrays, a list for a list; `None` where there is none."""
+    if isinstance(inputs, (list, tuple)):
+        masks = [_masks_in(one) for one in inputs]
+        return None if all(one is None for one in masks) else masks
+    return None if isinstance(inputs, dict) else mask_of(inputs)

@@ -53,6 +53,8 @@ class Dense(Layer):
     kernel_constraint: Any = None
     bias_constraint: Any = None
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         if not isinstance(self.units, (int, np.integer)) or self.units < 1:
             raise UserError(
@@ -93,6 +95,7 @@ class Embedding(Layer):
         input_dim: how many vectors; inputs go from 0 to `input_dim − 1`.
         output_dim: how long each is.
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: as for a kernel.
+        mask_zero: whether 0 stands for no item: a mask leaves it out in the layers behind.
 
     >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)
@@ -103,6 +106,12 @@ class Embedding(Layer):
     embeddings_initializer: Any = "uniform"
     embeddings_regularizer: Any = None
     embeddings_constraint: Any = None
+    mask_zero: bool = False
+
+    @property
+    def supports_masking(self) -> bool:  # type: ignore[override]
+        """Whether the output has a mask."""
+        return self.mask_zero
 
     def build(self, input_shape: Any) -> None:
         for name in ("input_dim", "output_dim"):
@@ -122,9 +131,39 @@ class Embedding(Layer):
                 )
         return ops.take(self.embeddings, ops.astype(inputs, dtype=np.dtype("int32")), axis=0)
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell which indices are not 0; `None` if 0 is one like others."""
+        return inputs != 0 if self.mask_zero else None
+
+
+class Masking(Layer):
+    """Leave out the steps all of whose features are one value: they become zeros, with a mask.
+
+    Shapes: `(n, time, …, d) → (n, time, …, d)`; the mask is `(n, time, …)`.
+
+    Args:
+        mask_value: the value.
+
+    >>> Masking()(np.array([[[1.0, 0.0], [0.0, 0.0]]]))
+    array([[[1., 0.],
+            [0., 0.]]], dtype=float32)
+    """
+
+    mask_value: float = 0.0
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell which steps have a feature of another value."""
+        return ops.sum(ops.cast(inputs != self.mask_value, "int32"), axis=-1) > 0
+
+    def call(self, inputs: Any) -> Any:
+        counts = ops.expand_dims(self.compute_mask(inputs), -1)
+        return ops.where(counts, inputs, ops.zero(inputs))
+
 
 class Identity(Layer):
     """Give back what comes in."""
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return inputs
@@ -139,6 +178,8 @@ class Rescaling(Layer):
 
     scale: float
     offset: float = 0.0
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         x = as_floats(inputs, np.empty(0, self.compute_dtype))

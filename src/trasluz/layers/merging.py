@@ -10,6 +10,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
+from trasluz.state.masks import mask_of
 
 
 class _Merge(Layer):
@@ -22,9 +23,23 @@ class _Merge(Layer):
             )
         return self.merge(inputs)
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell where one of the inputs counts; `None` where one has no mask."""
+        if previous_mask is None or any(mask is None for mask in previous_mask):
+            return None
+        return reduce(ops.logical_or, previous_mask)
+
     def merge(self, inputs: Sequence[Any]) -> Any:
         """Make one of many."""
         raise NotImplementedError
+
+
+def _like(x: Any, mask: Any) -> Any:
+    """Give a mask the axes of an array; axes that it lacks have length 1."""
+    if mask is None:
+        return None
+    missing = len(x.shape) - len(mask.shape)
+    return ops.reshape(ops.cast(mask, bool), (*mask.shape, *[1] * missing))
 
 
 class Add(_Merge):
@@ -53,10 +68,21 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    """The product of the inputs, entry by entry: `x₁ · x₂ · …`."""
+    """The product of the inputs, entry by entry: `x₁ · x₂ · …`.
+
+    What a mask leaves out is no factor; where all do, the product is 0.
+    """
 
     def merge(self, inputs: Sequence[Any]) -> Any:
-        return reduce(lambda a, b: a * b, inputs)
+        masks = [_like(x, mask_of(x)) for x in inputs]
+        inputs = [
+            x if mask is None else ops.where(mask, x, ops.zero(x) + 1)
+            for x, mask in zip(inputs, masks, strict=True)
+        ]
+        y = reduce(lambda a, b: a * b, inputs)
+        if any(mask is None for mask in masks):
+            return y
+        return ops.where(reduce(ops.logical_or, masks), y, ops.zero(y))
 
 
 class Average(_Merge):
@@ -92,6 +118,17 @@ class Concatenate(_Merge):
 
     def merge(self, inputs: Sequence[Any]) -> Any:
         return ops.concatenate(inputs, axis=self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell where something counts; an input without a mask counts as a whole."""
+        if previous_mask is None:
+            return None
+        masks = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            whole = ops.ones_like(x, bool)
+            masks.append(whole if mask is None else whole * _like(x, mask))
+        side_by_side = ops.concatenate(masks, axis=self.axis)
+        return ops.sum(ops.cast(side_by_side, "int32"), axis=-1) > 0
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:

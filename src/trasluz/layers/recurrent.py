@@ -103,6 +103,11 @@ class _Recurrent(Layer):
             output = last[0]
         return (output, *last) if self.return_state else output
 
+    def compute_mask(self: Any, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell which steps of the output count; the states count as a whole."""
+        mask = previous_mask if self.return_sequences else None
+        return [mask, *[None] * self.kept] if self.return_state else mask
+
     def _initial(self, given: Any, nothing: Any) -> State:
         if given is None:
             return (nothing,) * self.kept

@@ -8,6 +8,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer, registry
+from trasluz.state.masks import set_mask
 
 MODES = ("concat", "sum", "mul", "ave", None)
 
@@ -85,6 +86,13 @@ class Bidirectional(Layer):
         merged = self._merged(y, z)
         return (*(merged if isinstance(merged, list) else [merged]), *states) if states else merged
 
+    def compute_mask(self: Any, inputs: Any, previous_mask: Any = None) -> Any:
+        """Tell which steps of the outputs count; the states count as a whole."""
+        mask = previous_mask if self.forward.return_sequences else None
+        masks = [mask, mask] if self.merge_mode is None else [mask]
+        states = self.forward.kept * 2 if self.forward.return_state else 0
+        return [*masks, *[None] * states]
+
     def _merged(self, y: Any, z: Any) -> Any:
         if self.merge_mode is None:
             return [y, z]
@@ -117,6 +125,8 @@ class TimeDistributed(Layer):
 
     layer: Any
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 3:
             raise UserError(
@@ -126,7 +136,17 @@ class TimeDistributed(Layer):
             )
         self.layer = _layer(self.layer, where())
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         n, time = inputs.shape[:2]
-        y = self.layer(ops.reshape(inputs, (n * time, *inputs.shape[2:])))
+        steps = ops.reshape(inputs, (n * time, *inputs.shape[2:]))
+        if mask is not None and tuple(mask.shape[:2]) != (n, time):
+            raise UserError(
+                f"a mask of shape {tuple(mask.shape)} came for inputs of shape "
+                f"{tuple(inputs.shape)}",
+                where(),
+                "give a truth for each step: (batch, time)",
+            )
+        if mask is not None and len(mask.shape) > 2:  # of the steps within a step
+            set_mask(steps, ops.reshape(mask, (n * time, *mask.shape[2:])))
+        y = self.layer(steps)
         return ops.reshape(y, (n, time, *y.shape[1:]))

@@ -101,6 +101,10 @@ class Model(Layer):
         assign_paths(self, self._path)
         self.built = True
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Leave it to the layers: outputs have the masks that they gave them."""
+        return None
+
     def _require_built(self, x: Any) -> None:
         """Build for data whose shapes are seen now for the first time."""
         if not self.built:

@@ -19,7 +19,7 @@ class Context:
         factors: numbers that the step is given for penalties to take, by name.
     """
 
-    __slots__ = ("_tokens", "calls", "factors", "losses", "root", "step", "training")
+    __slots__ = ("_tokens", "calls", "factors", "losses", "masks", "root", "step", "training")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Context:
         self.factors: Mapping[str, Any] = factors or {}
         self.losses: list[Any] = []
         self.calls: dict[str, int] = {}
+        self.masks: dict[int, tuple[Any, Any]] = {}  # arrays and theirs; see `state.masks`
         self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
 
     def key_for(self, path: str, seed: int | None = None) -> Any:
@@ -50,7 +51,7 @@ class Context:
     def again(self, training: bool) -> Context:
         """The same step with another training flag."""
         other = Context(training, self.root, self.step, self.factors)
-        other.losses, other.calls = self.losses, self.calls
+        other.losses, other.calls, other.masks = self.losses, self.calls, self.masks
         return other
 
     def __enter__(self) -> Context:

@@ -16,6 +16,7 @@ from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
+from trasluz.state.masks import mask_of, set_mask
 from trasluz.state.module import weights_of
 from trasluz.training.objective import Objective, State, per_output
 
@@ -73,20 +74,24 @@ class Problem:
         names = self.objective.names
         p = leaves(outputs)
         y, w = per_output(batch.y, names, "y"), per_output(batch.w, names, "sample_weight")
-        total, parts = self.objective.value(y, p, w)
         with context:
+            total, parts = self.objective.value(y, p, w)
+            masks = [mask_of(one) for one in p]
             for path, regularizer in self.penalised:
                 total = tape.note(total, "data") + tape.note(regularizer(arrays[path]), "penalty")
         for penalty in context.losses:
             total = tape.note(total, "data") + tape.note(penalty, "penalty")
         moved = {path: after[path] for path in buffers}
-        return total, (total, parts, p, y, w, moved)
+        return total, (total, parts, p, y, w, masks, moved)
 
     def track(self, arrays: State, kept: tuple[Any, ...]) -> State:
         """Let the metrics see a batch: new arrays of the trackers."""
-        total, parts, p, y, w, _ = kept
+        total, parts, p, y, w, masks, _ = kept
         twins = self.trackers.twins(arrays)
-        self.objective.track(twins[0].tracked, total, parts, y, p, w)
+        with Context():
+            for one, mask in zip(p, masks, strict=True):
+                set_mask(one, mask)
+            self.objective.track(twins[0].tracked, total, parts, y, p, w)
         return self.trackers.read(twins)
 
 
