@@ -251,3 +251,44 @@ def test_what_is_lost_is_said():
 def test_a_mask_that_does_not_fit_is_told(call, words):
     with pytest.raises(UserError, match=words):
         call()
+
+
+def test_batches_of_other_lengths_go_through_one_model():
+    def batches():
+        for length in (5, 9, 7):
+            x = np.ones((4, length, 3), "float32")
+            yield x, x[..., :1]
+
+    model = Sequential([Input((None, 3)), layers.GRU(2, return_sequences=True), layers.Dense(1)])
+    model.compile("sgd", "mse", engine="numpy")
+    assert model.fit(batches(), verbose=0).history["loss"][0] > 0
+    with pytest.raises(UserError, match=r"\(4, 6, 1\).*\(4, 5, 1\)"):
+        model.fit(np.ones((4, 5, 3)), np.ones((4, 6, 1)), verbose=0)
+
+
+def test_axes_that_are_not_known_go_through_windows():
+    read = Sequential([Input((None,), dtype="int32"), layers.Embedding(7, 4), layers.Conv1D(2, 7)])
+    assert read.output_shape == (None, None, 2)
+    assert read.predict(WORDS.repeat(2, axis=1)).shape == (12, 4, 2)
+    picture = Input((None, None, 1))
+    half = layers.Conv2D(2, 3, strides=2, padding="same")(picture)
+    whole = layers.Conv2DTranspose(2, 3, strides=2, padding="same")(half)
+    both = Model(picture, layers.Concatenate()([picture, layers.Cropping2D(0)(whole)]))
+    assert both.output_shape == (None, None, None, 3)
+    assert both.predict(np.zeros((1, 6, 10, 1), "float32")).shape == (1, 6, 10, 3)
+
+
+def test_places_of_a_longer_example_are_no_mistake():
+    class Places(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.table = layers.Embedding(8, 3)
+
+        def call(self, inputs):
+            return inputs + self.table(np.arange(inputs.shape[1]))
+
+    series = Input((None, 3))
+    model = Model(series, Places()(series))
+    assert model.predict(SERIES).shape == SERIES.shape
+    with pytest.raises(UserError, match="the table has 8 rows"):
+        model.predict(np.zeros((1, 9, 3), "float32"))

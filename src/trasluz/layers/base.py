@@ -23,7 +23,15 @@ from trasluz.state.context import Context, current
 from trasluz.state.masks import are_masks, keep_masks, mask_of, set_mask
 from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
 from trasluz.state.registry import Configurable, Registry, plain, take_fields
-from trasluz.state.symbolic import apply, example, is_symbolic, placeholder, rows_of, shapes_of
+from trasluz.state.symbolic import (
+    apply,
+    drawing,
+    example,
+    is_symbolic,
+    placeholder,
+    rows_of,
+    shapes_of,
+)
 
 registry = Registry("layer", "trasluz.layers", "trasluz.models")
 
@@ -210,7 +218,7 @@ class Layer(Module, Configurable):
         before = read(self)
         if not self.built:
             quiet = {k: v for k, v in options.items() if k != "training"}
-            with np.errstate(all="ignore"):  # examples are zeros
+            with drawing():
                 self(*example(inputs, 0), **example(quiet, 0))
             before = {**read(self), **before}
         outputs = apply(self, inputs, options)

@@ -13,7 +13,7 @@ from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.state.limits import check_row
 from trasluz.state.module import Param
-from trasluz.state.symbolic import Input, SymbolicTensor
+from trasluz.state.symbolic import Input, SymbolicTensor, is_drawing
 
 
 def as_floats(x: Any, like: Any) -> Any:
@@ -121,7 +121,9 @@ class Embedding(Layer):
 
     def call(self, inputs: Any) -> Any:
         check_row((*inputs.shape[1:], self.output_dim), where())
-        if isinstance(inputs, np.ndarray) and inputs.size:
+        if is_drawing():  # places in a sequence may go beyond its length
+            inputs = ops.minimum(inputs, self.input_dim - 1)
+        elif isinstance(inputs, np.ndarray) and inputs.size:
             low, high = inputs.min(), inputs.max()
             if low < 0 or high >= self.input_dim:
                 raise UserError(

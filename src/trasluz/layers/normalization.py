@@ -38,6 +38,7 @@ class BatchNormalization(Layer):
         beta_initializer, gamma_initializer: how they start.
         moving_mean_initializer, moving_variance_initializer: how the running means start.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for a kernel.
+        synchronized: nothing more: μ and σ² are those of the whole batch, on all devices.
     """
 
     axis: int = -1
@@ -53,6 +54,7 @@ class BatchNormalization(Layer):
     gamma_regularizer: Any = None
     beta_constraint: Any = None
     gamma_constraint: Any = None
+    synchronized: bool = False
 
     supports_masking = True
 
@@ -106,14 +108,17 @@ class BatchNormalization(Layer):
 
 def _moments(x: Any, mask: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
     """Mean and variance of the entries at places that count: ε keeps them at 0 where none does."""
-    if tuple(mask.shape) != tuple(x.shape[:-1]):
+    fits = len(mask.shape) == len(x.shape) - 1 and all(
+        m in (1, n) for m, n in zip(mask.shape, x.shape, strict=False)
+    )
+    if not fits:
         raise UserError(
             f"a mask of shape {tuple(mask.shape)} came for inputs of shape {tuple(x.shape)}",
             where(),
             "give a truth for each place: an axis less than the inputs",
         )
-    counts = ops.expand_dims(ops.cast(mask, x.dtype), -1)
-    many = ops.sum(ops.broadcast_to(counts, x.shape), axis=axes, keepdims=True) + _FEW
+    counts = ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
+    many = ops.sum(counts, axis=axes, keepdims=True) + _FEW
     mean = ops.sum(x * counts, axis=axes, keepdims=True) / many
     return mean, ops.sum(ops.square(x - mean) * counts, axis=axes, keepdims=True) / many
 

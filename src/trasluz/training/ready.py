@@ -27,7 +27,7 @@ class Ready:
 
     Attributes:
         objective: what the model is compiled for.
-        output_shapes: the shapes of a row's outputs.
+        output_shapes: the shapes of a row's outputs; `None` where batches may differ.
 
     Raises:
         UserError: if inputs or targets do not fit the model.
@@ -41,7 +41,8 @@ class Ready:
         few = tree_map(lambda a: a[:2], batch.x)
         with np.errstate(all="ignore"):
             p = leaves(predict_step(model)(read(model), few))
-        self.output_shapes: list[tuple[int, ...]] = [output.shape[1:] for output in p]
+        drawn = leaves(model._drawn[1]) if model._drawn else p
+        self.output_shapes = [output.shape[1:] for output in drawn]
         self.check_targets(batch)
         none = np.zeros((0,))
         y = per_output(batch.y, self.objective.names, "y")
@@ -92,14 +93,17 @@ def _check_classes(name: str, numbers: Any, classes: int, skip: int | None) -> N
         )
 
 
-def _check_shape(name: str, target: tuple[int, ...], output: tuple[int, ...]) -> None:
+def _check_shape(name: str, target: tuple[int, ...], output: tuple[Any, ...]) -> None:
     """Make sure that targets have the shape of an output, a last axis of one aside."""
     shape = target
     if len(shape) < len(output) and output[-1] == 1:
         shape = (*shape, 1)
     if len(shape) > len(output) and shape[-1] == 1:
         shape = shape[:-1]
-    if shape != output:
+    fits = len(shape) == len(output) and all(
+        m in (None, n) for n, m in zip(shape, output, strict=True)
+    )
+    if not fits:
         raise UserError(
             f"targets of shape {target} were given, the output has {output}",
             name,
