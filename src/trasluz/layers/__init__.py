@@ -7,6 +7,15 @@ from trasluz.layers.attention import (
     EinsumDense,
     MultiHeadAttention,
 )
+from trasluz.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from trasluz.layers.base import Layer, registry
 from trasluz.layers.convolution import (
     Conv1D,
@@ -121,6 +130,13 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",

@@ -85,7 +85,8 @@ class Layer(Module, Configurable):
         context = current()
         if context is None:
             inputs = tree_map(self._as_array, inputs)
-            context = Context(bool(training))
+            usual = _usual_training(type(self))  # type: ignore[arg-type]
+            context = Context(bool(usual if training is None else training))
             if not self.built:
                 assign_paths(self, self._path)
         elif training is not None and bool(training) != context.training:
@@ -99,7 +100,7 @@ class Layer(Module, Configurable):
         with scope(self.name or snake(type(self).__name__)):
             if not self.built:
                 self._build_for(inputs)
-            if _takes_training(type(self)):  # type: ignore[arg-type]
+            if _usual_training(type(self)) is not None:  # type: ignore[arg-type]
                 options["training"] = context.training
             try:
                 outputs = self.call(*inputs, **options)
@@ -383,6 +384,7 @@ def _is_numpy(x: Any) -> bool:
 
 
 @functools.cache
-def _takes_training(kind: Any) -> bool:
-    """Tell whether a layer's call wants to know whether it is training."""
-    return "training" in inspect.signature(kind.call).parameters
+def _usual_training(kind: Any) -> bool | None:
+    """Say whether a layer called by itself is training, or `None` if its call does not ask."""
+    asked = inspect.signature(kind.call).parameters.get("training")
+    return asked and asked.default is True
