@@ -27,11 +27,12 @@ from trasluz.layers.convolution import (
     SeparableConv1D,
     SeparableConv2D,
 )
-from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling, SharedBias
+from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Lambda, Rescaling, SharedBias
 from trasluz.layers.merging import (
     Add,
     Average,
     Concatenate,
+    Dot,
     Maximum,
     Minimum,
     Multiply,
@@ -39,6 +40,7 @@ from trasluz.layers.merging import (
     add,
     average,
     concatenate,
+    dot,
     maximum,
     minimum,
     multiply,
@@ -104,6 +106,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "EinsumDense",
     "Embedding",
@@ -118,6 +121,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -158,6 +162,7 @@ __all__ = [
     "average",
     "concatenate",
     "deserialize",
+    "dot",
     "maximum",
     "minimum",
     "multiply",
