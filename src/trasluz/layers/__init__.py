@@ -27,7 +27,15 @@ from trasluz.layers.convolution import (
     SeparableConv1D,
     SeparableConv2D,
 )
-from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Lambda, Rescaling, SharedBias
+from trasluz.layers.core import (
+    Dense,
+    Embedding,
+    Identity,
+    InputLayer,
+    Lambda,
+    Rescaling,
+    SharedBias,
+)
 from trasluz.layers.merging import (
     Add,
     Average,
