@@ -387,4 +387,4 @@ def _is_numpy(x: Any) -> bool:
 def _usual_training(kind: Any) -> bool | None:
     """Say whether a layer called by itself is training, or `None` if its call does not ask."""
     asked = inspect.signature(kind.call).parameters.get("training")
-    return asked and asked.default is True
+    return None if asked is None else asked.default is True
