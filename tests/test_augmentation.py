@@ -59,6 +59,7 @@ FIXED = [
     ("RandomTranslation", ((0.71, 0.71), (-0.43, -0.43))),
     ("RandomTranslation", ((0.5, 0.5), (1.0, 1.0))),
     ("RandomZoom", ((0.3, 0.3), (-0.4, -0.4))),
+    ("RandomZoom", ((-0.5, -0.5),)),
     ("RandomZoom", ((0.9, 0.9),)),
 ]
 
