@@ -110,7 +110,8 @@ class Layer(Module, Configurable):
         context = current()
         if context is None:
             inputs = tree_map(self._as_array, inputs)
-            context = Context(bool(training))
+            usual = _usual_training(type(self))  # type: ignore[arg-type]
+            context = Context(bool(usual if training is None else training))
             if not self.built:
                 assign_paths(self, self._path)
         elif training is not None and bool(training) != context.training:
@@ -126,7 +127,7 @@ class Layer(Module, Configurable):
         with scope(self.name or snake(type(self).__name__)):
             if not self.built:
                 self._build_for(inputs)
-            if "training" in _parameters(type(self)):  # type: ignore[arg-type]
+            if _usual_training(type(self)) is not None:  # type: ignore[arg-type]
                 options["training"] = context.training
             mask = self._take_masks(inputs, options) if are_masks(context) else options.get("mask")
             try:
@@ -470,3 +471,10 @@ def _masks_in(inputs: Any) -> Any:
         masks = [_masks_in(one) for one in inputs]
         return None if all(one is None for one in masks) else masks
     return None if isinstance(inputs, dict) else mask_of(inputs)
+
+
+@functools.cache
+def _usual_training(kind: Any) -> bool | None:
+    """Say whether a layer called by itself is training, or `None` if its call does not ask."""
+    asked = inspect.signature(kind.call).parameters.get("training")
+    return None if asked is None else asked.default is True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.state.limits import check_row
 from trasluz.state.module import Param
-from trasluz.state.symbolic import Input, SymbolicTensor, is_drawing
+from trasluz.state.registry import plain
+from trasluz.state.symbolic import Input, SymbolicTensor, is_drawing, placeholder, shapes_of
 
 
 def as_floats(x: Any, like: Any) -> Any:
@@ -206,6 +209,80 @@ class InputLayer(Layer):
     def output(self) -> SymbolicTensor:
         """The symbolic tensor it stands for."""
         return Input(self.shape, self.batch_size, self.dtype, self.name)
+
+
+class Lambda(Layer):
+    """A function as a layer: `function(x, **arguments)`, written with operators and `trasluz.ops`.
+
+    A file keeps the function's name alone, never its code: what reads it has to know the name, by
+    `trasluz.saving.register` or `custom_objects`, or it is an activation. A lambda has no name.
+
+    Args:
+        function: what is called; `mask` and `training` are handed in if it takes them.
+        output_shape: has no effect, for shapes are found by calling the function.
+        mask: the mask of the output, or a function `(inputs, mask)` that gives it.
+        arguments: more arguments of the function, by name.
+
+    Raises:
+        UserError: if a function is given by a name that is not known.
+
+    >>> Lambda(lambda x: x**2)(np.array([3.0]))
+    array([9.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | str,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.function, self.mask, self.arguments = function, mask, arguments or {}
+        self._given_shape, self.supports_masking = output_shape, mask is not None
+
+    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:
+        function = known_function(self.function)
+        asked = inspect.signature(function).parameters
+        told = {k: v for k, v in (("mask", mask), ("training", training)) if k in asked}
+        return function(inputs, **{**told, **self.arguments})
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Give the mask of the output."""
+        if callable(self.mask) or isinstance(self.mask, str):
+            return known_function(self.mask)(inputs, mask)
+        return self.mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Tell the shape of the output by calling the function on zeros."""
+        several = isinstance(input_shape, list)
+        shapes = input_shape if several else [input_shape]
+        inputs = [placeholder(tuple(shape)) for shape in shapes]
+        return shapes_of(self(inputs if several else inputs[0]))
+
+    def get_config(self) -> dict[str, Any]:
+        """List the constructor's arguments as plain data, functions as their names."""
+        return {**super().get_config(), "output_shape": plain(self._given_shape)}
+
+
+def known_function(given: Any) -> Any:
+    """Give the function of a name; a function is one already.
+
+    Raises:
+        UserError: if no function of that name is known.
+    """
+    if not isinstance(given, str):
+        return given
+    found = activations.registry.known.get(given)
+    if not callable(found) or isinstance(found, type):
+        raise UserError(
+            f"no function {shown(given)} is known",
+            where(),
+            "write it as a function (def) and make it known: @trasluz.saving.register, or "
+            "custom_objects={'name': function}",
+        )
+    return found
 
 
 class SharedBias(Layer):

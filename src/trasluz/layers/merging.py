@@ -8,8 +8,9 @@ from typing import Any
 
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
+from trasluz.losses.regression import unit
 from trasluz.state.masks import mask_of
 
 
@@ -131,6 +132,77 @@ class Concatenate(_Merge):
         return ops.sum(ops.cast(side_by_side, "int32"), axis=-1) > 0
 
 
+class Dot(_Merge):
+    """The product of two inputs, summed along an axis of each: `y = Σₖ a[…, k, …] b[…, k, …]`.
+
+    Shapes: what is left of a's axes, then what is left of b's behind the batch axis;
+    `(n, d), (n, d) → (n, 1)`, `(n, t, d), (n, s, d) → (n, t, s)` with `axes=2`.
+
+    Args:
+        axes: the axis that is summed, of both, or one of each; not 0, the batch axis.
+        normalize: whether to divide by the Euclidean length along it first, which gives cosines.
+
+    Raises:
+        UserError: if the axes are not there, or not equally long.
+
+    >>> import numpy as np
+    >>> Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])])
+    array([[11.]], dtype=float32)
+    """
+
+    axes: int | Sequence[int]
+    normalize: bool = False
+
+    def merge(self, inputs: Sequence[Any]) -> Any:
+        a, b = self._two(inputs)
+        i, j = self._axes(a, b)
+        if self.normalize:
+            a, b = unit(a, axis=i), unit(b, axis=j)
+        left = [k for k in range(1, len(a.shape)) if k != i]
+        right = [k for k in range(1, len(b.shape)) if k != j]
+        n, d = a.shape[0], a.shape[i]
+        y = ops.matmul(
+            ops.reshape(ops.transpose(a, (0, *left, i)), (n, -1, d)),  # (n, rest of a, d)
+            ops.reshape(ops.transpose(b, (0, j, *right)), (n, d, -1)),  # (n, d, rest of b)
+        )
+        rest = [a.shape[k] for k in left] + [b.shape[k] for k in right]
+        return ops.reshape(y, (n, *(rest or [1])))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """There is none: what steps there were are summed, or stand in pairs."""
+        return None
+
+    def _two(self, inputs: Sequence[Any]) -> tuple[Any, Any]:
+        if len(inputs) != 2:
+            raise UserError(
+                f"Dot takes two inputs, {len(inputs)} were given", where(), "give two: [a, b]"
+            )
+        return inputs[0], inputs[1]
+
+    def _axes(self, a: Any, b: Any) -> tuple[int, int]:
+        """Read which axis of each is summed."""
+        given = self.axes
+        pair = (given, given) if isinstance(given, int) else tuple(given)
+        shapes = tuple(a.shape), tuple(b.shape)
+        there = len(pair) == 2 and all(
+            -len(s) < k < len(s) and k != 0 for k, s in zip(pair, shapes, strict=True)
+        )
+        if not there:
+            raise UserError(
+                f"axes is {shown(given)}, the shapes are {shapes[0]} and {shapes[1]}",
+                where(),
+                "give an axis behind the batch axis, or one of each input",
+            )
+        i, j = (k % len(s) for k, s in zip(pair, shapes, strict=True))
+        if shapes[0][i] != shapes[1][j]:
+            raise UserError(
+                f"axis {i} of shape {shapes[0]} and axis {j} of shape {shapes[1]} differ in length",
+                where(),
+                "choose axes of one length",
+            )
+        return i, j
+
+
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Add()(inputs)`."""
     return Add(**kwargs)(inputs)
@@ -164,3 +236,8 @@ def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
     """`Concatenate(axis)(inputs)`."""
     return Concatenate(axis, **kwargs)(inputs)
+
+
+def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+    """`Dot(axes)(inputs)`."""
+    return Dot(axes, **kwargs)(inputs)
