@@ -201,6 +201,11 @@ class Layer(Module, Configurable):
         return config.POLICIES[name]
 
     @property
+    def limits(self) -> tuple[int | None, ...]:
+        """How many numbers, from 0 on, each input may choose from; () where it is no choice."""
+        return ()
+
+    @property
     def precision(self) -> str | None:
         """What the layer's matrix products round their factors to; `None` for not at all."""
         return "bfloat16" if self.dtype == "mixed_bfloat16" else None

@@ -16,7 +16,7 @@ from trasluz.layers.base import Layer, registry
 from trasluz.models.model import Model
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import Input, Node, SymbolicTensor, shapes_of
+from trasluz.state.symbolic import Input, Node, SymbolicTensor, limits_of, shapes_of
 
 
 class Ref:
@@ -95,6 +95,7 @@ class Functional(Model):
             tensor.name = tensor.name or unique("input_layer", taken)
         self._input_symbols = inputs
         self._drawn = (inputs, outputs)
+        self._limits = limits_of(inputs, outputs)
         self._output_shape = shapes_of(outputs)
         for layer in self._layers:
             layer._path = ""
@@ -155,6 +156,9 @@ class Functional(Model):
 
     def _check_shape(self, x: Any) -> None:
         super()._check_shape(self._in_line(x))
+
+    def _check_choices(self, x: Any) -> None:
+        super()._check_choices(self._in_line(x))
 
     # ------------------------------------------------------------------------------------- files
 
