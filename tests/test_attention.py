@@ -92,6 +92,59 @@ def test_heads_are_those_of_keras():
         same(layer, peer, arrays, theirs, ours, f"{case}: {how} {masks}")
 
 
+RANKS = [  # axes, places of query and of key; None for all axes
+    (None, (2, 3), (2, 3)), ((1,), (2, 3), (4, 3)), ((2,), (2, 3), (2, 4)), (2, (3, 2), (3, 2)),
+    ((1, 2), (2, 3), (3, 2)), ((-2,), (2, 2), (2, 3)), ((2, 1), (2, 3), (3, 2)),
+    ((1, 3), (2, 2, 3), (3, 2, 2)), ((2,), (2, 3, 2), (2, 4, 2)), (None, (4,), (3,)),
+]  # fmt: skip
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("more", [{}, {"use_gate": True}, {"sliding_window": 2}])
+def test_axes_are_those_of_keras(more):
+    chance, drawer = random.Random(3), np.random.default_rng(3)
+    for axes, here, there in RANKS:
+        if more.get("sliding_window") and (len(here) > 1 and axes != (1,)):
+            continue  # Keras looks along the first axis of places, whichever are asked for
+        each = [1, 2, 3][: len(here)] if axes is None else np.atleast_1d(axes).tolist()
+        pairs = (*(here[a - 1 if a > 0 else a + 1] for a in each),
+                 *(there[a - 1 if a > 0 else a + 1] for a in each))  # fmt: skip
+        how = {
+            "num_heads": 2, "key_dim": chance.randint(1, 3), "value_dim": chance.choice([None, 2]),
+            "use_bias": chance.random() < 0.7, "output_shape": chance.choice([None, 5, (2, 3)]),
+            **more,
+        }  # fmt: skip
+        arrays = [drawer.normal(size=(2, *places, 3)) for places in (here, there)]
+        masks = [None, drawer.random((2, *pairs)) < 0.7, drawer.random(pairs) < 0.7]
+        if len(here) == len(each):
+            masks.append(drawer.random((2, 2, *pairs)) < 0.7)  # by head
+        mask = chance.choice(masks)
+        causal = axes == (1,) and mask is None
+
+        def ours(layer, query, value, mask=mask, causal=causal):
+            return layer(
+                query, value, attention_mask=mask, use_causal_mask=causal,
+                return_attention_scores=True,
+            )  # fmt: skip
+
+        def theirs(layer, query, value, mask=mask, causal=causal):
+            import torch
+
+            mask = None if mask is None else torch.tensor(mask)
+            return layer(
+                query, value, attention_mask=mask, use_causal_mask=causal,
+                return_attention_scores=True,
+            )  # fmt: skip
+
+        with keras_in("float64"):
+            given = axes if axes != (-2,) else (2,)  # Keras counts from the axis of features
+            peer = keras.layers.MultiHeadAttention(
+                **how, attention_axes=given, dtype="float64", flash_attention=False
+            )
+        layer = layers.MultiHeadAttention(**how, attention_axes=axes, dtype="float64")
+        same(layer, peer, arrays, theirs, ours, f"{axes}: {how} {mask}")
+
+
 @pytest.mark.interop
 @pytest.mark.parametrize("how", [{}, {"use_scale": True}, {"score_mode": "concat"}, "additive"])
 @pytest.mark.parametrize("masked", [False, True])

@@ -18,13 +18,15 @@ from trasluz.errors import UserError
 
 # fmt: off
 # name, reads as, pullback of g to each argument
-slice_row = structural("slice", r"{0:0}_{{[{1}]}}",
-                       lambda g, y, x, at, shape: update_row(nothing(g, x.shape), g, at), None,
-                       forward=lambda x, at, shape: _cut(x, at, shape), binds=POWER)
-update_row = structural("slice_update", r"\operatorname{{update}}_{{{2}}}\left({0}, {1}\right)",
-                        lambda g, y, x, new, at: update_row(g, nothing(g, new.shape), at),
-                        lambda g, y, x, new, at: slice_row(g, at, shape=new.shape), None,
-                        forward=lambda x, new, at: _updated(x, new, at))
+slice_row: Any = structural(
+    "slice", r"{0:0}_{{[{1}]}}",
+    lambda g, y, x, at, shape: update_row(nothing(g, x.shape), g, at), None,
+    forward=lambda x, at, shape: _cut(x, at, shape), binds=POWER)
+update_row: Any = structural(
+    "slice_update", r"\operatorname{{update}}_{{{2}}}\left({0}, {1}\right)",
+    lambda g, y, x, new, at: update_row(g, nothing(g, new.shape), at),
+    lambda g, y, x, new, at: slice_row(g, at, shape=new.shape), None,
+    forward=lambda x, new, at: _updated(x, new, at))
 # fmt: on
 
 

@@ -4,7 +4,7 @@ from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, S
 from trasluz.layers.attention import (
     AdditiveAttention,
     Attention,
-    EinsumDense,
+    CachedMultiHeadAttention,
     MultiHeadAttention,
 )
 from trasluz.layers.base import Layer, registry
@@ -19,6 +19,7 @@ from trasluz.layers.convolution import (
     SeparableConv2D,
 )
 from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling, SharedBias
+from trasluz.layers.einsum import EinsumDense
 from trasluz.layers.merging import (
     Add,
     Average,
@@ -57,6 +58,12 @@ from trasluz.layers.pooling import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from trasluz.layers.positions import (
+    PositionEmbedding,
+    ReversibleEmbedding,
+    SinePositionEncoding,
+    TokenAndPositionEmbedding,
+)
 from trasluz.layers.recurrent import GRU, LSTM, SimpleRNN
 from trasluz.layers.regularization import (
     Dropout,
@@ -85,6 +92,7 @@ __all__ = [
     "AveragePooling2D",
     "BatchNormalization",
     "Bidirectional",
+    "CachedMultiHeadAttention",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -121,19 +129,23 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "PositionEmbedding",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SharedBias",
     "SimpleRNN",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Subtract",
     "TimeDistributed",
+    "TokenAndPositionEmbedding",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -201,11 +201,6 @@ class Layer(Module, Configurable):
         return config.POLICIES[name]
 
     @property
-    def limits(self) -> tuple[int | None, ...]:
-        """How many numbers, from 0 on, each input may choose from; () where it is no choice."""
-        return ()
-
-    @property
     def precision(self) -> str | None:
         """What the layer's matrix products round their factors to; `None` for not at all."""
         return "bfloat16" if self.dtype == "mixed_bfloat16" else None
@@ -259,6 +254,10 @@ class Layer(Module, Configurable):
         context = current()
         if context is not None:
             context.losses.append(loss)
+
+    def limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        """Tell how many numbers, from 0 on, each input of a call chooses from; () if it is any."""
+        return ()
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Tell the shape of the output by running zeros through the layer.

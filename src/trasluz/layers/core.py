@@ -115,13 +115,16 @@ class Embedding(Layer):
         self.embeddings = self.param("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
-        check_row((*inputs.shape[1:], self.output_dim), where())
-        i = ops.astype(inputs, dtype=np.dtype("int32"))
-        return ops.take(self.embeddings, i, axis=0, table=where())
+        return looked_up(self.embeddings, inputs)
 
-    @property
-    def limits(self) -> tuple[int | None, ...]:
+    def limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
         return (self.input_dim,)
+
+
+def looked_up(table: Any, numbers: Any) -> Any:
+    """Give the row of a table for each whole number."""
+    check_row((*numbers.shape[1:], table.shape[-1]), where())
+    return ops.take(table, ops.cast(numbers, "int32"), axis=0, table=where())
 
 
 class Identity(Layer):

@@ -115,8 +115,7 @@ class Model(Layer):
             else:
                 self.build(shapes)
 
-    @property
-    def limits(self) -> tuple[int | None, ...]:
+    def limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
         return self._limits
 
     @property
@@ -372,7 +371,7 @@ class Model(Layer):
     def _check_choices(self, x: Any) -> None:
         """Raise if numbers that choose from a table, as words do, choose what is not there."""
         for symbol, limit, numbers in zip(
-            leaves(self._input_symbols), self.limits, leaves(x), strict=False
+            leaves(self._input_symbols), self._limits, leaves(x), strict=False
         ):
             if limit is not None and isinstance(numbers, np.ndarray):
                 backend.check_indices(numbers, limit, symbol.name or self.name or "input")

@@ -82,7 +82,9 @@ def limits_of(inputs: Any, outputs: Any) -> tuple[int | None, ...]:
             continue
         done.add(id(node))
         waiting += [t for t in leaves((node.args, node.kwargs)) if isinstance(t, SymbolicTensor)]
-        limits = getattr(node.operation, "limits", ())  # rows have none
+        if isinstance(node.operation, Primitive):
+            continue
+        limits = node.operation.limits(*node.args, **node.kwargs)
         for given, limit in zip(leaves(node.args), limits, strict=False):
             if id(given) in found and limit is not None:
                 known = found[id(given)]
