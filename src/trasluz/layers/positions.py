@@ -41,7 +41,7 @@ class PositionEmbedding(Layer):
     def build(self, input_shape: Any) -> None:
         if self.sequence_length < 1:
             raise UserError(f"sequence_length is {self.sequence_length}", where(), "give 1 or more")
-        shape = (self.sequence_length, input_shape[-1])
+        shape = (self.sequence_length, _sequence(input_shape)[-1])
         self.position_embeddings = Param(shape, initializers.get(self.initializer))
 
     def call(self, inputs: Any, start_index: Any = 0, positions: Any = None) -> Any:  # type: ignore[override]
@@ -52,7 +52,7 @@ class PositionEmbedding(Layer):
             start_index: which place the first one is: where generation stands.
             positions: the number of each place, `(…, t)`; from `start_index` on unless given.
         """
-        shape, table = _sequence(inputs), ops.convert_to_tensor(self.position_embeddings)
+        shape, table = _sequence(inputs.shape), ops.convert_to_tensor(self.position_embeddings)
         if shape[-1] != table.shape[-1]:
             raise UserError(
                 f"inputs of shape {shape} do not fit a table of shape {tuple(table.shape)}",
@@ -95,7 +95,7 @@ class SinePositionEncoding(Layer):
             raise UserError(
                 f"max_wavelength is {self.max_wavelength}", where(), "give a positive number"
             )
-        shape = _sequence(inputs)
+        shape = _sequence(inputs.shape)
         wave = np.arange(shape[-1])
         speed = self.max_wavelength ** -(2 * (wave // 2) / shape[-1])
         standing = ops.cast(_standing(shape, start_index, positions), self.compute_dtype)
@@ -103,9 +103,9 @@ class SinePositionEncoding(Layer):
         return ops.broadcast_to(ops.where(wave % 2 == 0, ops.sin(angles), ops.cos(angles)), shape)
 
 
-def _sequence(inputs: Any) -> tuple[int, ...]:
-    """Give the shape of a sequence."""
-    shape = tuple(inputs.shape)
+def _sequence(shape: Any) -> tuple[int, ...]:
+    """Make sure that a shape is that of a sequence."""
+    shape = tuple(shape)
     if len(shape) < 2:
         raise UserError(f"the inputs have the shape {shape}", where(), "give (…, places, features)")
     return shape
