@@ -259,7 +259,7 @@ def test_what_is_generated_with_a_cache_is_what_is_without(decoder, engine):
         def turn(carry, i, _):
             words, caches = carry
             z, caches = model(words, caches=caches, index=i)
-            words = ops.cast(ops.argmax(-z, axis=-1), "int32")  # the least likely: they vary more
+            words = ops.cast(ops.argmax(ops.sin(9 * z), axis=-1), "int32")  # now this, now that
             return (words, caches), (words[:, 0], z[:, 0])
 
         start = (first, model.caches(len(first)))
@@ -272,7 +272,7 @@ def test_what_is_generated_with_a_cache_is_what_is_without(decoder, engine):
     assert len(np.unique(words)) > 2
     whole = decoder(seen)
     np.testing.assert_allclose(z.swapaxes(0, 1), whole, rtol=1e-12, atol=1e-12)
-    np.testing.assert_array_equal(words.T, whole.argmin(-1))
+    np.testing.assert_array_equal(words.T, np.sin(9 * whole).argmax(-1))
 
 
 def test_several_places_go_into_a_cache_at_once(decoder):
