@@ -112,7 +112,24 @@ SAMPLES = {
     "EinsumDense": [
         (lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 2), bias_axes="de"), _x(2, 3, 2))
     ],
-    "MultiHeadAttention": [(lambda: layers.MultiHeadAttention(2, 2, dropout=0.2), _x(2, 3, 4))],
+    "MultiHeadAttention": [
+        (lambda: layers.MultiHeadAttention(2, 2, dropout=0.2), _x(2, 3, 4)),
+        (
+            lambda: layers.MultiHeadAttention(
+                2, 2, attention_axes=2, sliding_window=2, use_gate=True
+            ),
+            _x(2, 2, 3, 2),
+        ),
+    ],
+    "CachedMultiHeadAttention": [(lambda: layers.CachedMultiHeadAttention(2, 2), _x(2, 3, 4))],
+    "PositionEmbedding": [(lambda: layers.PositionEmbedding(5), _x(2, 3, 4))],
+    "SinePositionEncoding": [(lambda: layers.SinePositionEncoding(100), _x(2, 3, 4))],
+    "ReversibleEmbedding": [
+        (lambda: layers.ReversibleEmbedding(7, 3), np.array([[1, 6, 6], [0, 1, 2]]))
+    ],
+    "TokenAndPositionEmbedding": [
+        (lambda: layers.TokenAndPositionEmbedding(7, 5, 3), np.array([[1, 6, 6], [0, 1, 2]]))
+    ],
     "Attention": [(lambda: layers.Attention(True, "concat"), [_x(2, 3, 2), _x(2, 4, 2, seed=1)])],
     "AdditiveAttention": [(lambda: layers.AdditiveAttention(), [_x(2, 3, 2), _x(2, 4, 2, seed=1)])],
     "Conv1D": [

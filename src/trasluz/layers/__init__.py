@@ -4,7 +4,7 @@ from trasluz.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, S
 from trasluz.layers.attention import (
     AdditiveAttention,
     Attention,
-    EinsumDense,
+    CachedMultiHeadAttention,
     MultiHeadAttention,
 )
 from trasluz.layers.augmentation import (
@@ -37,6 +37,7 @@ from trasluz.layers.core import (
     Rescaling,
     SharedBias,
 )
+from trasluz.layers.einsum import EinsumDense
 from trasluz.layers.merging import (
     Add,
     Average,
@@ -77,6 +78,12 @@ from trasluz.layers.pooling import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from trasluz.layers.positions import (
+    PositionEmbedding,
+    ReversibleEmbedding,
+    SinePositionEncoding,
+    TokenAndPositionEmbedding,
+)
 from trasluz.layers.recurrent import GRU, LSTM, SimpleRNN
 from trasluz.layers.regularization import (
     Dropout,
@@ -105,6 +112,7 @@ __all__ = [
     "AveragePooling2D",
     "BatchNormalization",
     "Bidirectional",
+    "CachedMultiHeadAttention",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -144,6 +152,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "PositionEmbedding",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
@@ -155,15 +164,18 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SharedBias",
     "SimpleRNN",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Subtract",
     "TimeDistributed",
+    "TokenAndPositionEmbedding",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -326,6 +326,10 @@ class Layer(Module, Configurable):
         if context is not None:
             context.losses.append(loss)
 
+    def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        """Tell how many numbers, from 0 on, each input of a call chooses from; () if it is any."""
+        return ()
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Tell the shape of the output by running zeros through the layer.
 

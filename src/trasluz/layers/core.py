@@ -100,6 +100,10 @@ class Embedding(Layer):
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: as for a kernel.
         mask_zero: whether 0 stands for no item: a mask leaves it out in the layers behind.
 
+    Raises:
+        UserError: if there is no such vector. XLA cannot tell where the numbers are computed in
+            the network; it gives NaN there.
+
     >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)
     """
@@ -123,22 +127,22 @@ class Embedding(Layer):
         self.embeddings = self.param("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
-        check_row((*inputs.shape[1:], self.output_dim), where())
-        if is_drawing():  # places in a sequence may go beyond its length
-            inputs = ops.minimum(inputs, self.input_dim - 1)
-        elif isinstance(inputs, np.ndarray) and inputs.size:
-            low, high = inputs.min(), inputs.max()
-            if low < 0 or high >= self.input_dim:
-                raise UserError(
-                    f"the indices go from {low} to {high}, the table has {self.input_dim} rows",
-                    where(),
-                    "give a larger input_dim, or number the items from 0",
-                )
-        return ops.take(self.embeddings, ops.astype(inputs, dtype=np.dtype("int32")), axis=0)
+        return looked_up(self.embeddings, inputs)
+
+    def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        return (self.input_dim,)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Tell which indices are not 0; `None` if 0 is one like others."""
         return inputs != 0 if self.mask_zero else None
+
+
+def looked_up(table: Any, numbers: Any) -> Any:
+    """Give the row of a table for each whole number."""
+    if is_drawing():  # places in a sequence may go beyond its length
+        numbers = ops.minimum(numbers, table.shape[0] - 1)
+    check_row((*numbers.shape[1:], table.shape[-1]), where())
+    return ops.take(table, ops.cast(numbers, "int32"), axis=0, table=where())
 
 
 class Masking(Layer):

@@ -17,7 +17,7 @@ from trasluz.models.model import Model
 from trasluz.state.masks import set_mask
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import Input, Node, SymbolicTensor, shapes_of
+from trasluz.state.symbolic import Input, Node, SymbolicTensor, limits_of, shapes_of
 
 
 class Ref:
@@ -96,6 +96,7 @@ class Functional(Model):
             tensor.name = tensor.name or unique("input_layer", taken)
         self._input_symbols = inputs
         self._drawn = (inputs, outputs)
+        self._limits = limits_of(inputs, outputs)
         self._output_shape = shapes_of(outputs)
         for layer in self._layers:
             layer._path = ""
@@ -161,6 +162,9 @@ class Functional(Model):
 
     def _check_shape(self, x: Any) -> None:
         super()._check_shape(self._in_line(x))
+
+    def _check_choices(self, x: Any) -> None:
+        super()._check_choices(self._in_line(x))
 
     # ------------------------------------------------------------------------------------- files
 

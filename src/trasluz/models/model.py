@@ -26,7 +26,7 @@ from trasluz.state.binding import Structure
 from trasluz.state.context import Context
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, placeholder, rows_of, shapes_of
+from trasluz.state.symbolic import SymbolicTensor, limits_of, placeholder, rows_of, shapes_of
 from trasluz.training.objective import Objective, State
 from trasluz.training.step import NO_KEY
 
@@ -60,6 +60,7 @@ class Model(Layer):
     _slots: State | None = field(default=None, init=False)
     _root: Any = field(default=None, init=False)
     _input_symbols: Any = field(default=None, init=False)
+    _limits: tuple[int | None, ...] = field(default=(), init=False)
     _known_structure: Structure | None = field(default=None, init=False)
     _single: Any = field(default=None, init=False)
 
@@ -97,6 +98,7 @@ class Model(Layer):
                 "let it return what the layers compute from the inputs",
             )
         self._drawn = (tensors, outputs)
+        self._limits = limits_of(tensors, outputs)
         self._output_shape = shapes_of(outputs)
         assign_paths(self, self._path)
         self.built = True
@@ -116,6 +118,9 @@ class Model(Layer):
                     )
             else:
                 self.build(shapes)
+
+    def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        return self._limits
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -366,6 +371,14 @@ class Model(Layer):
     def _check_shape(self, x: Any) -> None:
         if self._input_symbols is not None:
             intake.check_shape(self._input_symbols, x, self.name or "")
+
+    def _check_choices(self, x: Any) -> None:
+        """Raise if numbers that choose from a table, as words do, choose what is not there."""
+        for symbol, limit, numbers in zip(
+            leaves(self._input_symbols), self._limits, leaves(x), strict=False
+        ):
+            if limit is not None and isinstance(numbers, np.ndarray):
+                backend.check_indices(numbers, limit, symbol.name or self.name or "input")
 
     def train_on_batch(
         self,

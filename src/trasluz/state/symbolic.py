@@ -89,6 +89,33 @@ class Node:
         self.outputs: Any = None
 
 
+def limits_of(inputs: Any, outputs: Any) -> tuple[int | None, ...]:
+    """Tell from how many numbers each input of a drawing chooses, where layers look it up as it is.
+
+    Args:
+        inputs: the tensors that it begins with.
+        outputs: those that it leads to.
+    """
+    found: dict[int, int | None] = {id(tensor): None for tensor in leaves(inputs)}
+    done: set[int] = set()
+    waiting = leaves(outputs)
+    while waiting:
+        tensor = waiting.pop()
+        node = tensor.node
+        if node is None or id(node) in done or id(tensor) in found:
+            continue
+        done.add(id(node))
+        waiting += [t for t in leaves((node.args, node.kwargs)) if isinstance(t, SymbolicTensor)]
+        if isinstance(node.operation, Primitive):
+            continue
+        limits = node.operation.index_limits(*node.args, **node.kwargs)
+        for given, limit in zip(leaves(node.args), limits, strict=False):
+            if id(given) in found and limit is not None:
+                known = found[id(given)]
+                found[id(given)] = limit if known is None else min(limit, known)
+    return tuple(found[id(tensor)] for tensor in leaves(inputs))
+
+
 def example(tree: Any, which: int) -> Any:
     """Replace the symbolic tensors of a tree by one of their examples."""
     return tree_map(lambda x: x.examples[which] if isinstance(x, SymbolicTensor) else x, tree)
