@@ -17,7 +17,8 @@ from trasluz.layers.base import Layer
 from trasluz.layers.einsum import EinsumDense
 from trasluz.layers.regularization import Dropout
 from trasluz.state.masks import set_mask
-from trasluz.state.module import Param
+from trasluz.state.module import Param, assign_paths
+from trasluz.state.symbolic import placeholder, shapes_of
 
 
 class MultiHeadAttention(Layer):
@@ -73,8 +74,8 @@ class MultiHeadAttention(Layer):
 
     supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
-        query = input_shape[0] if isinstance(input_shape, list) else input_shape
+    def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
+        query = query_shape[0] if isinstance(query_shape[0], (list, tuple)) else query_shape
         if min(self.num_heads, self.key_dim, self.value_dim or 1, self.sliding_window or 1) < 1:
             raise UserError(
                 f"num_heads is {self.num_heads}, key_dim {self.key_dim}, value_dim "
@@ -94,6 +95,30 @@ class MultiHeadAttention(Layer):
         new = "efghij"[: len(last)]
         self.output_dense = self._part("attention_output", f"...cd,cd{new}->...{new}", last)
         self.dropout_layer = Dropout(self.dropout, seed=self.seed)
+        if value_shape is not None:  # asked for by hand; else the parts see their inputs
+            assign_paths(self, self._path)
+            self.query_dense.build(query)
+            self.key_dense.build(key_shape or value_shape)
+            self.value_dense.build(value_shape)
+            self.output_dense.build((*query[:-1], self.num_heads, wide))
+            if self.use_gate:
+                self.gate_dense.build(query)
+
+    def compute_output_shape(  # type: ignore[override]
+        self, query_shape: Any, value_shape: Any = None, key_shape: Any = None
+    ) -> Any:
+        """Tell the shape of the output by running zeros through the layer.
+
+        Args:
+            query_shape: that of the query; or a list of all of them.
+            value_shape: that of the value; as the query's unless given.
+            key_shape: that of the key; as the value's unless given.
+        """
+        several = isinstance(query_shape[0], (list, tuple))
+        given = [query_shape, value_shape, key_shape]
+        shapes = query_shape if several else [s for s in given if s is not None]
+        twin = type(self).from_config(self.get_config())
+        return shapes_of(twin(*(placeholder(tuple(s), self.compute_dtype) for s in shapes)))
 
     def _part(self, name: str, equation: str, shape: Any) -> EinsumDense:
         return EinsumDense(
@@ -421,9 +446,9 @@ class _Lookup(Layer):
             y = y * ops.expand_dims(ops.cast(q_mask, y.dtype), -1)
         return (y, shares) if return_attention_scores else y
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Tell which places of the output count: those of the query."""
-        return None if previous_mask is None else previous_mask[0]
+        return None if mask is None else mask[0]
 
     def scores(self, query: Any, key: Any) -> Any:
         """Say how much each place of the query has to do with each of the key."""

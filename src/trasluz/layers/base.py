@@ -105,6 +105,8 @@ class Layer(Module, Configurable):
         return previous_mask
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
+        if not inputs:
+            inputs = (self._first_of(options),)
         if not isinstance(inputs[0], _NUMBERS) and is_symbolic((inputs, options)):
             return self._draw_call(inputs, training, options)
         context = current()
@@ -122,6 +124,14 @@ class Layer(Module, Configurable):
             outputs = self._run(context, inputs, options)
         keep_masks(outputs, context)
         return outputs
+
+    def _first_of(self, options: dict[str, Any]) -> Any:
+        """Take the first argument of the call out of those that were given by name."""
+        first = _parameters(type(self))[0]  # type: ignore[arg-type]
+        if first not in options:
+            name = self.name or snake(type(self).__name__)
+            raise UserError("it was called on nothing", name, f"give {first}")
+        return options.pop(first)
 
     def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         with scope(self.name or snake(type(self).__name__)):
@@ -426,13 +436,13 @@ def _drawing(build: Callable[..., None]) -> Callable[..., None]:
     """Make a `build` that turns what it declares into arrays when it ends."""
 
     @functools.wraps(build)
-    def whole(self: Layer, input_shape: Any = None) -> None:
+    def whole(self: Layer, *shapes: Any, **named: Any) -> None:
         context = current()
         if context is None:
             with Context():
                 assign_paths(self, self._path)
-                return whole(self, input_shape)
-        build(self, input_shape)
+                return whole(self, *shapes, **named)
+        build(self, *(shapes if shapes or named else (None,)), **named)
         root = random.next_key() if context.root is None else context.root
         context.root = root
         assign_paths(self, self._path)

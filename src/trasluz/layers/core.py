@@ -72,8 +72,7 @@ class Dense(Layer):
                 "give the first layer its input_shape, or begin with Input(shape)",
             )
         self.kernel = self.param("kernel", (input_shape[-1], self.units))
-        if self.use_bias:
-            self.bias = self.param("bias", (self.units,))
+        self.bias = self.param("bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
         if not inputs.shape or inputs.shape[-1] != self.kernel.shape[0]:
@@ -132,7 +131,7 @@ class Embedding(Layer):
     def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
         return (self.input_dim,)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Tell which indices are not 0; `None` if 0 is one like others."""
         return inputs != 0 if self.mask_zero else None
 
@@ -160,7 +159,7 @@ class Masking(Layer):
 
     mask_value: float = 0.0
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Tell which steps have a feature of another value."""
         return ops.sum(ops.cast(inputs != self.mask_value, "int32"), axis=-1) > 0
 

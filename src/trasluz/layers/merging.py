@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -24,15 +24,31 @@ class _Merge(Layer):
             )
         return self.merge(inputs)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Tell where one of the inputs counts; `None` where one has no mask."""
-        if previous_mask is None or any(mask is None for mask in previous_mask):
-            return None
-        return reduce(ops.logical_or, previous_mask)
+        masks = _listed(inputs, mask)
+        return None if any(one is None for one in masks) else reduce(ops.logical_or, masks)
 
     def merge(self, inputs: Sequence[Any]) -> Any:
         """Make one of many."""
         raise NotImplementedError
+
+
+def _listed(inputs: Any, mask: Any) -> list[Any]:
+    """List the mask of each input.
+
+    Raises:
+        UserError: if there are not as many as inputs.
+    """
+    if mask is None:
+        return [None]
+    if not isinstance(mask, (list, tuple)) or not isinstance(inputs, (list, tuple)):
+        raise UserError(f"the mask is {shown(mask)}", where(), "give a list: one an input, or None")
+    if len(mask) != len(inputs):
+        raise UserError(
+            f"{len(mask)} masks came for {len(inputs)} inputs", where(), "give one an input"
+        )
+    return list(mask)
 
 
 def _like(x: Any, mask: Any) -> Any:
@@ -94,17 +110,28 @@ class Average(_Merge):
 
 
 class Maximum(_Merge):
-    """The largest of the inputs, entry by entry."""
+    """The largest of the inputs, entry by entry, among those that no mask leaves out."""
 
     def merge(self, inputs: Sequence[Any]) -> Any:
-        return reduce(ops.maximum, inputs)
+        return _among(ops.maximum, inputs)
 
 
 class Minimum(_Merge):
-    """The smallest of the inputs, entry by entry."""
+    """The smallest of the inputs, entry by entry, among those that no mask leaves out."""
 
     def merge(self, inputs: Sequence[Any]) -> Any:
-        return reduce(ops.minimum, inputs)
+        return _among(ops.minimum, inputs)
+
+
+def _among(choose: Callable[[Any, Any], Any], inputs: Sequence[Any]) -> Any:
+    """Choose from pairs, where both count; what a mask leaves out gives way to the other."""
+    y, counts = inputs[0], _like(inputs[0], mask_of(inputs[0]))
+    for x in inputs[1:]:
+        own = _like(x, mask_of(x))
+        x = x if own is None else ops.where(own, x, y)
+        y = choose(y if counts is None else ops.where(counts, y, x), x)
+        counts = None if counts is None or own is None else ops.logical_or(counts, own)
+    return y
 
 
 class Concatenate(_Merge):
@@ -120,15 +147,17 @@ class Concatenate(_Merge):
     def merge(self, inputs: Sequence[Any]) -> Any:
         return ops.concatenate(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Tell where something counts; an input without a mask counts as a whole."""
-        if previous_mask is None:
+        masks = _listed(inputs, mask)
+        if all(one is None for one in masks):
             return None
-        masks = []
-        for x, mask in zip(inputs, previous_mask, strict=True):
-            whole = ops.ones_like(x, bool)
-            masks.append(whole if mask is None else whole * _like(x, mask))
-        side_by_side = ops.concatenate(masks, axis=self.axis)
+        whole = [x == x for x in inputs]
+        parts = [
+            w if one is None else w * _like(x, one)
+            for x, w, one in zip(inputs, whole, masks, strict=True)
+        ]
+        side_by_side = ops.concatenate(parts, axis=self.axis)
         return ops.sum(ops.cast(side_by_side, "int32"), axis=-1) > 0
 
 
@@ -168,7 +197,7 @@ class Dot(_Merge):
         rest = [a.shape[k] for k in left] + [b.shape[k] for k in right]
         return ops.reshape(y, (n, *(rest or [1])))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """There is none: what steps there were are summed, or stand in pairs."""
         return None
 

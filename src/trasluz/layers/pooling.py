@@ -231,7 +231,7 @@ class GlobalAveragePooling1D(_GlobalAverage):
         many = ops.sum(ops.cast(counts, x.dtype), axis=time, keepdims=self.keepdims)
         return ops.sum(x, axis=time, keepdims=self.keepdims) / ops.maximum(many, 1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """There are no steps left."""
         return None
 

@@ -103,9 +103,9 @@ class _Recurrent(Layer):
             output = last[0]
         return (output, *last) if self.return_state else output
 
-    def compute_mask(self: Any, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self: Any, inputs: Any, mask: Any = None) -> Any:
         """Tell which steps of the output count; the states count as a whole."""
-        mask = previous_mask if self.return_sequences else None
+        mask = mask if self.return_sequences else None
         return [mask, *[None] * self.kept] if self.return_state else mask
 
     def _initial(self, given: Any, nothing: Any) -> State:

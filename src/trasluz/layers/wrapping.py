@@ -86,9 +86,9 @@ class Bidirectional(Layer):
         merged = self._merged(y, z)
         return (*(merged if isinstance(merged, list) else [merged]), *states) if states else merged
 
-    def compute_mask(self: Any, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self: Any, inputs: Any, mask: Any = None) -> Any:
         """Tell which steps of the outputs count; the states count as a whole."""
-        mask = previous_mask if self.forward.return_sequences else None
+        mask = mask if self.forward.return_sequences else None
         masks = [mask, mask] if self.merge_mode is None else [mask]
         states = self.forward.kept * 2 if self.forward.return_state else 0
         return [*masks, *[None] * states]

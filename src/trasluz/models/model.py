@@ -103,7 +103,7 @@ class Model(Layer):
         assign_paths(self, self._path)
         self.built = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Leave it to the layers: outputs have the masks that they gave them."""
         return None
 
