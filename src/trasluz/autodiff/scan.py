@@ -114,6 +114,7 @@ def _pullback(g: Any, value: Any, *flat: Any, turn: Turn, reverse: bool) -> list
     numbers, lines = list(stacks), [*turn.results, *range(n), *turn.kept]
     asked = [i for i in range(n, len(lines)) if g[i] is not None and turn.holds(lines[i])]
     ends = [*turn.results[:n], *(lines[i] for i in asked)]
+    places: list[int] = []  # where, among what is stacked, the derivatives in xs and products are
     multiplied: list[int] = []  # the products with constants that the derivative goes through
 
     def backwards(late: Any, now: Any, constants: list[Any]) -> tuple[Any, Any]:
@@ -134,17 +135,22 @@ def _pullback(g: Any, value: Any, *flat: Any, turn: Turn, reverse: bool) -> list
         slopes = [grads[i] if i in grads else zeros_like(known[i]) for i in range(both)]
         added = [grads.get(i) for i in range(both, len(flat))]
         g_constants = [a if b is None else a + b for a, b in zip(g_constants, added, strict=True)]
-        multiplied[:] = products
-        return (slopes[:n], g_constants), (slopes[n:], list(products.values()))
+        stacked = [*slopes[n:], *products.values()]
+        different = {id(one): one for one in stacked}  # most often they are the same
+        order = list(different)
+        multiplied[:], places[:] = products, [order.index(id(one)) for one in stacked]
+        return (slopes[:n], g_constants), list(different.values())
 
     g_last = [zeros_like(v) if one is None else one for one, v in zip(g, value[:n], strict=False)]
-    (g_first, g_constants), (g_xs, g_products) = scan(
+    (g_first, g_constants), different = scan(
         backwards,
         (g_last, [zeros_like(k) for k in constants]),
         (list(stacks.values()), [g[i] for i in asked]),
         constants,
         reverse=not reverse,
     )
+    stacked = [different[place] for place in places]
+    g_xs, g_products = stacked[: len(xs)], stacked[len(xs) :]
     for line, one in zip(multiplied, g_products, strict=True):
         rows, constant, params = turn.products[line]
         i, slope = constant - both, ops.matmul_row.rules[1]

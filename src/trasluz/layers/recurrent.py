@@ -81,11 +81,11 @@ class _Recurrent(Layer):
     def call(
         self: Any, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        x = as_floats(inputs, self.kernel)
-        batch, _, d = x.shape
+        x = ops.transpose(as_floats(inputs, self.kernel), axes=(1, 0, 2))  # (time, batch, features)
+        _, batch, d = x.shape
         key = self.key(self.seed) if training and (self.dropout or self.recurrent_dropout) else None
-        x = self._masked(x, self.dropout, key, (batch, 1, d), 0)
-        z = ops.transpose(self.sums(x), axes=(1, 0, 2))  # (time, batch, gates · units)
+        x = self._masked(x, self.dropout, key, (batch, d), 0)
+        z = self.sums(x)  # (time, batch, gates · units)
         nothing = ops.stop_gradient(z[0, :, : self.units] * 0)
         states = self._initial(initial_state, nothing)
         constants = self.constants()
