@@ -19,6 +19,7 @@ from trasluz.layers.convolution import (
     SeparableConv2D,
 )
 from trasluz.layers.core import Dense, Embedding, Identity, InputLayer, Rescaling, SharedBias
+from trasluz.layers.folding import RNN, StackedRNNCells
 from trasluz.layers.merging import (
     Add,
     Average,
@@ -57,7 +58,7 @@ from trasluz.layers.pooling import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
-from trasluz.layers.recurrent import GRU, LSTM, SimpleRNN
+from trasluz.layers.recurrent import GRU, LSTM, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell
 from trasluz.layers.regularization import (
     Dropout,
     GaussianDropout,
@@ -76,6 +77,7 @@ __all__ = [
     "ELU",
     "GRU",
     "LSTM",
+    "RNN",
     "Activation",
     "Add",
     "AdditiveAttention",
@@ -99,6 +101,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -109,6 +112,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "LSTMCell",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -129,9 +133,11 @@ __all__ = [
     "SeparableConv2D",
     "SharedBias",
     "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
     "UpSampling1D",
