@@ -16,7 +16,7 @@ from trasluz.initializers import Zeros
 from trasluz.layers.base import Layer, registry
 from trasluz.state.binding import Binding, read
 from trasluz.state.context import current
-from trasluz.state.module import Buffer
+from trasluz.state.module import Buffer, assign_paths
 from trasluz.state.symbolic import SymbolicTensor
 
 
@@ -43,7 +43,7 @@ class _Folded(Layer):
         self.declare((shape[0], *shape[2:]))
         if self.stateful:
             for i, state in enumerate(leaves(self.begin(self._rows))):
-                setattr(self, f"state_{i}", Buffer(state.shape, Zeros()))
+                setattr(self, f"state_{i}", Buffer(state.shape, Zeros(), carried=True))
 
     def _draw_call(self: Any, inputs: Any, training: Any, options: dict[str, Any]) -> Any:
         x = inputs[0]
@@ -66,7 +66,7 @@ class _Folded(Layer):
         return [getattr(self, name) for name in self._carried()]
 
     def _carried(self: Any) -> list[str]:
-        return [name for name in self._specs if name.startswith("state_")]
+        return [name for name, spec in self._specs.items() if spec.carried]
 
     def reset_state(self: Any) -> None:
         """Let the next batch start from zeros again.
@@ -84,10 +84,11 @@ class _Folded(Layer):
     def call(
         self: Any, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        x = ops.transpose(inputs, axes=(1, 0, *range(2, inputs.ndim)))  # (time, batch, …)
+        x = inputs if inputs.dtype.kind == "f" else ops.astype(inputs, dtype=self.compute_dtype)
+        x = ops.transpose(x, axes=(1, 0, *range(2, x.ndim)))  # (time, batch, …)
         time, rows = x.shape[:2]
         turns, constants, take = self.prepared(x, training)
-        states = self._first(initial_state, rows)
+        states = self._first(initial_state, rows, turns.dtype)
         xs = {"x": turns}
         if mask is not None:
             xs["valid"] = _valid(mask, rows, time)
@@ -116,15 +117,15 @@ class _Folded(Layer):
         """Give the output of the last turn."""
         return outputs[0 if self.go_backwards else -1]
 
-    def _first(self: Any, given: Any, rows: int) -> Any:
+    def _first(self: Any, given: Any, rows: int, dtype: Any) -> Any:
         """Give the states to start from: those given, those carried on, or zeros."""
-        zeros = self.begin(rows)
+        zeros = tree_map(lambda zero: zero.astype(dtype), self.begin(rows))
         if given is None and self.stateful:
             if rows != self._rows:
                 raise UserError(
                     f"the batch has {rows} rows, and the states are carried on for {self._rows}",
                     where(),
-                    "give batches of one size (batch_size=, a number of rows that divides by it), "
+                    "give batches of one size (a batch_size that divides the number of rows), "
                     "and begin the model with Input(shape, batch_size=…)",
                 )
             given = self.states
@@ -144,7 +145,12 @@ class _Folded(Layer):
                     where(),
                     "give (rows, units), as return_state=True gives them",
                 )
-        return fill(zeros, states)
+        return fill(zeros, [_of_type(dtype, state) for state in states])
+
+
+def _of_type(dtype: Any, state: Any) -> Any:
+    state = state if hasattr(state, "dtype") else np.asarray(state, dtype)
+    return state if state.dtype == dtype else ops.astype(state, dtype=dtype)
 
 
 def _valid(mask: Any, rows: int, time: int) -> Any:
@@ -247,6 +253,7 @@ class RNN(_Folded):
         """Declare the cell's arrays for inputs of this shape at each step."""
         several = isinstance(self.cell, (list, tuple))
         self.cell = StackedRNNCells(list(self.cell)) if several else checked_cell(self.cell)
+        assign_paths(self, self._path)
         if not self.cell.built:
             self.cell.build(step_shape)
 
@@ -301,19 +308,28 @@ class StackedRNNCells(Layer):
     @property
     def state_size(self) -> list[Any]:
         """How large the states of each cell are."""
-        return [cell.state_size for cell in self.cells]
+        return [cell.state_size for cell in self._taken()]
 
     @property
     def output_size(self) -> int:
         """How many numbers the last cell gives."""
-        return _output_size(self.cells[-1])
+        return _output_size(self._taken()[-1])
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """Give the states that so many rows start from: zeros, a list for each cell."""
-        return [zeros_for(cell, batch_size) for cell in self.cells]
+        return [zeros_for(cell, batch_size) for cell in self._taken()]
+
+    def _taken(self) -> list[Any]:
+        """Take in the cells, those too that are written down."""
+        if any(isinstance(cell, dict) for cell in self.cells):
+            self.cells = [checked_cell(cell) for cell in self.cells]
+        return self.cells  # type: ignore[no-any-return]
 
     def build(self, input_shape: Any) -> None:
         self.cells = [checked_cell(cell) for cell in self.cells]
+        if not self.cells:
+            raise UserError("there are no cells", where(), "give a list, e.g. [LSTMCell(8)]")
+        assign_paths(self, self._path)
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
         for cell in self.cells:
             if not cell.built:
