@@ -15,7 +15,7 @@ import numpy as np
 
 from trasluz import distribution
 from trasluz.autodiff import backend
-from trasluz.base.tree import leaves, tree_map
+from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.data.blocks import Block
 from trasluz.errors import UserError, unknown
