@@ -129,7 +129,7 @@ class Turn:
             ]
             self._lines.append(_line(line, parents, held))
         arrays = _arrays(tape)
-        needed = self._needed(dict(enumerate(given)) | arrays)
+        needed = self._needed({**dict(enumerate(given)), **arrays})
         needed.update(product.rows for product in self.products.values())
         self.kept = [number for number in arrays if number in needed and number not in inputs]
 

@@ -187,7 +187,7 @@ class SimpleRNNCell(_Cell):
         return (activations.get(self.activation)(z),)
 
 
-class SimpleRNN(_Whole, SimpleRNNCell):
+class SimpleRNN(_Whole, SimpleRNNCell):  # type: ignore[misc] # called on all steps
     """A `SimpleRNNCell` folded over time: `h_t = tanh(x_t W + h_{t−1} U + b)`.
 
     Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
@@ -301,7 +301,7 @@ def _forgetting(init: Any, units: int) -> Callable[..., np.ndarray]:
     return forgetting
 
 
-class LSTM(_Whole, LSTMCell):
+class LSTM(_Whole, LSTMCell):  # type: ignore[misc] # called on all steps
     """An `LSTMCell` folded over time: a state kept for long, and gates that say what to keep.
 
     Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
@@ -424,7 +424,7 @@ class GRUCell(_Cell):
         return (update * states[0] + (1 - update) * new,)
 
 
-class GRU(_Whole, GRUCell):
+class GRU(_Whole, GRUCell):  # type: ignore[misc] # called on all steps
     """A `GRUCell` folded over time: a state, and gates that say how much of it is new.
 
     Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
