@@ -168,6 +168,24 @@ SAMPLES = {
     "ZeroPadding2D": [(lambda: layers.ZeroPadding2D(((1, 0), (0, 2))), _x(2, 2, 2, 1))],
     "Cropping1D": [(lambda: layers.Cropping1D(1), _x(2, 4, 2))],
     "Cropping2D": [(lambda: layers.Cropping2D((1, 0)), _x(2, 4, 3, 1))],
+    # Cells are called on two things: here each is folded over time.
+    "RNN": [
+        (
+            lambda: layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)], return_sequences=True),
+            _x(2, 3, 2),
+        )
+    ],
+    "StackedRNNCells": [
+        (
+            lambda: layers.RNN(
+                layers.StackedRNNCells([layers.GRUCell(2, dropout=0.3), layers.SimpleRNNCell(3)])
+            ),
+            _x(2, 3, 2),
+        )
+    ],
+    "SimpleRNNCell": [(lambda: layers.RNN(layers.SimpleRNNCell(2), unroll=True), _x(2, 3, 2))],
+    "LSTMCell": [(lambda: layers.RNN(layers.LSTMCell(2, recurrent_dropout=0.3)), _x(2, 3, 2))],
+    "GRUCell": [(lambda: layers.RNN(layers.GRUCell(2, reset_after=False)), _x(2, 3, 2))],
     "LSTM": [
         (lambda: layers.LSTM(2, return_sequences=True, dropout=0.3), _x(2, 3, 2)),
     ],

@@ -53,7 +53,7 @@ def a_sequence_is_handed_on_to_the_loss(keras):
     x = kl.Masking()(inputs)
     x = kl.TimeDistributed(kl.Dense(4))(x)
     x = kl.Dropout(0.0)(kl.Activation("tanh")(x))
-    x = kl.GRU(2, return_sequences=True)(x)
+    x = kl.Bidirectional(kl.GRU(2, return_sequences=True))(x)
     x = kl.LayerNormalization()(x)
     model = keras.Model(inputs, kl.Dense(1)(kl.ReLU()(x)))
     yield trained(model, SERIES, EACH)

@@ -109,7 +109,8 @@ class Primitive:
             `position` it is asked for. `None`: not differentiable.
         kind: "elementwise", a rule is the local derivative, a function of `(y, *args)`;
             "structural", it is the pullback, a function of `(g, y, *args)`;
-            "joint", the one rule gives the pullbacks of all arguments at once.
+            "joint", the one rule gives the pullbacks of all arguments at once; of several results
+            those that nothing came back to have `None`.
         binds: how loosely it binds where it is spelled (see `typeset`).
     """
 
@@ -298,7 +299,6 @@ class Tape:
                 g: Any = tuple(grads.get(i) for i in several)
                 if all(one is None for one in g):
                     continue
-                g = tuple(zeros_like(v) if o is None else o for o, v in zip(g, line.value))  # noqa: B905
             else:
                 g = grads.get(index)
                 if g is None:

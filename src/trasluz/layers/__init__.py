@@ -38,6 +38,7 @@ from trasluz.layers.core import (
     SharedBias,
 )
 from trasluz.layers.einsum import EinsumDense
+from trasluz.layers.folding import RNN, StackedRNNCells
 from trasluz.layers.merging import (
     Add,
     Average,
@@ -84,7 +85,7 @@ from trasluz.layers.positions import (
     SinePositionEncoding,
     TokenAndPositionEmbedding,
 )
-from trasluz.layers.recurrent import GRU, LSTM, SimpleRNN
+from trasluz.layers.recurrent import GRU, LSTM, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell
 from trasluz.layers.regularization import (
     Dropout,
     GaussianDropout,
@@ -103,6 +104,7 @@ __all__ = [
     "ELU",
     "GRU",
     "LSTM",
+    "RNN",
     "Activation",
     "Add",
     "AdditiveAttention",
@@ -128,6 +130,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -138,6 +141,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -169,10 +173,12 @@ __all__ = [
     "SeparableConv2D",
     "SharedBias",
     "SimpleRNN",
+    "SimpleRNNCell",
     "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
     "TokenAndPositionEmbedding",

@@ -28,6 +28,8 @@ def _layer(given: Any, what: str) -> Any:
 class Bidirectional(Layer):
     """A recurrent layer that reads a sequence from both ends.
 
+    Steps that do not count give zeros where sequences are given back, as in Keras.
+
     Args:
         layer: the recurrent layer; a twin of it reads from the end.
         merge_mode: how the two are put together: "concat", "sum", "mul", "ave", or `None` for both
@@ -89,9 +91,14 @@ class Bidirectional(Layer):
     def compute_mask(self: Any, inputs: Any, mask: Any = None) -> Any:
         """Tell which steps of the outputs count; the states count as a whole."""
         mask = mask if self.forward.return_sequences else None
-        masks = [mask, mask] if self.merge_mode is None else [mask]
-        states = self.forward.kept * 2 if self.forward.return_state else 0
-        return [*masks, *[None] * states]
+        return [mask, mask] if self.merge_mode is None else [mask]
+
+    def reset_state(self) -> None:
+        """Let the next batch start from zeros again, in both directions."""
+        self.forward.reset_state()
+        self.backward.reset_state()
+
+    reset_states = reset_state
 
     def _merged(self, y: Any, z: Any) -> Any:
         if self.merge_mode is None:
@@ -106,6 +113,8 @@ class Bidirectional(Layer):
 def _twin(layer: Any, name: str, backwards: bool) -> Any:
     """Make a layer of the same kind, with a name and a direction."""
     config = {**layer.get_config(), "name": name, "go_backwards": backwards}
+    if "zero_output_for_mask" in config:  # else places that do not count would be told apart
+        config["zero_output_for_mask"] = layer.return_sequences
     return type(layer).from_config(config)
 
 

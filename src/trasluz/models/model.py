@@ -469,7 +469,9 @@ class Model(Layer):
         silent = isinstance(verbose, (int, np.integer)) and not verbose
         none = callbacks is None or (isinstance(callbacks, (list, tuple)) and not callbacks)
         if silent and none and steps is devices is None and is_plain(self, x, batch_size):
-            return predicted(self, x, batch_size)
+            outputs = predicted(self, x, batch_size)
+            if outputs is not None:
+                return outputs
         from trasluz.training.measure import predict  # here for a light start
 
         if is_stream(x, None):

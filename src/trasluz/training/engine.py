@@ -15,7 +15,7 @@ import numpy as np
 
 from trasluz import distribution
 from trasluz.autodiff import backend
-from trasluz.base.tree import leaves, tree_map
+from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.data.blocks import Block
 from trasluz.errors import UserError, unknown
@@ -25,6 +25,7 @@ from trasluz.training.cost import Cost, cost_of
 from trasluz.training.fold import find_fold, test_fold, train_fold
 from trasluz.training.objective import Objective, State
 from trasluz.training.ready import Ready
+from trasluz.training.step import few_of
 
 # "auto" trains on NumPy for so many seconds, while XLA compiles for what is left after them; if
 # nothing is, XLA is left alone. The seconds are worked out, not measured, and the step at which a
@@ -124,7 +125,7 @@ class Engine:
     def _cost_of(self, batch: Batch) -> Cost:
         """Count what a forward pass does, once."""
         if self._cost is None:
-            self._cost = cost_of(self.model, tree_map(lambda a: a[:2], batch.x))
+            self._cost = cost_of(self.model, few_of(self.model, batch.x))
         return self._cost
 
     def is_due(self, step: Any) -> bool:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from trasluz import losses
-from trasluz.base.tree import leaves, tree_map
+from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.binding import read
 from trasluz.training.objective import per_output
-from trasluz.training.step import predict_step, test_step, train_step
+from trasluz.training.step import few_of, predict_step, test_step, train_step
 
 
 class Ready:
@@ -38,7 +38,7 @@ class Ready:
         model._check_shape(batch.x)
         model._structure()  # gives paths anew: a layer may lie in another model since
         self.model, self.objective = model, model._require_objective()
-        few = tree_map(lambda a: a[:2], batch.x)
+        few = few_of(model, batch.x)
         with np.errstate(all="ignore"):
             p = leaves(predict_step(model)(read(model), few))
         drawn = leaves(model._drawn[1]) if model._drawn else p

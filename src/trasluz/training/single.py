@@ -13,6 +13,7 @@ from trasluz.training.engine import Engine
 from trasluz.training.finite import checked, non_finite
 from trasluz.training.ready import Ready
 from trasluz.training.state import TrainingState
+from trasluz.training.step import CARRIED, carrying
 
 
 class SingleSteps:
@@ -48,7 +49,10 @@ class SingleSteps:
         batch, state = self._take_in(data), self._state
         step = self.engine.program("test", self._ready.test_step)
         with np.errstate(all="ignore"):
-            tracked = step(state.arrays["metrics"], batch, state.weights())[0]
+            arrays = state.weights()
+            tracked = carrying(self.model, state.arrays["metrics"], arrays)
+            tracked = step(tracked, batch, arrays)[0]
+            state.carry(arrays | tracked.get(CARRIED, {}))
             return self._ready.objective.results(tracked)
 
     def train(self, data: Arrays) -> dict[str, Any]:
