@@ -46,7 +46,7 @@ def equation(step: Step) -> Equation:
     for n in seen(step):
         marks += [", ", Reference(n)]
     line = _filled(say("explain-reused", numbers=_GAP), *marks[1:]) if marks else ()
-    return Equation(step.number, members(step), step.kind, line, step.remark)
+    return Equation(step.number, members(step), step.kind, line, step.said)
 
 
 def seen(step: Step) -> list[int]:

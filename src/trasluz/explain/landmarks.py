@@ -7,7 +7,7 @@ from typing import Any
 from trasluz.autodiff.tape import Line, Scope, Tape
 from trasluz.base.messages import problem
 from trasluz.errors import UserError
-from trasluz.explain.names import Landmark
+from trasluz.explain.names import NOTED, Landmark
 from trasluz.layers.base import Layer
 from trasluz.state.module import modules_in
 
@@ -15,7 +15,7 @@ AVERAGES = {"mean": "mean", "var": "variance"}
 
 
 def landmarks(reading: Any) -> dict[int, Landmark]:
-    """Find what layers give, the sums that go into activations, averages, and the errors."""
+    """Find what layers give and note, the sums that go into activations, averages, the errors."""
     steps: list[Line | None] = reading.turns.lines
     paths: set[str] = reading.paths
     calls: dict[int, _Call] = {}
@@ -33,7 +33,9 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
         call.lines.append((index, turn))
         if step.note == "output":
             call.given = index, turn
-        if step.primitive.name == "logsumexp":
+        if step.note in NOTED:
+            call.noted.append((index, turn, step.note))
+        elif step.primitive.name == "logsumexp":
             marks[index] = Landmark("logsumexp", path, call.number)
         elif composite in AVERAGES:
             call.averages[composite, turn] = index
@@ -41,7 +43,7 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
             call.sums.setdefault(turn, []).append(index)
             call.weighted |= step.primitive.name == "matmul"
     for call in calls.values():
-        call.mark(marks, last=call.number == len(calls))
+        call.mark(steps, marks, last=call.number == len(calls))
     loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
     _mark_loss(reading, marks, loss_begins)
     return dict(sorted(marks.items()))
@@ -66,20 +68,23 @@ class _Call:
         self.lines: list[tuple[int, str]] = []
         self.sums: dict[str, list[int]] = {}
         self.averages: dict[tuple[str, str], int] = {}
+        self.noted: list[tuple[int, str, str]] = []
         self.weighted = False
         self.given: tuple[int, str] | None = None
 
-    def mark(self, marks: dict[int, Landmark], last: bool) -> None:
+    def mark(self, steps: list[Line | None], marks: dict[int, Landmark], last: bool) -> None:
         """Name the sum before the activation and the result, in each turn and at the end."""
+        gated = self._mark_noted(steps, marks)
         for (name, turn), line in self.averages.items():
             marks[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
         end, final_turn = self.given or self.lines[-1]
         ends = {turn: line for line, turn in self.lines}
+        ends |= {turn: line for line, turn, note in self.noted if note == "state"}
         turns = [turn for turn in ends if turn]
         for turn, line in ends.items():
             if turns and not turn:
                 continue
-            sums = self.sums.get(turn, [])
+            sums = [] if turn in gated else self.sums.get(turn, [])
             if sums and sums[-1] != line and self.weighted:  # else the sum is what the layer gives
                 marks[sums[-1]] = Landmark("sum", self.path, self.number, turn)
             if turn:
@@ -87,6 +92,27 @@ class _Call:
         if not final_turn or last:
             role = "prediction" if last else "output"
             marks[end] = Landmark(role, self.path, self.number)
+
+    def _mark_noted(self, steps: list[Line | None], marks: dict[int, Landmark]) -> set[str]:
+        """Name what the layer notes, and the sums that go into gates: in which turns some do."""
+        own = dict(self.lines)
+        gated = set()
+        for index, turn, note in self.noted:
+            marks[index] = Landmark(note, self.path, self.number, turn)
+        for index, turn, note in self.noted:
+            under = _under(steps, index)
+            if under is not None and under not in marks and own.get(under) == turn:
+                marks[under] = Landmark("sum", self.path, self.number, turn, of=note)
+                gated.add(turn)
+        return gated
+
+
+def _under(steps: list[Line | None], index: int) -> int | None:
+    """Find what goes into the function that a line is the value of, if it is one's."""
+    step = steps[index]
+    if step is None or len(step.parents) != 1 or step.primitive.kind != "elementwise":
+        return None
+    return step.parents[0]
 
 
 def _mark_loss(reading: Any, marks: dict[int, Landmark], start: int) -> None:

@@ -17,12 +17,13 @@ from trasluz.data.arrays import Batch
 from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut
-from trasluz.explain.names import SIGNS, Landmark, derivative_name, letter
+from trasluz.explain.names import BARE, SIGNS, Landmark, derivative_name, letter
 from trasluz.explain.reading import Reading
 from trasluz.typeset.entries import is_top
 from trasluz.typeset.symbols import Symbol, constant, matrix, named_by_value, spelled
 
 MOVES = ("reshape", "broadcast_to", "astype", "stop_gradient")  # not written
+DELTAS = [role for role in SIGNS if role not in (*BARE, "penalty", "line")] + ["prediction"]
 LONGEST = 240  # a formula of the loss that is longer is left out
 
 
@@ -125,7 +126,7 @@ class Blocks(Tape):
     def visit(self, index: int, g: Any) -> Any:
         """Name the derivative in what goes into an activation, and in what layers give."""
         mark = self.reading.marks.get(index)
-        if mark is None or mark.role not in ("sum", "output", "prediction", "state"):
+        if mark is None or mark.role not in DELTAS:
             return g
         name = Block(derivative_name("E", self.names[index].latex), g.value)
         self.slopes[index] = (name, g)
@@ -234,7 +235,7 @@ def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Block:
 
 
 def _name(mark: Landmark) -> str:
-    sign = SIGNS[mark.role].whole
-    if mark.role in ("sum", "output", "state", "mean", "variance", "penalty"):
+    sign = mark.sign.whole
+    if mark.role not in BARE:
         return f"{sign}^{{({mark.number}){mark.turn}}}"
     return f"{sign}^{{({mark.series})}}" if mark.series else sign

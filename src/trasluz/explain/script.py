@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,11 @@ from trasluz.explain.chain import MOST_ENTRIES, Chain
 from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut, layer_of
+from trasluz.explain.memory import memory
 from trasluz.explain.names import Landmark, Names, derivative_name, lowered, scheme
 from trasluz.explain.passed import passed
 from trasluz.explain.reading import Reading
+from trasluz.explain.remarks import Remark
 from trasluz.typeset.entries import HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant
@@ -30,6 +32,7 @@ NOTES = {
     "corrected velocity": r"\hat{v}",
 }  # fmt: skip
 LONGEST = 100  # names in the formula of a line that has no name of its own
+Said = Callable[[Symbol], Iterable[Remark]]
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
 
 
@@ -173,10 +176,12 @@ class Script(Tape):
 
     def define(
         self, leaf: Symbol, spell: Callable[[], Symbol], kind: str, where: str, order: int = 0,
-        symbol: str = "", note: str = "", role: str = "",
+        symbol: str = "", note: str = "", role: str = "", remarks: Said = lambda formula: (),
     ) -> Symbol:  # fmt: skip
         """Say what a name stands for."""
-        self.defined[id(leaf)] = Definition(leaf, spell, kind, where, order, symbol, note, role)
+        self.defined[id(leaf)] = Definition(
+            leaf, spell, kind, where, order, symbol, note, role, remarks
+        )
         return leaf
 
     def _visit(self, index: int, g: Entries) -> Entries:
@@ -272,7 +277,9 @@ class Script(Tape):
         question = self.question
         root = self._updated() if question.update else self.derivative
         total = self.entries[self.reading.last.index].at(())
-        beside = [self.defined[id(total)], *(passed(self) if question.depth == "layer" else ())]
+        beside = [self.defined[id(total)]]
+        if question.depth == "layer":
+            beside += [*memory(self), *passed(self)]
         return grown(root, beside, self.defined, question.digits, question.lang)
 
     # -------------------------------------------------------------------------------- the update

@@ -186,6 +186,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "multiply": (
         (("number", "number"), lambda m, n: _constant(m.value * n.value, m)),
+        (("0", "x"), lambda zero, x: _constant(zero.value * x.value, zero)),
         (("-x", "x"), lambda x, y: _negative(_times(x, y))),
         (("number", "-x"), lambda n, x: _times(_negative(n), x)),
         (("x", "-x"), lambda x, y: _negative(_times(x, y))),

@@ -122,7 +122,7 @@ class _Recurrent(Layer):
         new = self.turn(turn["z"], states, before, constants)
         if "valid" in turn:  # a step that does not count repeats the one before
             new = tuple(ops.where(turn["valid"], n, s) for n, s in zip(new, states, strict=True))
-        return new, new[0]
+        return new, note(new[0], "state")
 
     def _part(self: Any, z: Any, number: int) -> Any:
         """Give the sums of one gate."""
@@ -258,8 +258,10 @@ class LSTM(_Recurrent):
         """Take a step."""
         gate, squash = activations.get(self.recurrent_activation), activations.get(self.activation)
         z = z + ops.matmul(before, constants["U"], self.precision)
-        i, f, o = (note(gate(self._part(z, n)), "gate") for n in (0, 1, 3))
-        c = f * states[1] + i * note(squash(self._part(z, 2)), "gate")
+        names = ("input gate", 0), ("forget gate", 1), ("output gate", 3)
+        i, f, o = (note(gate(self._part(z, n)), name) for name, n in names)
+        g = note(squash(self._part(z, 2)), "candidate")
+        c = note(f * states[1] + i * g, "cell")
         return o * squash(c), c
 
 
@@ -367,6 +369,7 @@ class GRU(_Recurrent):
             update, reset = (gate(self._part(z, n) + self._part(inner, n)) for n in (0, 1))
             again = ops.matmul(reset * before, u[:, both:], self.precision)
             new = squash(self._part(z, 2) + again)
-        note(update, "gate")
-        note(reset, "gate")
+        note(update, "update gate")
+        note(reset, "reset gate")
+        note(new, "new state")
         return (update * states[0] + (1 - update) * new,)

@@ -153,7 +153,7 @@ def _equations(blocks: tuple[Block, ...], decimal: str) -> Iterator[str]:
             yield "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
             lines = []
         if one.remark:
-            yield text(one.remark) + r"\par"
+            yield inline(one.remark, decimal) + r"\par"
 
 
 def aligned(equation: Equation, decimal: str) -> str:

@@ -245,7 +245,9 @@ def _equation(equation: Equation, decimal: str, digits: int) -> list[str]:
     mark = f"   [{inline(equation.seen, decimal)}]" if equation.seen else ""
     whole = start + " ".join(write(member, decimal).strip() for member in rest) + mark
     aside = " " * len(margin)
-    remark = textwrap.wrap(equation.remark, WIDTH, initial_indent=aside, subsequent_indent=aside)
+    remark = textwrap.wrap(
+        inline(equation.remark, decimal), WIDTH, initial_indent=aside, subsequent_indent=aside
+    )
     if len(whole) <= WIDTH and not any(_matrices(member) for member in rest):
         return [whole, *remark]
     indent = " " * min(len(start), WIDTH // 3)

@@ -21,6 +21,7 @@ explain-note-entropy = the cross-entropy, written with the probabilities
 explain-note-long-way = the long way: through every probability and the Jacobian
 explain-note-short-way = the short way: prediction less target, as the targets add up to 1
 explain-note-jacobian = the Jacobian: a row for each probability, a column for each logit
+explain-memory = so much of { $first } is left in { $last }: the way from step to step alone, without those through gates and sums
 explain-unknown = there is nothing named “{ $name }” to derive for
     .mend = { $nearest }
 explain-no-entry = { $name } of shape { $shape } has no entry { $at }

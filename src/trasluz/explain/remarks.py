@@ -1,0 +1,54 @@
+"""Remarks: what is said in words beside a step, with formulas and numbers in between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trasluz.base.messages import say
+from trasluz.pages.document import Inline
+from trasluz.typeset.formula import Node, parse
+from trasluz.typeset.symbols import Symbol, number
+
+_GAP = re.compile(r"\n(\w+)\n")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A message, and what is put into it.
+
+    Args:
+        message: its id.
+        facts: by the names in the message: whole numbers and words are said as they are; symbols
+            and other numbers are formulas; of several, each.
+    """
+
+    message: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def said(self, digits: int) -> Inline:
+        """Say it, in the language of messages.
+
+        Args:
+            digits: significant digits of numbers.
+        """
+        gaps = {k: v if isinstance(v, (int, str)) else f"\n{k}\n" for k, v in self.facts.items()}
+        words = _GAP.split(say(self.message, **gaps))
+        pieces: list[Any] = []
+        for position, word in enumerate(words):
+            pieces += _formulas(self.facts[word], digits) if position % 2 else [word]
+        return tuple(piece for piece in pieces if piece != "")
+
+
+def _formulas(fact: Any, digits: int) -> list[str | Node]:
+    several = fact if isinstance(fact, Sequence) else [fact]
+    pieces: list[str | Node] = []
+    for one in several:
+        pieces += [", "] if pieces else []
+        latex = one.name if isinstance(one, Symbol) else number(np.asarray(one).item(), digits)
+        pieces.append(parse(latex))
+    return pieces
