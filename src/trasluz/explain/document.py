@@ -30,6 +30,8 @@ def body(derivation: Step) -> tuple[Block, ...]:
         Section(heading(section), tuple(map(equation, section.steps)), section.stage)
         for section in derivation.sections()
     ]
+    if derivation.places is not None:
+        sections.append(derivation.places.section(derivation.digits))
     return (*sections, *([_checks(derivation)] if derivation.checks else []))
 
 

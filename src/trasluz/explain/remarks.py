@@ -11,6 +11,7 @@ import numpy as np
 
 from trasluz.base.messages import say
 from trasluz.pages.document import Inline
+from trasluz.typeset.entries import FOLDS
 from trasluz.typeset.formula import Node, parse
 from trasluz.typeset.symbols import Symbol, number
 
@@ -23,8 +24,8 @@ class Remark:
 
     Args:
         message: its id.
-        facts: by the names in the message: whole numbers and words are said as they are; symbols
-            and other numbers are formulas; of several, each.
+        facts: by the names in the message: whole numbers and words are said as they are; symbols,
+            formulas and other numbers stand between the words; of several, each.
     """
 
     message: str
@@ -49,6 +50,18 @@ def _formulas(fact: Any, digits: int) -> list[str | Node]:
     pieces: list[str | Node] = []
     for one in several:
         pieces += [", "] if pieces else []
-        latex = one.name if isinstance(one, Symbol) else number(np.asarray(one).item(), digits)
-        pieces.append(parse(latex))
+        if not isinstance(one, Node):
+            known = isinstance(one, Symbol)
+            one = parse(one.name if known else number(np.asarray(one).item(), digits))
+        pieces.append(one)
     return pieces
+
+
+def of_value(formula: Symbol) -> list[Remark]:
+    """Say what a value's formula does not: which entry of a maximum is the greatest."""
+    row, parts = formula.made or (None, [])
+    if row is None or row.name not in FOLDS or row.name == "logsumexp" or len(parts) < 2:
+        return []
+    best = [part for part in parts if float(part.value) == float(formula.value)]
+    message = "explain-greatest" if row.name == "max" else "explain-least"
+    return [Remark(message, {"which": best, "count": len(best)})]

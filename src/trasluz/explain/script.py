@@ -19,9 +19,10 @@ from trasluz.explain.landmarks import cut, layer_of
 from trasluz.explain.memory import memory
 from trasluz.explain.names import Landmark, Names, derivative_name, lowered, scheme
 from trasluz.explain.passed import passed
+from trasluz.explain.places import places
 from trasluz.explain.reading import Reading
-from trasluz.explain.remarks import Remark
-from trasluz.typeset.entries import HALF, MOST_TERMS, Book, Entries, Place
+from trasluz.explain.remarks import Remark, of_value
+from trasluz.typeset.entries import FEW, HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant
 
@@ -31,6 +32,7 @@ NOTES = {
     "corrected rate": r"\alpha_{k}", "corrected momentum": r"\hat{m}",
     "corrected velocity": r"\hat{v}",
 }  # fmt: skip
+VERY_MANY = 5000  # entries with a name, from which on a page is very long
 LONGEST = 100  # names in the formula of a line that has no name of its own
 Said = Callable[[Symbol], Iterable[Remark]]
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
@@ -72,7 +74,9 @@ class Script(Tape):
             self._mark_every_line()
         shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
         self.names: Names = scheme(question.names)(self.marks.values(), shapes)
-        self.book = Book(HALF if self.size > MOST_ENTRIES else MOST_TERMS)
+        self.book = Book(
+            MOST_TERMS if self.size <= MOST_ENTRIES else HALF if self.size <= VERY_MANY else FEW
+        )
         self.entries: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
         buffers = {p: self._parameter(p, a) for p, a in reading.buffers.items()}
@@ -168,7 +172,9 @@ class Script(Tape):
 
         def leaf(place: Place) -> Symbol:
             symbol = Symbol(name(place), entries.value[place])
-            self.define(symbol, lambda: formula(place), kind, where, order, role=role)
+            self.define(
+                symbol, lambda: formula(place), kind, where, order, role=role, remarks=of_value
+            )
             return symbol
 
         entries.name(leaf)
@@ -280,7 +286,13 @@ class Script(Tape):
         beside = [self.defined[id(total)]]
         if question.depth == "layer":
             beside += [*memory(self), *passed(self)]
-        return grown(root, beside, self.defined, question.digits, question.lang)
+        used = places(self)
+        derivative = self.derivative
+        if used is not None:
+            derivative.remarks = lambda formula: used.remarks(formula)
+        whole = grown(root, beside, self.defined, question.digits, question.lang)
+        whole.places = used
+        return whole
 
     # -------------------------------------------------------------------------------- the update
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from trasluz.base.messages import DECIMALS, language, say, speaking
+from trasluz.explain.places import Places
 from trasluz.explain.remarks import Remark
 from trasluz.pages.document import Inline
 from trasluz.pages.text import inline, plain
@@ -40,6 +41,7 @@ class Step:
         number: which step it is, from 1, in the order of reading.
         note: what other way to its value it is, the id of a message.
         remarks: what else is said beside it.
+        places: what a filter's weight met at each place, at the root.
         checks: the same number found in other ways, at the root.
         digits: significant digits in print.
         lang: the language of its pages; that of messages unless given.
@@ -57,6 +59,7 @@ class Step:
     digits: int = 5
     lang: str | None = None
     remarks: tuple[Remark, ...] = ()
+    places: Places | None = None
 
     @property
     def formula(self) -> str:

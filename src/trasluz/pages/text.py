@@ -239,7 +239,8 @@ def _table(table: Table, decimal: str) -> list[str]:
 
 def _equation(equation: Equation, decimal: str, digits: int) -> list[str]:
     """Write a step: on one line if it fits, else a line a member, their signs under each other."""
-    margin = f"  {f'({equation.number})':>{digits + 2}} " if digits else "  "
+    label = f"({equation.number})" if equation.number else ""
+    margin = f"  {label:>{digits + 2}} " if digits else "  "
     first, *rest = equation.members
     start = f"{margin}{write(first, decimal)} "
     mark = f"   [{inline(equation.seen, decimal)}]" if equation.seen else ""

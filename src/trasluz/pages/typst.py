@@ -22,6 +22,7 @@ from trasluz.pages.document import (
     Heading,
     Inline,
     Paragraph,
+    Picture,
     Section,
     Table,
     joined,
@@ -239,6 +240,8 @@ def _block(block: Block, decimal: str) -> list[str]:
             return [f"#given([{text(title)}], ({listed},), [{said}])"]
         case Drawing(svg):
             return [f"#drawing({_quoted(svg)})"]
+        case Picture(draw):
+            return [f"#picture(({','.join(map(str, draw()))}))"]
         case Code():
             return []
     raise TypeError(f"{block!r} is not printed")

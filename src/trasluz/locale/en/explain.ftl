@@ -22,6 +22,21 @@ explain-note-long-way = the long way: through every probability and the Jacobian
 explain-note-short-way = the short way: prediction less target, as the targets add up to 1
 explain-note-jacobian = the Jacobian: a row for each probability, a column for each logit
 explain-memory = so much of { $first } is left in { $last }: the way from step to step alone, without those through gates and sums
+explain-greatest = { $count ->
+    [one] { $which } is the greatest: the derivative goes through it alone
+   *[other] { $which } are equal, and the greatest: they share the derivative equally
+}
+explain-least = { $count ->
+    [one] { $which } is the least: the derivative goes through it alone
+   *[other] { $which } are equal, and the least: they share the derivative equally
+}
+explain-places = Place by place: what the weight met, times what comes back
+explain-places-met = { $met }: what the weight was multiplied with at each place; { $back }: the derivative in the sum there
+explain-places-left = the weight was used at { $all } places; the { $count } that are left out come to { $rest } together
+explain-places-row = row { $row }
+explain-places-title-met = what the weight met
+explain-places-title-back = what comes back
+explain-places-title-product = their product; sum { $total }
 explain-unknown = there is nothing named “{ $name }” to derive for
     .mend = { $nearest }
 explain-no-entry = { $name } of shape { $shape } has no entry { $at }

@@ -22,6 +22,21 @@ explain-note-long-way = por el camino largo: a través de cada probabilidad y de
 explain-note-short-way = por el camino corto: predicción menos objetivo, pues los objetivos suman 1
 explain-note-jacobian = la jacobiana: una fila por probabilidad, una columna por logit
 explain-memory = esto queda de { $first } en { $last }: solo el camino de paso en paso, sin los que van por compuertas y sumas
+explain-greatest = { $count ->
+    [one] { $which } es el mayor: la derivada pasa solo por él
+   *[other] { $which } son iguales, y los mayores: se reparten la derivada por igual
+}
+explain-least = { $count ->
+    [one] { $which } es el menor: la derivada pasa solo por él
+   *[other] { $which } son iguales, y los menores: se reparten la derivada por igual
+}
+explain-places = Lugar por lugar: lo que el peso encontró, por lo que vuelve
+explain-places-met = { $met }: lo que multiplicó el peso en cada lugar; { $back }: la derivada respecto a la suma allí
+explain-places-left = el peso se usó en { $all } lugares; los { $count } que se omiten suman { $rest }
+explain-places-row = fila { $row }
+explain-places-title-met = lo que el peso encontró
+explain-places-title-back = lo que vuelve
+explain-places-title-product = su producto; suma { $total }
 explain-unknown = no hay nada llamado «{ $name }» respecto a lo que derivar
     .mend = { $nearest }
 explain-no-entry = { $name }, de forma { $shape }, no tiene la entrada { $at }
