@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation import evaluate
-from trasluz import Input, Sequential, config, layers, utils
+from trasluz import Input, Model, Sequential, config, layers, utils
 from trasluz.base.messages import LANGUAGES
 from trasluz.pages.text import plain
 
@@ -183,3 +183,60 @@ def test_very_long_pages_show_fewer_terms():
     d = model.explain(random(2, 14, 14, 1), [0, 3], "a/kernel", (1, 1, 0, 3))
     told(d)
     assert len(list(d.steps())) < 500
+
+
+TOKENS = np.array([[[1.0, 0.0], [0.5, -1.0], [0.0, 2.0]]])
+
+
+def attending(heads=1, **how):
+    utils.set_random_seed(1)
+    inputs = Input((3, 2))
+    h = layers.MultiHeadAttention(heads, 2, name="att")(inputs, inputs, **how)
+    model = Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling1D()(h)))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_head_is_told_row_by_row():
+    model = attending(use_causal_mask=True)
+    printed(model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 0, 0), 12))
+    d = model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 0, 0), lang="en")
+    lines = told(d)
+    assert lines["q⁽¹⁾₂,₁"].startswith("q⁽¹⁾₂,₁ = x₂,₁ w⁽¹⁾₁,₁,₁ + x₂,₂ w⁽¹⁾₂,₁,₁ + b⁽¹⁾₁,₁ =")
+    scores = "s⁽²⁾₂,₁ = 1/√(2) q⁽¹⁾₂,₁ k⁽³⁾₁,₁ + 1/√(2) q⁽¹⁾₂,₂ k⁽³⁾₁,₂ ="
+    assert lines["s⁽²⁾₂,₁"].startswith(scores)
+    assert lines["ℓ₂"].startswith("ℓ₂ = ln(e^(s⁽²⁾₂,₁) + e^(s⁽²⁾₂,₂) + e^(-1 × 10⁹)) =")
+    assert lines["α⁽²⁾₂,₁"].startswith("α⁽²⁾₂,₁ = e^(s⁽²⁾₂,₁ - ℓ₂) =")
+    assert lines["o⁽²⁾₂,₁"].startswith("o⁽²⁾₂,₁ = α⁽²⁾₂,₁ v⁽⁴⁾₁,₁ + α⁽²⁾₂,₂ v⁽⁴⁾₂,₁ =")
+    back = (
+        "∂E/∂s⁽²⁾₃,₁ = α⁽²⁾₃,₁ (∂E/∂α⁽²⁾₃,₁ - (∂E/∂α⁽²⁾₃,₁ α⁽²⁾₃,₁ + ∂E/∂α⁽²⁾₃,₂ α⁽²⁾₃,₂"
+        " + ∂E/∂α⁽²⁾₃,₃ α⁽²⁾₃,₃)) ="
+    )
+    assert lines["∂E/∂s⁽²⁾₃,₁"].startswith(back)
+    said = {plain(step.symbol): step.remark for step in d.steps()}
+    assert "2 places do not count here" in said["ℓ₁"]
+    assert said["α⁽²⁾₁,₂"].startswith("the mask leaves this place out")
+    assert said["∂E/∂α⁽²⁾₁,₂"] == "nothing that the loss rests on uses it"
+    assert [s for s in said.values() if s.startswith("back through the softmax")]
+
+
+def test_heads_are_counted_first():
+    model = attending(2)
+    d = model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 1, 0))
+    lines = told(d)
+    assert "= 1/√(2) q⁽¹⁾₂,₁,₁ k⁽³⁾₂,₃,₁ + 1/√(2) q⁽¹⁾₂,₁,₂ k⁽³⁾₂,₃,₂ =" in lines["s⁽²⁾₂,₁,₃"]
+    d = model.explain(TOKENS, [[1.0]], "att/query", (0, 1, 0))  # at a place, in a head
+    assert list(told(d))[-1] == "∂E/∂q⁽¹⁾₂,₁,₁"
+    for path in ("att/value/kernel", "att/key/kernel", "att/attention_output/kernel"):
+        told(model.explain(TOKENS, [[1.0]], path, (0, 1, 0)))
+
+
+def test_attention_without_heads():
+    utils.set_random_seed(1)
+    inputs = Input((3, 2))
+    for layer in (layers.Attention(name="att"), layers.AdditiveAttention(name="att")):
+        h = layer([inputs, layers.Dense(2, name="d")(inputs)])
+        model = Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling1D()(h)))
+        model.compile("sgd", "mse")
+        lines = told(model.explain(TOKENS, [[1.0]], "d/kernel", (0, 1)))
+        assert lines["α⁽²⁾₁,₂"].startswith("α⁽²⁾₁,₂ = e^(s⁽²⁾₁,₂ - ℓ₁) =")

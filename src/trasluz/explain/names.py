@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from trasluz.base.messages import problem
 from trasluz.errors import unknown
 from trasluz.typeset.formula import escaped, parse
@@ -41,7 +43,16 @@ NOTED = {  # what layers note of the lines in them
     "reset gate": Sign("r", "R"),
     "new state": Sign("n", "N"),
     "state": Sign("h", "H"),
+    "queries": Sign("q", "Q"),
+    "keys": Sign("k", "K"),
+    "values": Sign("v", "V"),
+    "scores": Sign("s", "S"),
+    "shares": Sign(r"\alpha", r"\boldsymbol{\alpha}"),
+    "taken": Sign("o", "O"),
 }
+GATES = ("input gate", "forget gate", "output gate", "candidate", "update gate", "reset gate",
+         "new state")  # fmt: skip
+BY_HEAD = ("queries", "keys", "values", "scores", "shares", "taken", "logsumexp")
 SIGNS = NOTED | {
     "sum": Sign("z", "Z"),
     "output": Sign("a", "A"),
@@ -63,7 +74,8 @@ GIVEN = {"output": "", "prediction": "", "sum": "/sum", "total": ""}  # path of 
 class Landmark(NamedTuple):
     """A line of the tape that is worth a name: what it is, of which layer, in which turn.
 
-    A sum that goes into something noted says `of` what: it is written as that is, with a bar.
+    A sum that goes into something noted says `of` what: it is written as that is, with a bar. Where
+    entries were moved before they were noted, `laid` says where each then lies, and in what shape.
     """
 
     role: str
@@ -72,6 +84,7 @@ class Landmark(NamedTuple):
     turn: str = ""
     series: int = 0
     of: str = ""
+    laid: tuple[Any, Place] | None = None
 
     @property
     def sign(self) -> Sign:
@@ -79,6 +92,22 @@ class Landmark(NamedTuple):
         if not self.of:
             return SIGNS[self.role]
         return Sign(*(rf"\bar{{{sign}}}" for sign in SIGNS[self.of]))
+
+    def shown(self, place: Place, shape: Place, alone: bool) -> Place:
+        """Give the numbers that an entry is written with.
+
+        Args:
+            place: where it lies in its line.
+            shape: of the line.
+            alone: whether it is the only row, which is not written then.
+        """
+        if self.laid is not None:
+            where, new = self.laid
+            flat = int(where.ravel()[np.ravel_multi_index(place, shape)])
+            place, shape = tuple(int(i) for i in np.unravel_index(flat, new)), new
+        if self.role in BY_HEAD:  # one head, or one row, is not written
+            return tuple(i for i, n in zip(place, shape, strict=True) if n > 1)
+        return place[1:] if alone and shape[0] == 1 else place
 
 
 class Names:

@@ -11,10 +11,10 @@ import numpy as np
 
 from trasluz.base.messages import say
 from trasluz.pages.document import Inline
-from trasluz.typeset.entries import FOLDS
 from trasluz.typeset.formula import Node, parse
 from trasluz.typeset.symbols import Symbol, number
 
+FAR = -1e8  # no score that counts is as small
 _GAP = re.compile(r"\n(\w+)\n")
 
 
@@ -58,10 +58,26 @@ def _formulas(fact: Any, digits: int) -> list[str | Node]:
 
 
 def of_value(formula: Symbol) -> list[Remark]:
-    """Say what a value's formula does not: which entry of a maximum is the greatest."""
+    """Say what a value's formula does not: who is the greatest, what does not count."""
     row, parts = formula.made or (None, [])
-    if row is None or row.name not in FOLDS or row.name == "logsumexp" or len(parts) < 2:
+    if row is None:
         return []
-    best = [part for part in parts if float(part.value) == float(formula.value)]
-    message = "explain-greatest" if row.name == "max" else "explain-least"
-    return [Remark(message, {"which": best, "count": len(best)})]
+    if row.name in ("max", "min") and len(parts) > 1:
+        best = [part for part in parts if float(part.value) == float(formula.value)]
+        message = "explain-greatest" if row.name == "max" else "explain-least"
+        return [Remark(message, {"which": best, "count": len(best)})]
+    if row.name == "logsumexp" and (masked := sum(map(_is_far, parts))):
+        return [Remark("explain-masked-among", {"count": masked})]
+    if row.name == "exp" and any(map(_is_far, parts[0].made[1] if parts[0].made else ())):
+        return [Remark("explain-masked")]
+    return []
+
+
+def of_slope(formula: Symbol) -> list[Remark]:
+    """Say why a derivative is zero that has no formula."""
+    return [Remark("explain-unused")] if formula.literal and float(formula.value) == 0 else []
+
+
+def _is_far(part: Symbol) -> bool:
+    """Tell whether a number stands for a score that does not count."""
+    return part.literal and part.ndim == 0 and float(part.value) <= FAR

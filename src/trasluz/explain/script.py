@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from trasluz.explain.names import Landmark, Names, derivative_name, lowered, sch
 from trasluz.explain.passed import passed
 from trasluz.explain.places import places
 from trasluz.explain.reading import Reading
-from trasluz.explain.remarks import Remark, of_value
+from trasluz.explain.remarks import Remark, of_slope, of_value
 from trasluz.typeset.entries import FEW, HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant
@@ -35,6 +35,7 @@ NOTES = {
 VERY_MANY = 5000  # entries with a name, from which on a page is very long
 LONGEST = 100  # names in the formula of a line that has no name of its own
 Said = Callable[[Symbol], Iterable[Remark]]
+SAID_ONCE = {"scores": "explain-softmax-back"}  # of the derivatives in a line, by its role
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
 
 
@@ -69,6 +70,7 @@ class Script(Tape):
         self.defined: dict[int, Definition] = {}
         self.named: set[int] = set()
         self.weights: dict[int, int] = {}
+        self.said: set[int] = set()
         self.marks: dict[int, Landmark] = dict(reading.marks)
         if question.depth == "op":
             self._mark_every_line()
@@ -153,10 +155,9 @@ class Script(Tape):
         return entries
 
     def _namer(self, mark: Landmark, entries: Entries) -> Callable[[Place], str]:
-        single = self.reading.one or mark.role in ("mean", "variance")
-        alone = single and entries.ndim > 1 and entries.shape[0] == 1
-        ends = -1 if mark.role == "logsumexp" and entries.shape[-1] == 1 else None
-        return lambda place: self.names.unit(mark, place[1 if alone else 0 : ends])
+        alone = (self.reading.one or mark.role in ("mean", "variance")) and entries.ndim > 1
+        shape = entries.shape
+        return lambda place: self.names.unit(mark, mark.shown(place, shape, alone))
 
     def name(
         self,
@@ -172,13 +173,21 @@ class Script(Tape):
 
         def leaf(place: Place) -> Symbol:
             symbol = Symbol(name(place), entries.value[place])
-            self.define(
-                symbol, lambda: formula(place), kind, where, order, role=role, remarks=of_value
-            )
+            said = partial(self._slope_said, order) if kind == "backward" else of_value
+            self.define(symbol, lambda: formula(place), kind, where, order, role=role, remarks=said)
             return symbol
 
         entries.name(leaf)
         self.named.add(id(entries))
+
+    def _slope_said(self, order: int, formula: Symbol) -> list[Remark]:
+        """Say of the first derivative in a line how its formula is to be read."""
+        mark = self.marks.get(LAST - order)
+        first = mark is not None and mark.role in SAID_ONCE and order not in self.said
+        if not first or formula.literal:
+            return of_slope(formula)
+        self.said.add(order)
+        return [Remark(SAID_ONCE[mark.role])]
 
     def define(
         self, leaf: Symbol, spell: Callable[[], Symbol], kind: str, where: str, order: int = 0,

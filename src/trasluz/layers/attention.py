@@ -10,7 +10,7 @@ import numpy as np
 
 from trasluz import activations, initializers
 from trasluz.autodiff import ops
-from trasluz.autodiff.tape import where
+from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
@@ -239,19 +239,22 @@ class MultiHeadAttention(Layer):
                     "give (batch, places, features)",
                 )
         q, k, v = (
-            ops.transpose(dense(array), (0, 2, 1, 3))  # (n, heads, places, length)
-            for dense, array in (
-                (self.query_dense, query), (self.key_dense, key), (self.value_dense, value),
+            note(ops.transpose(dense(array), (0, 2, 1, 3)), name)  # (n, heads, places, length)
+            for dense, array, name in (
+                (self.query_dense, query, "queries"), (self.key_dense, key, "keys"),
+                (self.value_dense, value, "values"),
             )
         )  # fmt: skip
         scores = ops.matmul(q * (1 / math.sqrt(self.key_dim)), k.mT, self.precision)
+        scores = note(scores, "scores")
         counts = _counting(query, key, query_mask, value_mask, key_mask, attention_mask)
         if use_causal_mask:
             before = np.tril(np.ones((1, query.shape[1], key.shape[1]), bool))
             counts = before if counts is None else ops.logical_and(counts, before)
         shares = masked_softmax(scores, None if counts is None else ops.expand_dims(counts, 1))
-        dropped = self.dropout_layer(shares)
-        taken = ops.transpose(ops.matmul(dropped, v, self.precision), (0, 2, 1, 3))
+        dropped = self.dropout_layer(note(shares, "shares"))
+        taken = note(ops.matmul(dropped, v, self.precision), "taken")
+        taken = ops.transpose(taken, (0, 2, 1, 3))
         y = self.output_dense(taken)
         return (y, shares) if return_attention_scores else y
 
@@ -315,7 +318,7 @@ class _Lookup(Layer):
             )
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) == 3 else value
-        scores = self.scores(query, key)
+        scores = note(self.scores(query, key), "scores")
         q_mask, v_mask = (*(mask or ()), None, None)[:2]
         counts = None if v_mask is None else ops.expand_dims(ops.cast(v_mask, bool), 1)
         if use_causal_mask:
@@ -323,7 +326,7 @@ class _Lookup(Layer):
             counts = before if counts is None else ops.logical_and(counts, before)
         if counts is not None:
             scores = ops.where(counts, scores, scores + np.asarray(_FAR, scores.dtype))
-        shares = ops.softmax(scores)
+        shares = note(ops.softmax(scores), "shares")
         y = ops.matmul(self.dropout_layer(shares) if self.dropout else shares, value)
         if q_mask is not None:
             y = y * ops.expand_dims(ops.cast(q_mask, y.dtype), -1)

@@ -30,6 +30,13 @@ explain-least = { $count ->
     [one] { $which } is the least: the derivative goes through it alone
    *[other] { $which } are equal, and the least: they share the derivative equally
 }
+explain-masked-among = { $count ->
+    [one] a place does not count here: -1 × 10⁹ stands for its score, and e to that is 0
+   *[other] { $count } places do not count here: -1 × 10⁹ stands for their scores, and e to that is 0
+}
+explain-masked = the mask leaves this place out: nothing is taken of it, and no derivative goes there
+explain-unused = nothing that the loss rests on uses it
+explain-softmax-back = back through the softmax: what comes back to the share, less the mean of that over all places, weighted by their shares
 explain-places = Place by place: what the weight met, times what comes back
 explain-places-met = { $met }: what the weight was multiplied with at each place; { $back }: the derivative in the sum there
 explain-places-left = the weight was used at { $all } places; the { $count } that are left out come to { $rest } together

@@ -30,6 +30,13 @@ explain-least = { $count ->
     [one] { $which } es el menor: la derivada pasa solo por él
    *[other] { $which } son iguales, y los menores: se reparten la derivada por igual
 }
+explain-masked-among = { $count ->
+    [one] un lugar no cuenta aquí: -1 × 10⁹ hace las veces de su puntuación, y e elevado a eso es 0
+   *[other] { $count } lugares no cuentan aquí: -1 × 10⁹ hace las veces de sus puntuaciones, y e elevado a eso es 0
+}
+explain-masked = la máscara deja fuera este lugar: no se toma nada de él, y ninguna derivada va allí
+explain-unused = no lo usa nada de lo que depende la pérdida
+explain-softmax-back = de vuelta por la softmax: lo que vuelve a la parte, menos la media de eso sobre todos los lugares, ponderada por sus partes
 explain-places = Lugar por lugar: lo que el peso encontró, por lo que vuelve
 explain-places-met = { $met }: lo que multiplicó el peso en cada lugar; { $back }: la derivada respecto a la suma allí
 explain-places-left = el peso se usó en { $all } lugares; los { $count } que se omiten suman { $rest }
