@@ -240,3 +240,41 @@ def test_attention_without_heads():
         model.compile("sgd", "mse")
         lines = told(model.explain(TOKENS, [[1.0]], "d/kernel", (0, 1)))
         assert lines["α⁽²⁾₁,₂"].startswith("α⁽²⁾₁,₂ = e^(s⁽²⁾₁,₂ - ℓ₁) =")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.BatchNormalization(gamma_initializer="normal", name="n"),
+        layers.LayerNormalization(gamma_initializer="normal", name="n"),
+        layers.GroupNormalization(2, gamma_initializer="normal", name="n"),
+        layers.BatchNormalization(center=False, scale=False, name="n"),
+    ],
+    ids=["batch", "layer", "group", "bare"],
+)
+def test_the_paths_through_a_normalisation_are_told_apart_and_together(layer):
+    model = model_of(Input((2,)), layers.Dense(4, name="d"), layer, layers.Dense(1))
+    x, y = random(3, 2), np.ones((3, 1))
+    printed(model.explain(x, y, "d/kernel", (0, 0), 12, training=True))
+    d = model.explain(x, y, "d/kernel", (0, 0), training=True, lang="en")
+    lines = told(d)
+    assert any(line.startswith("x̂⁽²⁾₁,₁") for line in lines.values())
+    paths = [s for s in d.steps() if s.remark.startswith("three paths")]
+    for step in paths:
+        assert sum(step.remarks[0].facts.values()) == pytest.approx(step.value, rel=1e-9)
+    together = [s for s in d.steps() if s.remark.startswith("the three paths in one")]
+    assert len(together) == 1
+    assert together[0].symbol == paths[0].symbol
+    assert together[0].value == pytest.approx(paths[0].value, rel=1e-12)
+    assert model.explain(x, y, "n", (1, 1), training=True).checks
+    d = model.explain(x, y, "x", (0, 1), training=True)
+    told(d)
+    whole = model.explain(x, y, "d/kernel", training=True)
+    assert whole.checks["derived"] == pytest.approx(whole.checks["central difference"], rel=1e-6)
+
+
+def test_a_normalised_input_can_be_asked_for():
+    model = model_of(Input((3,)), layers.LayerNormalization(name="n"), layers.Dense(1))
+    d = model.explain(random(1, 3), [[1.0]], "x", 1, lang="en")
+    told(d)
+    assert list(d.steps())[-1].remark.startswith("three paths")

@@ -46,6 +46,11 @@ class Definition:
         self._formula: Symbol | None = None
 
     @property
+    def is_told(self) -> bool:
+        """Whether somebody has asked what the name stands for."""
+        return self._formula is not None
+
+    @property
     def formula(self) -> Symbol:
         """What the name stands for."""
         if self._formula is None:

@@ -83,7 +83,10 @@ class _Call:
 
     def mark(self, marks: dict[int, Landmark], renamed: set[int], last: bool) -> None:
         """Name the sum before the activation and the result, in each turn and at the end."""
+        known = {(note, turn) for _, turn, note in self.noted}
         for (name, turn), line in self.averages.items():
+            if (AVERAGES[name], turn) in known:
+                continue  # a layer that notes its mean names it so
             marks[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
         end, final_turn = self.given or self.lines[-1]
         ends = {turn: line for line, turn in self.lines}

@@ -49,16 +49,27 @@ NOTED = {  # what layers note of the lines in them
     "scores": Sign("s", "S"),
     "shares": Sign(r"\alpha", r"\boldsymbol{\alpha}"),
     "taken": Sign("o", "O"),
+    "mean": Sign(r"\mu", r"\boldsymbol{\mu}"),
+    "variance": Sign(r"\sigma^{2}", r"\boldsymbol{\sigma}^{2}"),
+    "normalised": Sign(r"\hat{x}", r"\hat{X}"),
 }
 GATES = ("input gate", "forget gate", "output gate", "candidate", "update gate", "reset gate",
          "new state")  # fmt: skip
-BY_HEAD = ("queries", "keys", "values", "scores", "shares", "taken", "logsumexp")
+THIN = (  # their axes of length one are not written: one head, what was averaged over
+    "queries",
+    "keys",
+    "values",
+    "scores",
+    "shares",
+    "taken",
+    "logsumexp",
+    "mean",
+    "variance",
+)
 SIGNS = NOTED | {
     "sum": Sign("z", "Z"),
     "output": Sign("a", "A"),
     "prediction": Sign(r"\hat{y}", r"\hat{Y}"),
-    "mean": Sign(r"\mu", r"\boldsymbol{\mu}"),
-    "variance": Sign(r"\sigma^{2}", r"\boldsymbol{\sigma}^{2}"),
     "logsumexp": Sign(r"\ell"),
     "errors": Sign("E", r"\mathbf{e}"),
     "rows": Sign("E", r"\boldsymbol{\epsilon}"),
@@ -105,7 +116,7 @@ class Landmark(NamedTuple):
             where, new = self.laid
             flat = int(where.ravel()[np.ravel_multi_index(place, shape)])
             place, shape = tuple(int(i) for i in np.unravel_index(flat, new)), new
-        if self.role in BY_HEAD:  # one head, or one row, is not written
+        if self.role in THIN:
             return tuple(i for i, n in zip(place, shape, strict=True) if n > 1)
         return place[1:] if alone and shape[0] == 1 else place
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut, layer_of
 from trasluz.explain.memory import memory
 from trasluz.explain.names import Landmark, Names, derivative_name, lowered, scheme
+from trasluz.explain.normalised import collapsed, normalises, of_paths
 from trasluz.explain.passed import passed
 from trasluz.explain.places import places
 from trasluz.explain.reading import Reading
@@ -155,8 +157,7 @@ class Script(Tape):
         return entries
 
     def _namer(self, mark: Landmark, entries: Entries) -> Callable[[Place], str]:
-        alone = (self.reading.one or mark.role in ("mean", "variance")) and entries.ndim > 1
-        shape = entries.shape
+        alone, shape = self.reading.one and entries.ndim > 1, entries.shape
         return lambda place: self.names.unit(mark, mark.shown(place, shape, alone))
 
     def name(
@@ -182,12 +183,11 @@ class Script(Tape):
 
     def _slope_said(self, order: int, formula: Symbol) -> list[Remark]:
         """Say of the first derivative in a line how its formula is to be read."""
-        mark = self.marks.get(LAST - order)
-        first = mark is not None and mark.role in SAID_ONCE and order not in self.said
-        if not first or formula.literal:
-            return of_slope(formula)
+        role = self.marks[LAST - order].role
+        if role not in SAID_ONCE or order in self.said or formula.literal:
+            return [*of_slope(formula), *of_paths(formula, self.defined)]
         self.said.add(order)
-        return [Remark(SAID_ONCE[mark.role])]
+        return [Remark(SAID_ONCE[role])]
 
     def define(
         self, leaf: Symbol, spell: Callable[[], Symbol], kind: str, where: str, order: int = 0,
@@ -210,8 +210,9 @@ class Script(Tape):
         name = self._namer(mark, entries)
         new = Entries(g.value, g.at, self.book)
         self.name(
-            new, lambda p: self.slope_sign(name(p)), g.at, "backward", mark.where, LAST - index
-        )
+            new, lambda p: self.slope_sign(name(p)), g.at, "backward", mark.where, LAST - index,
+            f"back to {mark.role}",
+        )  # fmt: skip
         self.slope_of[index] = new
         return new
 
@@ -276,7 +277,7 @@ class Script(Tape):
     def derivative(self) -> Definition:
         """The derivative: path by path where the network is small, else by deltas."""
         target, slope = self.target_leaf, self.slope
-        if self.question.depth == "layer":
+        if self.question.depth == "layer" and not normalises(self):
             total = self.entries[self.reading.last.index].at(())
             by_paths = Chain(self, target).whole(total)
             if by_paths is not None:
@@ -292,13 +293,15 @@ class Script(Tape):
         question = self.question
         root = self._updated() if question.update else self.derivative
         total = self.entries[self.reading.last.index].at(())
-        beside = [self.defined[id(total)]]
-        if question.depth == "layer":
-            beside += [*memory(self), *passed(self)]
+        beside: Iterable[Definition] = [self.defined[id(total)]]
+        if question.depth == "layer":  # asked once the rest is told
+            beside = chain(beside, memory(self), passed(self), collapsed(self))
         used = places(self)
         derivative = self.derivative
         if used is not None:
-            derivative.remarks = lambda formula: used.remarks(formula)
+            derivative.remarks = used.remarks
+        elif derivative.kind == "backward":
+            derivative.remarks = partial(of_paths, defined=self.defined)
         whole = grown(root, beside, self.defined, question.digits, question.lang)
         whole.places = used
         return whole

@@ -8,7 +8,7 @@ import numpy as np
 
 from trasluz import initializers
 from trasluz.autodiff import ops
-from trasluz.autodiff.tape import where
+from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
@@ -17,6 +17,17 @@ from trasluz.state.module import Buffer
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+def _moments(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
+    """Work out mean and variance along some axes, which stay with length one."""
+    mean = note(ops.mean(x, axis=axes, keepdims=True), "mean")
+    return mean, note(ops.mean(ops.square(x - mean), axis=axes, keepdims=True), "variance")
+
+
+def _normalised(x: Any, mean: Any, variance: Any, epsilon: float) -> Any:
+    """Centre and scale: `(x − μ) / √(σ² + ε)`."""
+    return note((x - mean) / ops.sqrt(variance + epsilon), "normalised")
 
 
 class BatchNormalization(Layer):
@@ -74,13 +85,12 @@ class BatchNormalization(Layer):
         shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
         if training and self.trainable:
             others = tuple(i for i in range(rank) if i != axis)
-            mean = ops.mean(x, axis=others, keepdims=True)
-            variance = ops.var(x, axis=others, keepdims=True)
+            mean, variance = _moments(x, others)
             self._remember(mean, variance)
         else:
             mean = ops.reshape(self.moving_mean, shape=shape)
             variance = ops.reshape(self.moving_variance, shape=shape)
-        y = (x - mean) / ops.sqrt(variance + self.epsilon)
+        y = _normalised(x, mean, variance, self.epsilon)
         if self.scale:
             y = y * ops.reshape(self.gamma, shape=shape)
         if self.center:
@@ -130,9 +140,7 @@ class LayerNormalization(Layer):
     def call(self, inputs: Any) -> Any:
         axes = _axes(self.axis, len(inputs.shape))
         shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
-        mean = ops.mean(inputs, axis=axes, keepdims=True)
-        variance = ops.var(inputs, axis=axes, keepdims=True)
-        y = (inputs - mean) / ops.sqrt(variance + self.epsilon)
+        y = _normalised(inputs, *_moments(inputs, axes), self.epsilon)
         if self.scale:
             y = y * ops.reshape(self.gamma, shape=shape)
         if self.center:
@@ -194,9 +202,7 @@ class GroupNormalization(Layer):
         parted = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
         x = ops.reshape(inputs, parted)
         over = tuple(i for i in range(1, len(parted)) if i != axis)
-        mean = ops.mean(x, axis=over, keepdims=True)
-        variance = ops.var(x, axis=over, keepdims=True)
-        y = ops.reshape((x - mean) / ops.sqrt(variance + self.epsilon), shape)
+        y = ops.reshape(_normalised(x, *_moments(x, over), self.epsilon), shape)
         own = tuple(n if i == axis else 1 for i, n in enumerate(shape))
         if self.scale:
             y = y * ops.reshape(self.gamma, own)

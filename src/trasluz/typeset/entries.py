@@ -87,6 +87,10 @@ class Entries(Traced):
             self._known[place] = self.spell(place)
         return self._known[place]
 
+    def known(self, place: Place) -> Symbol | None:
+        """Give the symbol of an entry that has been spelled."""
+        return self._known.get(place)
+
     def name(self, spell: Callable[[Place], Symbol]) -> None:
         """Spell the entries in another way from now on."""
         self.spell, self._known = spell, {}
