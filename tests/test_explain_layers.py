@@ -278,3 +278,56 @@ def test_a_normalised_input_can_be_asked_for():
     d = model.explain(random(1, 3), [[1.0]], "x", 1, lang="en")
     told(d)
     assert list(d.steps())[-1].remark.startswith("three paths")
+
+
+def test_the_places_of_a_word_are_listed():
+    model = model_of(
+        Input((4,), dtype="int32"), layers.Embedding(5, 2, name="emb"), layers.Flatten(),
+        layers.Dense(1),
+    )  # fmt: skip
+    words = np.array([[1, 4, 1, 0]])
+
+    def said(row, lang="en"):
+        d = model.explain(words, [[0.5]], "emb/embeddings", (row, 0), lang=lang)
+        told(d)
+        d.lang = lang
+        return list(d.steps())[-1].remark
+
+    twice = said(1)
+    assert "looked up 2 times, for a⁽¹⁾₁,₁, a⁽¹⁾₃,₁: what comes back there adds up" in twice
+    assert "looked up once, for a⁽¹⁾₂,₁;" in said(4)
+    assert said(2).startswith("none of these rows looks this one of the table up")
+    many = np.ones((3, 4), "int32")
+    d = model.explain(many, np.ones((3, 1)), "emb/embeddings", (1, 0), lang="en")
+    assert "12 times" in list(d.steps())[-1].remark
+    assert "and 6 more" in list(d.steps())[-1].remark
+
+
+def masked(layer):
+    utils.set_random_seed(1)
+    inputs, truths = Input((3, 1)), Input((3,), dtype="bool")
+    model = Model([inputs, truths], layers.Dense(1)(layer(inputs, mask=truths)))
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_steps_that_do_not_count_are_said(kind):
+    model = masked(kind(1, name="rnn"))
+    x = [SERIES, np.array([[True, True, False]])]
+    d = model.explain(x, [[1.0]], "rnn/kernel", (0, 0), lang="en")
+    lines = told(d)
+    assert lines["h⁽¹⁾ᵗ⁼³₁"].startswith("h⁽¹⁾ᵗ⁼³₁ = h⁽¹⁾ᵗ⁼²₁ = ")
+    said = {plain(step.symbol): step.remark for step in d.steps()}
+    assert said["h⁽¹⁾ᵗ⁼³₁"].startswith("the mask leaves this step out")
+    assert not said["h⁽¹⁾ᵗ⁼²₁"]
+    assert not any(line.startswith("∂c⁽¹⁾ᵗ⁼³") for line in lines)
+
+
+def test_units_that_are_off_are_said():
+    model = model_of(Input((2,)), layers.Dense(4), layers.Dropout(0.5, name="drop"),
+                     layers.Dense(1))  # fmt: skip
+    d = model.explain(random(1, 2), [[1.0]], "dense/bias", 0, training=True, lang="en")
+    told(d)
+    dropped = [s for s in d.steps() if s.where == "drop" and s.kind == "forward"]
+    assert {s.remark for s in dropped} == {"", "switched off: multiplied by 0"}

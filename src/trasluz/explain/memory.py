@@ -11,6 +11,8 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from trasluz.autodiff import ops
 from trasluz.explain.chain import ByDeltasError, slope_in
 from trasluz.explain.names import derivative_name
@@ -24,14 +26,20 @@ CARRIED = ("cell", "state")
 
 def memory(script: Any) -> Iterator[Any]:
     """Define, for each state that is carried on, the derivative of the last in the first."""
-    last: dict[tuple[str, str, int], int] = {}
+    last: dict[str, dict[str, int]] = {}
     for line, mark in script.marks.items():
-        if mark.role in CARRIED and mark.turn and line in script.slope_of:
-            last[mark.where, mark.role, mark.number] = line
-    for (where, _, _), line in last.items():
-        entries = script.entries[line]
+        if mark.role in CARRIED and mark.turn and _is_used(script, line):
+            last.setdefault(mark.where, {})[mark.role] = line
+    for where, lines in last.items():
+        entries = script.entries[lines.get("cell", lines.get("state", 0))]
         for unit in _units(script, where, entries.shape[-1]):
             yield from _told(script, where, entries.at((0, unit)))
+
+
+def _is_used(script: Any, line: int) -> bool:
+    """Tell whether something comes back to a state: not to those of steps that do not count."""
+    slope = script.slope_of.get(line)
+    return slope is not None and bool(np.any(slope.value))
 
 
 def _units(script: Any, where: str, count: int) -> range | tuple[int, ...]:

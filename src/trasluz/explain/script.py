@@ -23,7 +23,8 @@ from trasluz.explain.normalised import collapsed, normalises, of_paths
 from trasluz.explain.passed import passed
 from trasluz.explain.places import places
 from trasluz.explain.reading import Reading
-from trasluz.explain.remarks import Remark, of_slope, of_value
+from trasluz.explain.remarks import Remark, of_slope
+from trasluz.explain.rows import of_line, of_table
 from trasluz.typeset.entries import FEW, HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant
@@ -153,7 +154,8 @@ class Script(Tape):
                 known[place] = formula(place)
             return known[place]
 
-        self.name(entries, name, spelled, kind, mark.where, index, mark.role)
+        said = partial(of_line, self, index)
+        self.name(entries, name, spelled, kind, mark.where, index, mark.role, said)
         return entries
 
     def _namer(self, mark: Landmark, entries: Entries) -> Callable[[Place], str]:
@@ -169,24 +171,27 @@ class Script(Tape):
         where: str,
         order: int,
         role: str = "",
+        said: Callable[[Place, Symbol], list[Remark]] = lambda place, formula: [],
     ) -> None:
         """Name entries; what they stand for is spelled when the tree asks."""
 
         def leaf(place: Place) -> Symbol:
             symbol = Symbol(name(place), entries.value[place])
-            said = partial(self._slope_said, order) if kind == "backward" else of_value
-            self.define(symbol, lambda: formula(place), kind, where, order, role=role, remarks=said)
+            self.define(
+                symbol, lambda: formula(place), kind, where, order, role=role,
+                remarks=lambda spelled: said(place, spelled),
+            )  # fmt: skip
             return symbol
 
         entries.name(leaf)
         self.named.add(id(entries))
 
-    def _slope_said(self, order: int, formula: Symbol) -> list[Remark]:
+    def _slope_said(self, index: int, place: Place, formula: Symbol) -> list[Remark]:
         """Say of the first derivative in a line how its formula is to be read."""
-        role = self.marks[LAST - order].role
-        if role not in SAID_ONCE or order in self.said or formula.literal:
+        role = self.marks[index].role
+        if role not in SAID_ONCE or index in self.said or formula.literal:
             return [*of_slope(formula), *of_paths(formula, self.defined)]
-        self.said.add(order)
+        self.said.add(index)
         return [Remark(SAID_ONCE[role])]
 
     def define(
@@ -211,7 +216,7 @@ class Script(Tape):
         new = Entries(g.value, g.at, self.book)
         self.name(
             new, lambda p: self.slope_sign(name(p)), g.at, "backward", mark.where, LAST - index,
-            f"back to {mark.role}",
+            f"back to {mark.role}", partial(self._slope_said, index),
         )  # fmt: skip
         self.slope_of[index] = new
         return new
@@ -297,11 +302,14 @@ class Script(Tape):
         if question.depth == "layer":  # asked once the rest is told
             beside = chain(beside, memory(self), passed(self), collapsed(self))
         used = places(self)
-        derivative = self.derivative
-        if used is not None:
-            derivative.remarks = used.remarks
-        elif derivative.kind == "backward":
-            derivative.remarks = partial(of_paths, defined=self.defined)
+        if self.wrt in self.params:
+            table = of_table(self)
+            self.derivative.remarks = lambda spelled: [
+                *(used.remarks(spelled) if used else ()),
+                *table,
+            ]
+        elif self.wrt in self.series and self.derivative.kind == "backward":
+            self.derivative.remarks = partial(of_paths, defined=self.defined)
         whole = grown(root, beside, self.defined, question.digits, question.lang)
         whole.places = used
         return whole

@@ -39,6 +39,16 @@ explain-unused = nothing that the loss rests on uses it
 explain-softmax-back = back through the softmax: what comes back to the share, less the mean of that over all places, weighted by their shares
 explain-paths = three paths: through what is normalised { $normalised }, through the variance { $variance }, through the mean { $mean }
 explain-paths-together = the three paths in one: what comes back, less its mean, less the part of it that goes along with the normalised value
+explain-step-masked = the mask leaves this step out: the state before stays, and no derivative passes through the step
+explain-off = switched off: multiplied by 0
+explain-row-unused = none of these rows looks this one of the table up: nothing comes back to it
+explain-row-used = { $count ->
+    [one] this row of the table was looked up once, for { $which }; rows that nobody looks up get nothing
+   *[other] this row of the table was looked up { $count } times, for { $which }{ $more ->
+        [0] {""}
+       *[other] {" "}and { $more } more
+    }: what comes back there adds up; rows that nobody looks up get nothing
+}
 explain-places = Place by place: what the weight met, times what comes back
 explain-places-met = { $met }: what the weight was multiplied with at each place; { $back }: the derivative in the sum there
 explain-places-left = the weight was used at { $all } places; the { $count } that are left out come to { $rest } together

@@ -39,6 +39,16 @@ explain-unused = no lo usa nada de lo que depende la pérdida
 explain-softmax-back = de vuelta por la softmax: lo que vuelve a la parte, menos la media de eso sobre todos los lugares, ponderada por sus partes
 explain-paths = tres caminos: por lo normalizado { $normalised }, por la varianza { $variance }, por la media { $mean }
 explain-paths-together = los tres caminos en uno: lo que vuelve, menos su media, menos la parte que va con el valor normalizado
+explain-step-masked = la máscara deja fuera este paso: queda el estado anterior, y ninguna derivada pasa por el paso
+explain-off = apagada: multiplicada por 0
+explain-row-unused = ninguna de estas filas consulta esta fila de la tabla: no le vuelve nada
+explain-row-used = { $count ->
+    [one] esta fila de la tabla se consultó una vez, para { $which }; a las que nadie consulta no les llega nada
+   *[other] esta fila de la tabla se consultó { $count } veces, para { $which }{ $more ->
+        [0] {""}
+       *[other] {" "}y { $more } más
+    }: lo que vuelve allí se suma; a las que nadie consulta no les llega nada
+}
 explain-places = Lugar por lugar: lo que el peso encontró, por lo que vuelve
 explain-places-met = { $met }: lo que multiplicó el peso en cada lugar; { $back }: la derivada respecto a la suma allí
 explain-places-left = el peso se usó en { $all } lugares; los { $count } que se omiten suman { $rest }
