@@ -331,3 +331,68 @@ def test_units_that_are_off_are_said():
     told(d)
     dropped = [s for s in d.steps() if s.where == "drop" and s.kind == "forward"]
     assert {s.remark for s in dropped} == {"", "switched off: multiplied by 0"}
+
+
+def whole(model, x, y, path, **how):
+    """Derive a whole array, and give the formulas of its steps in text by name."""
+    d = model.explain(x, y, path, lang="en", **how)
+    derived, backward, difference = d.checks.values()
+    assert derived == pytest.approx(backward, rel=1e-9, abs=1e-12)
+    assert derived == pytest.approx(difference, rel=1e-5, abs=1e-8)
+    for lang in LANGUAGES:
+        d.lang = lang
+        for page in (d.text(), d.html(), d.latex(), d.markdown()):
+            assert "explain-" not in page
+    d.lang = "en"
+    assert all("\\" not in plain(step.line()) for step in d.steps())
+    said = " ".join(step.remark for step in d.steps())
+    return {plain(step.symbol): plain(step.formula) for step in d.steps()}, said
+
+
+def test_a_head_in_matrix_form():
+    lines, said = whole(attending(use_causal_mask=True), TOKENS, [[1.0]], "att/query/kernel")
+    assert lines["S⁽²⁾"] == "1/√(2) Q⁽¹⁾ K⁽³⁾ᵀ"
+    assert lines["α⁽²⁾"] == "softmax(mask(S⁽²⁾))"
+    assert lines["∂E/∂S⁽²⁾"] == "α⁽²⁾ ⊙ (∂E/∂α⁽²⁾ - Σ ∂E/∂α⁽²⁾ ⊙ α⁽²⁾)"
+    assert lines["∂E/∂Q⁽¹⁾"] == "1/√(2) ∂E/∂S⁽²⁾ K⁽³⁾"
+    assert lines["∂E/∂W⁽¹⁾"] == "Xᵀ ∂E/∂Q⁽¹⁾"
+    assert "mask: what does not count is put at" in said
+    lines, said = whole(attending(2), TOKENS, [[1.0]], "att/value/kernel")
+    assert lines["O⁽²⁾"] == "α⁽²⁾ V⁽⁴⁾"
+    assert lines["∂E/∂V⁽⁴⁾"] == "α⁽²⁾ᵀ ∂E/∂O⁽²⁾"
+
+
+def test_gates_in_matrix_form_turn_by_turn():
+    model = model_of(Input((3, 1)), layers.LSTM(2, name="lstm"), layers.Dense(1))
+    lines, _ = whole(model, SERIES, [[1.0]], "lstm/kernel")
+    assert lines["F̄⁽¹⁾ᵗ⁼²"] == "(X̄⁽¹⁾ᵗ⁼² + H⁽¹⁾ᵗ⁼¹ U⁽¹⁾)_([:,3:4])"
+    assert lines["C⁽¹⁾ᵗ⁼²"] == "F⁽¹⁾ᵗ⁼² ⊙ C⁽¹⁾ᵗ⁼¹ + I⁽¹⁾ᵗ⁼² ⊙ G⁽¹⁾ᵗ⁼²"
+    assert lines["∂E/∂W⁽¹⁾"] == (
+        "Xᵀ (place_([3])(∂E/∂X̄⁽¹⁾ᵗ⁼³) + place_([2])(∂E/∂X̄⁽¹⁾ᵗ⁼²) + place_([1])(∂E/∂X̄⁽¹⁾ᵗ⁼¹))"
+    )
+    model = model_of(Input((9, 1)), layers.GRU(2, name="gru"), layers.Dense(1))
+    lines, said = whole(model, random(1, 9, 1), [[1.0]], "gru/recurrent_kernel")
+    assert "∂E/∂X̄" not in lines["∂E/∂U⁽¹⁾"]
+    assert "⟨5: ⋯⟩" in lines["∂E/∂U⁽¹⁾"]
+    lines, said = whole(model, random(1, 9, 1), [[1.0]], "gru/kernel")
+    assert "⟨6: ⋯⟩" in lines["∂E/∂W⁽¹⁾"]
+    assert "place: back to where it was taken from" in said
+
+
+def test_pictures_words_and_statistics_in_matrix_form():
+    lines, said = whole(pictures(), random(1, 6, 6, 1), [[1.0]], "conv/kernel")
+    assert lines["Z⁽¹⁾"] == "windows(X) W⁽¹⁾ + b⁽¹⁾"
+    assert lines["∂E/∂W⁽¹⁾"] == "windows(X)ᵀ ∂E/∂Z⁽¹⁾"
+    assert "windows: each row is a window of the array, laid out flat" in said
+    model = model_of(
+        Input((4,), dtype="int32"), layers.Embedding(5, 2, name="emb"), layers.Flatten(),
+        layers.Dense(1),
+    )  # fmt: skip
+    lines, said = whole(model, np.array([[1, 4, 1, 0]]), [[0.5]], "emb/embeddings")
+    assert "rows that were looked up more than once add up" in said
+    model = model_of(Input((2,)), layers.Dense(2, name="d"), layers.BatchNormalization(),
+                     layers.Dense(1))  # fmt: skip
+    lines, _ = whole(model, random(3, 2), np.ones((3, 1)), "d/kernel", training=True)
+    assert lines["X̂⁽²⁾"] == "(A⁽¹⁾ - μ⁽²⁾)/√(σ²⁽²⁾ + 0.001)"
+    assert lines["∂E/∂A⁽¹⁾"].startswith("(∂E/∂X̂⁽²⁾)/√(σ²⁽²⁾ + 0.001) + ")
+    assert lines["∂E/∂A⁽¹⁾"].endswith(" ∂E/∂σ²⁽²⁾ ⊙ (A⁽¹⁾ - μ⁽²⁾) + 1/3 ∂E/∂μ⁽²⁾")

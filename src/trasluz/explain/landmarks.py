@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Line, Scope, Tape
 from trasluz.base.messages import problem
 from trasluz.errors import UserError
@@ -55,6 +56,22 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
     loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
     _mark_loss(reading, marks, loss_begins)
     return dict(sorted(marks.items()))
+
+
+def given_to_turns(reading: Any) -> dict[int, Landmark]:
+    """Find what each turn of a loop gets from outside it: its part of the inputs' sums."""
+    steps, found = reading.turns.lines, {}
+    numbers = {mark.where: mark.number for mark in reading.marks.values() if mark.turn}
+    for index, step in enumerate(steps):
+        if step is None or step.primitive is not ops.getitem or step.parents[0] < 0:
+            continue
+        layer, turn, _ = _around(step.scope, reading.paths)
+        source = steps[step.parents[0]]
+        outside = source is not None and not _around(source.scope, reading.paths)[1]
+        path = "" if layer is None else str(layer).split("/", 1)[1]
+        if turn and outside and path in numbers and index not in reading.marks:
+            found[index] = Landmark("given", path, numbers[path], turn)
+    return found
 
 
 def layer_of(reading: Any, step: Line) -> str:

@@ -70,6 +70,7 @@ SIGNS = NOTED | {
     "sum": Sign("z", "Z"),
     "output": Sign("a", "A"),
     "prediction": Sign(r"\hat{y}", r"\hat{Y}"),
+    "given": Sign(r"\bar{x}", r"\bar{X}"),
     "logsumexp": Sign(r"\ell"),
     "errors": Sign("E", r"\mathbf{e}"),
     "rows": Sign("E", r"\boldsymbol{\epsilon}"),

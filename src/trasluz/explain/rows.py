@@ -11,6 +11,11 @@ from trasluz.explain.remarks import Remark, of_value
 from trasluz.typeset.entries import HALF, Entries, Place
 from trasluz.typeset.symbols import Symbol
 
+SAID_OF_ROWS = {
+    "windows": "explain-row-windows", "place": "explain-row-place", "where": "explain-row-mask",
+    "scatter_add": "explain-row-scatter",
+}  # fmt: skip
+
 
 def of_line(script: Any, index: int, place: Place, formula: Symbol) -> list[Remark]:
     """Say what happened to an entry of a line that has a name.
@@ -29,6 +34,25 @@ def of_line(script: Any, index: int, place: Place, formula: Symbol) -> list[Rema
     if formula.literal and float(formula.value) == 0 and step.primitive is ops.multiply:
         return [Remark("explain-off")]
     return of_value(formula)
+
+
+def of_rows(formula: Symbol, said: set[str]) -> list[Remark]:
+    """Say what some rows do to whole arrays, where each comes first.
+
+    Args:
+        formula: of whole arrays.
+        said: what has been said; it is added to.
+    """
+    rest, found = [formula], []
+    while rest:
+        one = rest.pop()
+        row, parts = one.made or (None, [])
+        name = row.name if row is not None else ""
+        if name in SAID_OF_ROWS and name not in said:
+            said.add(name)
+            found.append(Remark(SAID_OF_ROWS[name]))
+        rest += parts
+    return found
 
 
 def of_table(script: Any) -> list[Remark]:

@@ -20,6 +20,7 @@ import numpy as np
 from trasluz.autodiff import ops
 from trasluz.typeset.symbols import BOX, Symbol, constant, spelled
 
+MOVES = ("reshape", "broadcast_to", "astype", "stop_gradient")  # which numbers do not see
 Pieces = list[Symbol]
 Rule = tuple[tuple[str, ...], Callable[..., Any]]
 
@@ -34,7 +35,7 @@ def tidied(formula: Symbol) -> Symbol:
         if id(s) not in known:
             row, parts = s.made
             new = [tidy(part) for part in parts]
-            if row.name in ("reshape", "broadcast_to") and new[0].literal:
+            if row.name in MOVES and new[0].literal:
                 return type(s)(new[0].latex, s.value, new[0].binds, literal=True)
             done = rewritten(row.name, *new)
             if done is None:
@@ -225,6 +226,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         (("1/x", "formula"), lambda x, y: ops.divide(y, x)),
         (("x", "x"), ops.multiply),
     ),
+    "matmul": (
+        (("0", "x"), lambda zero, x: _constant(zero.value @ x.value, zero)),
+        (("x", "0"), lambda x, zero: _constant(x.value @ zero.value, zero)),
+    ),
+    "turned": ((("0",), lambda zero: _constant(np.swapaxes(zero.value, -1, -2), zero)),),
     "divide": (
         (("x", "1"), lambda x, _: x),
         (("0", "x"), lambda x, _: x),

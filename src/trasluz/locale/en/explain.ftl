@@ -49,6 +49,10 @@ explain-row-used = { $count ->
        *[other] {" "}and { $more } more
     }: what comes back there adds up; rows that nobody looks up get nothing
 }
+explain-row-windows = windows: each row is a window of the array, laid out flat; a convolution is then one product
+explain-row-place = place: back to where it was taken from, zeros elsewhere
+explain-row-mask = mask: what does not count is put at -1 × 10⁹ before a softmax, and at 0 after it
+explain-row-scatter = scatter: each row goes back to where it was looked up in the table; rows that were looked up more than once add up
 explain-places = Place by place: what the weight met, times what comes back
 explain-places-met = { $met }: what the weight was multiplied with at each place; { $back }: the derivative in the sum there
 explain-places-left = the weight was used at { $all } places; the { $count } that are left out come to { $rest } together

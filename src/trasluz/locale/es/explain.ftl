@@ -49,6 +49,10 @@ explain-row-used = { $count ->
        *[other] {" "}y { $more } más
     }: lo que vuelve allí se suma; a las que nadie consulta no les llega nada
 }
+explain-row-windows = windows: cada fila es una ventana del arreglo, extendida; así una convolución es un solo producto
+explain-row-place = place: de vuelta adonde se tomó, con ceros en lo demás
+explain-row-mask = mask: lo que no cuenta se pone en -1 × 10⁹ antes de una softmax, y en 0 después
+explain-row-scatter = scatter: cada fila vuelve adonde se consultó en la tabla; las que se consultaron más de una vez se suman
 explain-places = Lugar por lugar: lo que el peso encontró, por lo que vuelve
 explain-places-met = { $met }: lo que multiplicó el peso en cada lugar; { $back }: la derivada respecto a la suma allí
 explain-places-left = el peso se usó en { $all } lugares; los { $count } que se omiten suman { $rest }
