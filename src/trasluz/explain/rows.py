@@ -58,6 +58,8 @@ def of_rows(formula: Symbol, said: set[str]) -> list[Remark]:
 def of_table(script: Any) -> list[Remark]:
     """Say where a row of a table was looked up: what comes back to those places adds up."""
     found, used = [], False
+    if script.wrt not in script.params:
+        return []
     for index, step in enumerate(script.lines):
         if step is None or step.primitive is not ops.take or script.target not in step.parents:
             continue

@@ -21,7 +21,7 @@ from trasluz.explain.memory import memory
 from trasluz.explain.names import Landmark, Names, derivative_name, lowered, scheme
 from trasluz.explain.normalised import collapsed, normalises, of_paths
 from trasluz.explain.passed import passed
-from trasluz.explain.places import places
+from trasluz.explain.places import Places, places
 from trasluz.explain.reading import Reading
 from trasluz.explain.remarks import Remark, of_slope
 from trasluz.explain.rows import of_line, of_table
@@ -279,10 +279,16 @@ class Script(Tape):
         return entries.at(self.place)
 
     @cached_property
+    def used(self) -> Places | None:
+        """What a filter's weight met at each place."""
+        return places(self)
+
+    @cached_property
     def derivative(self) -> Definition:
         """The derivative: path by path where the network is small, else by deltas."""
         target, slope = self.target_leaf, self.slope
-        if self.question.depth == "layer" and not normalises(self):
+        together = self.used is not None or normalises(self)  # sums that deltas tell
+        if self.question.depth == "layer" and not together:
             total = self.entries[self.reading.last.index].at(())
             by_paths = Chain(self, target).whole(total)
             if by_paths is not None:
@@ -301,18 +307,16 @@ class Script(Tape):
         beside: Iterable[Definition] = [self.defined[id(total)]]
         if question.depth == "layer":  # asked once the rest is told
             beside = chain(beside, memory(self), passed(self), collapsed(self))
-        used = places(self)
-        if self.wrt in self.params:
-            table = of_table(self)
-            self.derivative.remarks = lambda spelled: [
-                *(used.remarks(spelled) if used else ()),
-                *table,
-            ]
-        elif self.wrt in self.series and self.derivative.kind == "backward":
-            self.derivative.remarks = partial(of_paths, defined=self.defined)
+        if self.wrt in self.params or self.wrt in self.series:
+            self.derivative.remarks = self._derivative_said
         whole = grown(root, beside, self.defined, question.digits, question.lang)
-        whole.places = used
+        whole.places = self.used
         return whole
+
+    def _derivative_said(self, formula: Symbol) -> list[Remark]:
+        """Say where what is asked for was used, and on what paths it goes to the loss."""
+        used = self.used.remarks(formula) if self.used else []
+        return [*used, *of_paths(formula, self.defined), *of_table(self)]
 
     # -------------------------------------------------------------------------------- the update
 

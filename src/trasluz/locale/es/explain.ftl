@@ -21,7 +21,7 @@ explain-note-entropy = la entropía cruzada, escrita con las probabilidades
 explain-note-long-way = por el camino largo: a través de cada probabilidad y de la jacobiana
 explain-note-short-way = por el camino corto: predicción menos objetivo, pues los objetivos suman 1
 explain-note-jacobian = la jacobiana: una fila por probabilidad, una columna por logit
-explain-memory = esto queda de { $first } en { $last }: solo el camino de paso en paso, sin los que van por compuertas y sumas
+explain-memory = esto queda de { $first } en { $last }: solo el camino de paso en paso, sin los que van por puertas y sumas
 explain-greatest = { $count ->
     [one] { $which } es el mayor: la derivada pasa solo por él
    *[other] { $which } son iguales, y los mayores: se reparten la derivada por igual
