@@ -283,8 +283,10 @@ class LSTMCell(_Cell):
         """Take a step."""
         gate, squash = activations.get(self.recurrent_activation), activations.get(self.activation)
         z = z + ops.matmul(before, constants["U"], self.precision)
-        i, f, o = (note(gate(self._part(z, n)), "gate") for n in (0, 1, 3))
-        c = f * states[1] + i * note(squash(self._part(z, 2)), "gate")
+        names = ("input gate", 0), ("forget gate", 1), ("output gate", 3)
+        i, f, o = (note(gate(self._part(z, n)), name) for name, n in names)
+        g = note(squash(self._part(z, 2)), "candidate")
+        c = note(f * states[1] + i * g, "cell")
         return o * squash(c), c
 
 
@@ -419,8 +421,9 @@ class GRUCell(_Cell):
             update, reset = (gate(self._part(z, n) + self._part(inner, n)) for n in (0, 1))
             again = ops.matmul(reset * before, u[:, both:], self.precision)
             new = squash(self._part(z, 2) + again)
-        note(update, "gate")
-        note(reset, "gate")
+        note(update, "update gate")
+        note(reset, "reset gate")
+        note(new, "new state")
         return (update * states[0] + (1 - update) * new,)
 
 

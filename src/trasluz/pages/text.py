@@ -239,13 +239,16 @@ def _table(table: Table, decimal: str) -> list[str]:
 
 def _equation(equation: Equation, decimal: str, digits: int) -> list[str]:
     """Write a step: on one line if it fits, else a line a member, their signs under each other."""
-    margin = f"  {f'({equation.number})':>{digits + 2}} " if digits else "  "
+    label = f"({equation.number})" if equation.number else ""
+    margin = f"  {label:>{digits + 2}} " if digits else "  "
     first, *rest = equation.members
     start = f"{margin}{write(first, decimal)} "
     mark = f"   [{inline(equation.seen, decimal)}]" if equation.seen else ""
     whole = start + " ".join(write(member, decimal).strip() for member in rest) + mark
     aside = " " * len(margin)
-    remark = textwrap.wrap(equation.remark, WIDTH, initial_indent=aside, subsequent_indent=aside)
+    remark = textwrap.wrap(
+        inline(equation.remark, decimal), WIDTH, initial_indent=aside, subsequent_indent=aside
+    )
     if len(whole) <= WIDTH and not any(_matrices(member) for member in rest):
         return [whole, *remark]
     indent = " " * min(len(start), WIDTH // 3)
