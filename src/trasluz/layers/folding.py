@@ -256,6 +256,12 @@ class RNN(_Folded):
     unroll: bool = False
     zero_output_for_mask: bool = False
 
+    @property
+    def state_size(self) -> Any:
+        """How large the states are: a list, one for each."""
+        size = self.cell.state_size
+        return list(size) if isinstance(size, (list, tuple)) else [size]
+
     def declare(self, step_shape: Any) -> None:
         """Declare the cell's arrays for inputs of this shape at each step."""
         several = isinstance(self.cell, (list, tuple))
