@@ -310,10 +310,10 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     """Draw a formula over as many lines as its matrices need; what is too wide goes below."""
     matrices: list[formula.Matrix] = []
     text = write(_emptied(member, matrices), decimal)
-    pieces = [[piece] for piece in re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())]
-    blocks = [pieces[0]]
+    pieces = re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())
+    blocks = _parted(pieces[0], indent)
     for table, piece in zip(matrices, pieces[1:], strict=True):
-        blocks += [_bracketed(table, decimal), piece]
+        blocks += [_bracketed(table, decimal), *_parted(piece, indent)]
     rows: list[list[str]] = [[]]
     for block in blocks:
         beside = _beside(rows[-1], block)
@@ -322,6 +322,12 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
         else:
             rows[-1] = beside
     return [(indent + line).rstrip() for row in rows for line in row]
+
+
+def _parted(piece: str, indent: str) -> list[list[str]]:
+    """Part what stands between matrices before its signs, if it is wider than a line."""
+    long = len(indent) + len(piece) > WIDTH
+    return [[part] for part in re.split(r"(?= [-+·⊙] )", piece)] if long else [[piece]]
 
 
 def _bracketed(table: formula.Matrix, decimal: str) -> list[str]:
