@@ -7,9 +7,10 @@ import random
 import numpy as np
 import pytest
 
-from trasluz import Input, Sequential, layers, tape, utils
+from trasluz import Input, Sequential, layers, tape
 from trasluz.base import tree
 from trasluz.errors import UserError
+from trasluz.models import clone_model, utils
 from trasluz.saving import load_model
 from trasluz.state.binding import bind, read
 
@@ -144,7 +145,7 @@ def test_stacked_cells_are_layers_after_each_other(mask):
     output, state = upper(lower(x, mask=mask), mask=mask)
     stacked(x)
     stacked.set_weights(lower.get_weights() + upper.get_weights())
-    both, _, (above,) = stacked(x, mask=mask)
+    both, _, above = stacked(x, mask=mask)
     np.testing.assert_allclose(both, output, rtol=1e-12)
     np.testing.assert_allclose(above, state, rtol=1e-12)
 
@@ -337,3 +338,26 @@ def test_any_weight_of_a_gate_opens_into_its_derivation(kind, rows):
         derivation = model.explain(x, y, weight.path, tuple(n - 1 for n in weight.shape))
         checks = [float(value) for value in derivation.checks.values()]
         np.testing.assert_allclose(checks, derivation.value, rtol=1e-5, atol=1e-9)
+
+
+def test_own_cells_need_no_registering_to_be_copied():
+    class Slow(layers.Layer):
+        units: int
+
+        @property
+        def state_size(self):
+            return self.units
+
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(input_shape[-1], self.units))
+
+        def call(self, inputs, states):
+            h = states[0] / 2 + inputs @ self.w
+            return h, [h]
+
+    fold = layers.RNN([Slow(2), Slow(3)], return_sequences=True, return_state=True)
+    assert fold.compute_output_shape((None, 5, 4))[0] == (None, 5, 3)
+    both = layers.Bidirectional(layers.RNN(Slow(2)))
+    assert both(np.ones((1, 5, 4))).shape == (1, 4)
+    model = Sequential([Input((5, 4)), both])
+    assert clone_model(model).output_shape == (None, 4)

@@ -13,7 +13,7 @@ from trasluz.autodiff.slicing import slice_update
 from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError, shown
 from trasluz.layers.activation import FAR, masked_softmax
-from trasluz.layers.base import Layer
+from trasluz.layers.base import Layer, twin_of
 from trasluz.layers.einsum import EinsumDense
 from trasluz.layers.regularization import Dropout
 from trasluz.state.masks import set_mask
@@ -117,8 +117,8 @@ class MultiHeadAttention(Layer):
         several = isinstance(query_shape[0], (list, tuple))
         given = [query_shape, value_shape, key_shape]
         shapes = query_shape if several else [s for s in given if s is not None]
-        twin = type(self).from_config(self.get_config())
-        return shapes_of(twin(*(placeholder(tuple(s), self.compute_dtype) for s in shapes)))
+        inputs = [placeholder(tuple(shape), self.compute_dtype) for shape in shapes]
+        return shapes_of(twin_of(self)(*inputs))
 
     def _part(self, name: str, equation: str, shape: Any) -> EinsumDense:
         return EinsumDense(

@@ -21,8 +21,21 @@ from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
 from trasluz.state.masks import are_masks, keep_masks, mask_of, set_mask
-from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
-from trasluz.state.registry import Configurable, Registry, plain, take_fields
+from trasluz.state.module import (
+    Module,
+    Param,
+    Variable,
+    assign_paths,
+    own_things,
+    weights_of,
+)
+from trasluz.state.registry import (
+    Configurable,
+    Registry,
+    custom_object_scope,
+    plain,
+    take_fields,
+)
 from trasluz.state.symbolic import (
     apply,
     drawing,
@@ -231,7 +244,8 @@ class Layer(Module, Configurable):
             quiet = {k: v for k, v in options.items() if k != "training"}
             with drawing():
                 self(*example(inputs, 0), **example(quiet, 0))
-            before = {**read(self), **before}
+            after = read(self)  # what is built may have taken up another place
+            before = {**after, **{path: a for path, a in before.items() if path in after}}
         outputs = apply(self, inputs, options)
         write(self, before)  # examples are not data: what they moved goes back
         if self._drawn is None:
@@ -347,7 +361,7 @@ class Layer(Module, Configurable):
         >>> Dense(5).compute_output_shape((None, 3))
         (None, 5)
         """
-        twin = type(self).from_config(self.get_config())
+        twin = twin_of(self)
         several = isinstance(input_shape, list)
         inputs = (
             [placeholder(tuple(s)) for s in input_shape]
@@ -415,6 +429,11 @@ class Layer(Module, Configurable):
             return config
         return {k: v for k, v in config.items() if k in parameters}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a layer from what `get_config` gave; layers within it too."""
+        return super().from_config({name: _made(value) for name, value in config.items()})
+
     def __repr__(self) -> str:
         shown = [
             f"{f.name}={getattr(self, f.name)!r}"
@@ -422,6 +441,21 @@ class Layer(Module, Configurable):
             if f.init and not _same(getattr(self, f.name), _usual(f))
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _made(value: Any) -> Any:
+    """Make the layers that are written down in a value."""
+    if isinstance(value, list):
+        return [_made(one) for one in value]
+    if isinstance(value, dict) and value.get("class_name") in registry.known:
+        return registry.get(value)
+    return value
+
+
+def twin_of(layer: Any, **changes: Any) -> Any:
+    """Make a layer of the same kind that is not built yet, with some arguments changed."""
+    with custom_object_scope(own_things(layer)):
+        return type(layer).from_config({**layer.get_config(), **changes})
 
 
 def _usual(f: dataclasses.Field[Any]) -> Any:

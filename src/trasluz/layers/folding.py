@@ -114,7 +114,7 @@ class _Folded(Layer):
             output = ops.transpose(outputs, axes=(1, 0, *range(2, outputs.ndim)))
         else:
             output = self.last_output(last, outputs, mask is not None)
-        return (output, *last) if self.return_state else output
+        return (output, *(_alone(state) for state in last)) if self.return_state else output
 
     def compute_mask(self: Any, inputs: Any, mask: Any = None) -> Any:
         """Tell which steps of the output count; the states count as a whole."""
@@ -153,6 +153,11 @@ class _Folded(Layer):
                     "give (rows, units), as return_state=True gives them",
                 )
         return fill(zeros, [_of_type(dtype, state) for state in states])
+
+
+def _alone(states: Any) -> Any:
+    """Take the one state of a cell among others out of its list."""
+    return states[0] if isinstance(states, (list, tuple)) and len(states) == 1 else states
 
 
 def _of_type(dtype: Any, state: Any) -> Any:

@@ -320,6 +320,7 @@ class LSTM(_Whole, LSTMCell):  # type: ignore[misc] # called on all steps
         unroll: take the turns one by one in the compiled program instead of in a loop: for a few
             steps only, it compiles longer.
         zero_output_for_mask: whether a step that does not count gives zeros; else it repeats.
+        use_cudnn: taken for the sake of programs that give it; it makes no difference.
 
     >>> import numpy as np
     >>> LSTM(4)(np.zeros((2, 5, 3))).shape
@@ -332,6 +333,7 @@ class LSTM(_Whole, LSTMCell):  # type: ignore[misc] # called on all steps
     stateful: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
+    use_cudnn: Any = "auto"
 
 
 class GRUCell(_Cell):
@@ -444,6 +446,7 @@ class GRU(_Whole, GRUCell):  # type: ignore[misc] # called on all steps
         unroll: take the turns one by one in the compiled program instead of in a loop: for a few
             steps only, it compiles longer.
         zero_output_for_mask: whether a step that does not count gives zeros; else it repeats.
+        use_cudnn: taken for the sake of programs that give it; it makes no difference.
 
     >>> import numpy as np
     >>> GRU(4)(np.zeros((2, 5, 3))).shape
@@ -456,3 +459,4 @@ class GRU(_Whole, GRUCell):  # type: ignore[misc] # called on all steps
     stateful: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
+    use_cudnn: Any = "auto"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError, shown
-from trasluz.layers.base import Layer, registry
+from trasluz.layers.base import Layer, registry, twin_of
 from trasluz.state.masks import set_mask
 
 MODES = ("concat", "sum", "mul", "ave", None)
@@ -112,10 +112,10 @@ class Bidirectional(Layer):
 
 def _twin(layer: Any, name: str, backwards: bool) -> Any:
     """Make a layer of the same kind, with a name and a direction."""
-    config = {**layer.get_config(), "name": name, "go_backwards": backwards}
-    if "zero_output_for_mask" in config:  # else places that do not count would be told apart
-        config["zero_output_for_mask"] = layer.return_sequences
-    return type(layer).from_config(config)
+    changes = {"name": name, "go_backwards": backwards}
+    if hasattr(layer, "zero_output_for_mask"):  # else places that do not count would be told apart
+        changes["zero_output_for_mask"] = layer.return_sequences
+    return twin_of(layer, **changes)
 
 
 class TimeDistributed(Layer):
@@ -155,7 +155,7 @@ class TimeDistributed(Layer):
                 where(),
                 "give a truth for each step: (batch, time)",
             )
-        if mask is not None and len(mask.shape) > 2:  # of the steps within a step
+        if mask is not None:
             set_mask(steps, ops.reshape(mask, (n * time, *mask.shape[2:])))
         y = self.layer(steps)
         return ops.reshape(y, (n, time, *y.shape[1:]))

@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from trasluz.layers.base import registry
+from trasluz.state.module import own_things
 from trasluz.state.registry import custom_object_scope, serialize
 
 
 def clone_model(model: Any) -> Any:
     """Make a model of the same architecture, with weights of its own."""
-    return registry.get(serialize(model))
+    with custom_object_scope(own_things(model)):
+        return registry.get(serialize(model))
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
@@ -400,6 +401,26 @@ def modules_in(module: Module, seen: set[int] | None = None) -> Iterator[Module]
     yield module
     for child in module.children():
         yield from modules_in(child, seen)
+
+
+def own_things(module: Module, mend: str = "give one of them another name") -> dict[str, Any]:
+    """Name the classes and functions of its user's own that a module is made of.
+
+    Raises:
+        UserError: if two of them have one name.
+    """
+    own: dict[str, Any] = {}
+    for part in modules_in(module):
+        things: list[Any] = [type(part), *filter(inspect.isfunction, vars(part).values())]
+        for thing in things:
+            theirs = thing.__module__.split(".")[0] != "trasluz"
+            if theirs and own.setdefault(thing.__name__, thing) is not thing:
+                raise UserError(
+                    f"two different things in it are called {thing.__name__!r}",
+                    module.name or type(module).__name__,
+                    mend,
+                )
+    return own
 
 
 def weights_of(module: Module) -> list[Weight]:

@@ -26,7 +26,7 @@ from trasluz.layers.base import registry
 from trasluz.models.model import Model
 from trasluz.state.binding import read, write
 from trasluz.state.context import current
-from trasluz.state.module import Weight, modules_in, weights_of
+from trasluz.state.module import Weight, own_things, weights_of
 from trasluz.state.registry import custom_object_scope, serialize
 from trasluz.training.objective import State
 from trasluz.utils import set_random_seed
@@ -229,21 +229,13 @@ def own_random_numbers() -> Iterator[None]:
 
 def _copied(model: Any, settings: Settings) -> Any:
     """Make a model anew, compiled in the same way, with settings put into its layers."""
-    config, own = serialize(model), dict[str, Any]()
+    config = serialize(model)
     for name, value in settings.items():
         if name not in _KNOWN:
             _put(config, name, value)
-    for part in modules_in(model):
-        things: list[Any] = [type(part), *filter(inspect.isfunction, vars(part).values())]
-        for thing in things:
-            theirs = thing.__module__.split(".")[0] != "trasluz"
-            if theirs and own.setdefault(thing.__name__, thing) is not thing:
-                raise UserError(
-                    f"two different things in the model are called {thing.__name__!r}",
-                    "fit_many",
-                    "give a function that makes the model in its place",
-                )
-    with custom_object_scope(own):
+    with custom_object_scope(
+        own_things(model, "give a function that makes the model in its place")
+    ):
         twin = registry.get(config)
     optimizer = copy.copy(optimizers.get(settings.get("optimizer", model.optimizer)))
     optimizer.iterations = 0
