@@ -13,13 +13,14 @@ import numpy as np
 
 from trasluz import config, constraints, initializers, regularizers
 from trasluz.autodiff import random
-from trasluz.autodiff.tape import Box, Traced, note, scope
+from trasluz.autodiff.tape import Box, Held, Traced, held, note, released, scope
 from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
-from trasluz.state.module import Module, Param, Variable, assign_paths, weights_of
+from trasluz.state.gradient import opened
+from trasluz.state.module import Module, Param, Variable, assign_paths, modules_in, weights_of
 from trasluz.state.registry import Configurable, Registry, plain, take_fields
 from trasluz.state.symbolic import apply, example, is_symbolic, placeholder, rows_of, shapes_of
 
@@ -80,20 +81,35 @@ class Layer(Module, Configurable):
         raise NotImplementedError(f"{type(self).__name__} has no call method")
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
-        if not isinstance(inputs[0], _NUMBERS) and is_symbolic((inputs, options)):
-            return self._draw_call(inputs, training, options)
+        if not isinstance(inputs[0], _NUMBERS):
+            if is_symbolic((inputs, options)):
+                return self._draw_call(inputs, training, options)
+            if Held in map(type, leaves((inputs, options))):
+                return held(self(*released(inputs), training=training, **released(options)))
         context = current()
         if context is None:
-            inputs = tree_map(self._as_array, inputs)
-            context = Context(bool(training))
-            if not self.built:
-                assign_paths(self, self._path)
-        elif training is not None and bool(training) != context.training:
+            return self._run_alone(Context(bool(training)), inputs, options)
+        if training is not None and bool(training) != context.training:
             context = context.again(bool(training))
         else:
             return self._run(context, inputs, options)
         with context:
             return self._run(context, inputs, options)
+
+    def _run_alone(self, context: Context, inputs: Any, options: dict[str, Any]) -> Any:
+        """Compute outside of any step: tapes that are open watch, added losses stay to be read."""
+        if not self.built:
+            assign_paths(self, self._path)
+        for tape in opened():
+            tape.take_in(self)
+        with context:
+            outputs = self._run(context, tree_map(self._as_array, inputs), options)
+        if context.losses:
+            for one in modules_in(self):
+                one.__dict__.pop("_added", None)
+            for (owner, _), term in zip(context.owners, context.losses, strict=True):
+                owner.__dict__.setdefault("_added", []).append(term)
+        return outputs
 
     def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         with scope(self.name or snake(type(self).__name__)):
@@ -171,6 +187,8 @@ class Layer(Module, Configurable):
         try:
             shapes = shapes_of(inputs, rows_of)
             self.build(shapes[0] if len(inputs) == 1 else shapes)
+            for tape in opened():
+                tape.take_in(self)
         except MISFITS as error:
             if not is_misfit(error) or self._of_ones_own("build", error, inputs):
                 raise
@@ -181,7 +199,7 @@ class Layer(Module, Configurable):
         penalty = regularizers.get(self.activity_regularizer)
         for y in leaves(outputs):
             try:
-                context.losses.append(penalty(y) / y.shape[0])
+                context.add(self, penalty(y) / y.shape[0])
             except MISFITS as error:
                 if not is_misfit(error):
                     raise
@@ -250,10 +268,11 @@ class Layer(Module, Configurable):
         )
 
     def add_loss(self, loss: Any) -> None:
-        """Add a term to the loss of the step that is running."""
+        """Add a term, or several, to the loss of the step that is running."""
         context = current()
         if context is not None:
-            context.losses.append(loss)
+            for term in leaves(loss):
+                context.add(self, term)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Tell the shape of the output by running zeros through the layer.
@@ -273,8 +292,15 @@ class Layer(Module, Configurable):
 
     @property
     def losses(self) -> list[Any]:
-        """The penalties that the layer's arrays add to the loss now."""
-        return [v.regularizer(v.value) for v in weights_of(self) if v.regularizer is not None]
+        """What is added to the loss: by the last call, and by the arrays' regularizers now."""
+        below, context = list(modules_in(self)), current()
+        if context is None:
+            added = [term for one in below for term in one.__dict__.get("_added", ())]
+        else:
+            added = context.added_by(set(map(id, below)))
+        penalised = [v for v in weights_of(self) if v.trainable and v.regularizer is not None]
+        terms = [*added, *(v.regularizer(v.value) for v in penalised)]
+        return held(terms) if context is not None and context.acting is not None else terms
 
     @property
     def input(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from trasluz.base.naming import unique
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer, registry
-from trasluz.models.model import Model
+from trasluz.models.model import Model, is_drawn
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
 from trasluz.state.symbolic import Input, Node, SymbolicTensor, shapes_of
@@ -68,6 +69,17 @@ class Functional(Model):
         self._plan: list[tuple[Any, Any, Any, Any]] = []
         self._draw_plan(inputs, outputs)
         self._finish_plan(inputs, outputs)
+
+    @classmethod
+    def taken_as_base_of(cls, kind: Any) -> Any:
+        """Let a subclass of `Model` whose models turn out to be drawn derive from this class."""
+        if kind is Model:
+            return cls
+        if issubclass(kind, Model) and not issubclass(kind, cls):
+            if "__dataclass_fields__" in vars(kind):  # its constructor was made for it, of no fields
+                del kind.__init__
+            kind.__bases__ = tuple(map(cls.taken_as_base_of, kind.__bases__))
+        return kind
 
     def _draw_plan(self, inputs: Any, outputs: Any) -> None:
         numbers: dict[int, int] = {}
@@ -197,7 +209,18 @@ class Functional(Model):
         )
 
 
+def _init(self: Model, *args: Any, **kwargs: Any) -> None:
+    """Take what is drawn in a constructor of a subclass: `super().__init__(inputs, outputs)`."""
+    if not is_drawn(args, kwargs):
+        return _plain_init(self, *args, **kwargs)
+    Functional.taken_as_base_of(type(self))
+    Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
+    return None
+
+
+# Set here because both classes have to be there.
 Model._functional = Functional  # what `Model(inputs, outputs)` makes
+_plain_init, Model.__init__ = Model.__init__, functools.wraps(Model.__init__)(_init)  # type: ignore
 
 
 def _in_order(outputs: list[SymbolicTensor], known: set[int]) -> list[Node]:

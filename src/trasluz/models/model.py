@@ -24,10 +24,11 @@ from trasluz.models.summary import summary
 from trasluz.saving.models import load_weights, save_model, save_weights
 from trasluz.state.binding import Structure
 from trasluz.state.context import Context
-from trasluz.state.module import assign_paths
+from trasluz.state.module import assign_paths, set_aside
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, placeholder, rows_of, shapes_of
+from trasluz.state.symbolic import SymbolicTensor, is_symbolic, placeholder, rows_of, shapes_of
 from trasluz.training.objective import Objective, State
+from trasluz.training.own import overrides
 from trasluz.training.step import NO_KEY
 
 ENGINES = backend.CHOICES  # by a name that programs of the first version know
@@ -45,7 +46,7 @@ class Model(Layer):
 
     _apart: ClassVar[tuple[str, ...]] = (
         "_compiled_with", "_programs", "_slots", "_known_structure", "_single", "history",
-        "stop_training",
+        "stop_training", "_tracked",
     )  # fmt: skip
 
     _functional: ClassVar[type[Model]]  # of models that are drawn; it says so itself
@@ -62,10 +63,13 @@ class Model(Layer):
     _input_symbols: Any = field(default=None, init=False)
     _known_structure: Structure | None = field(default=None, init=False)
     _single: Any = field(default=None, init=False)
+    _tracked: Any = field(default=None, init=False)  # in a step: its metrics of compile
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
             return object.__new__(cls._functional)
+        if not issubclass(cls, cls._functional) and is_drawn(args, kwargs):
+            return object.__new__(cls._functional.taken_as_base_of(cls))
         return Checked.__new__(cls, *args, **kwargs)  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,7 +107,9 @@ class Model(Layer):
 
     def _require_built(self, x: Any) -> None:
         """Build for data whose shapes are seen now for the first time."""
-        if not self.built:
+        if not (self.built or self._computes) and overrides(self, "train_step"):
+            self._require_parts()
+        elif not self.built:
             shapes = shapes_of(x, rows_of)
             if isinstance(shapes, dict):
                 with Context():
@@ -112,6 +118,19 @@ class Model(Layer):
                     )
             else:
                 self.build(shapes)
+
+    def _require_parts(self) -> None:
+        """See that the layers of a model are built that has no call to build them by."""
+        for layer in self.layers:
+            if not layer.built:
+                raise UserError(
+                    "the layer has no weights yet, and the model has no call that would show it "
+                    "its inputs",
+                    layer.name or type(layer).__name__,
+                    "let it begin with Input(shape), or call it on data once before fit",
+                )
+        assign_paths(self, self._path)
+        self.built = True
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -260,10 +279,20 @@ class Model(Layer):
         return self._objective
 
     @property
+    def _computes(self) -> bool:
+        """Whether there is a call: a model whose steps its user wrote can do without."""
+        return type(self).call is not Layer.call
+
+    @property
     def metrics(self) -> list[Any]:
-        """The metrics that are reported, the loss first, once they are known."""
+        """The metrics that are reported, the loss first, once they are known.
+
+        In a step of your own they are those of the step. A subclass may list its own: those are
+        reset when an epoch begins.
+        """
         trackers = self._objective.trackers if self._objective else None
-        return list(trackers.tracked) if trackers else []
+        tracked = self._tracked or (trackers.tracked if trackers else [])
+        return [*tracked, *(m for m in set_aside(self) if all(m is not t for t in tracked))]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -472,12 +501,18 @@ class Model(Layer):
         with Context(False, NO_KEY):
             return tree_map(np.array, self._structure().binding.twins({})[0](x))
 
-    def reset_metrics(self) -> None:
-        """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""
-
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch."""
         return self.predict(x, None)
+
+    # What steps are made of, for a subclass to write in its own way; see docs/own-steps.md.
+    train_step = Face("trasluz.training.pieces:train_step")
+    test_step = Face("trasluz.training.pieces:test_step")
+    predict_step = Face("trasluz.training.pieces:predict_step")
+    compute_loss = Face("trasluz.training.pieces:compute_loss")
+    compute_metrics = Face("trasluz.training.pieces:compute_metrics")
+    get_metrics_result = Face("trasluz.training.pieces:get_metrics_result")
+    reset_metrics = Face("trasluz.training.pieces:reset_metrics")
 
     # ----------------------------------------------------------------------------------- looking
 
@@ -511,6 +546,12 @@ class Model(Layer):
     def to_json(self, **how: Any) -> str:
         """Write the architecture as JSON."""
         return json.dumps(serialize(self), **how)
+
+
+def is_drawn(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a constructor is given inputs and outputs that were drawn."""
+    given = [*args[:2], *(kwargs[name] for name in ("inputs", "outputs") if name in kwargs)]
+    return len(given) > 1 and all(is_symbolic(one) for one in given[:2])
 
 
 def _names_in(loss: Any) -> list[str]:

@@ -20,6 +20,7 @@ from trasluz.state.binding import Structure
 from trasluz.state.context import Context
 from trasluz.state.module import Module
 from trasluz.state.symbolic import SymbolicTensor
+from trasluz.training.own import overrides
 from trasluz.training.step import NO_KEY
 
 _SHAPES_KNOWN = 64  # of batches to predict
@@ -77,6 +78,7 @@ def is_plain(model: Any, x: Any, size: Any) -> bool:
     return (
         model._engine != "xla"
         and model.built
+        and not overrides(model, "predict_step")
         and type(x) is np.ndarray
         and x.ndim > 0
         and isinstance(model._input_symbols, SymbolicTensor)

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from trasluz.autodiff import random
+from trasluz.autodiff.tape import outermost, released
 
 
 class Context:
@@ -17,9 +18,16 @@ class Context:
         root: the key that all randomness of the run comes from; a fresh one if it is not given.
         step: the number of the training step.
         factors: numbers that the step is given for penalties to take, by name.
+
+    Attributes:
+        losses: the terms that were added to the loss.
+        owners: for each, the layer that added it, and the outermost call in which it did.
+        acting: the model whose own step is running, and what its step knows; else `None`.
     """
 
-    __slots__ = ("_tokens", "calls", "factors", "losses", "root", "step", "training")
+    __slots__ = (
+        "_tokens", "acting", "calls", "factors", "losses", "owners", "root", "step", "training",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -31,6 +39,8 @@ class Context:
         self.training, self.root, self.step = training, root, step
         self.factors: Mapping[str, Any] = factors or {}
         self.losses: list[Any] = []
+        self.owners: list[tuple[Any, Any]] = []
+        self.acting: Any = None
         self.calls: dict[str, int] = {}
         self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
 
@@ -47,10 +57,24 @@ class Context:
         self.root = random.next_key() if self.root is None else self.root
         return random.fold(self.root, self.step, f"{path}#{call}")
 
+    def add(self, owner: Any, term: Any) -> None:
+        """Add a term to the loss."""
+        self.losses.append(released(term))
+        self.owners.append((owner, outermost()))
+
+    def added_by(self, owners: set[int]) -> list[Any]:
+        """List the terms that some layers (by `id`) added in the last outermost call of each."""
+        last = {id(owner): call for owner, call in self.owners}
+        pairs = zip(self.losses, self.owners, strict=True)
+        return [
+            term for term, (owner, call) in pairs if id(owner) in owners and last[id(owner)] is call
+        ]
+
     def again(self, training: bool) -> Context:
         """The same step with another training flag."""
         other = Context(training, self.root, self.step, self.factors)
-        other.losses, other.calls = self.losses, self.calls
+        other.losses, other.calls, other.owners = self.losses, self.calls, self.owners
+        other.acting = self.acting
         return other
 
     def __enter__(self) -> Context:

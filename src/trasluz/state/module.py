@@ -10,7 +10,7 @@ import numpy as np
 
 from trasluz import config
 from trasluz.autodiff import ops, random
-from trasluz.autodiff.tape import Primitive, Traced
+from trasluz.autodiff.tape import Primitive, Traced, released
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
@@ -92,6 +92,7 @@ class Module:
     trainable: bool = True
     _path: str = ""
     _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the module's own
+    _aside: ClassVar[bool] = False  # whether its arrays are no weights of what it lies in
     _changes: ClassVar[int] = 0  # how often an attribute of any module became another thing
 
     @property
@@ -280,7 +281,7 @@ class Weight(Traced):
 
     def assign(self, value: Any) -> Any:
         """Replace the array; in a step that is differentiated or compiled too."""
-        value = value.value if isinstance(value, Weight) else value
+        value = released(value.value if isinstance(value, Weight) else value)
         if not (isinstance(value, Traced) or hasattr(value, "__array_namespace__")):
             value = np.asarray(value, self.dtype)
         self.check(value)
@@ -396,11 +397,29 @@ def modules_in(module: Module, seen: set[int] | None = None) -> Iterator[Module]
         yield from modules_in(child, seen)
 
 
+def set_aside(module: Module) -> list[Module]:
+    """List what lies in a module without being of it: metrics."""
+    found: list[Module] = []
+    below: set[int] = set()
+    for one in modules_in(module):
+        if one._aside and id(one) not in below:
+            found.append(one)
+            below.update(id(inner) for inner in modules_in(one))
+    return found
+
+
+def own_modules(module: Module) -> Iterator[Module]:
+    """Walk a module and all below it that is of it."""
+    aside = [] if module._aside else set_aside(module)
+    below = {id(inner) for one in aside for inner in modules_in(one)} if aside else ()
+    yield from (one for one in modules_in(module) if id(one) not in below)
+
+
 def weights_of(module: Module) -> list[Weight]:
-    """List handles on all arrays of a module."""
+    """List handles on all arrays of a module; those of metrics that lie in it are none of them."""
     frozen: set[int] = set()
     weights = []
-    for one in modules_in(module):
+    for one in own_modules(module):
         if not one.trainable or id(one) in frozen:
             frozen.update(id(h) for h in modules_in(one))
         own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)

@@ -39,6 +39,7 @@ def evaluate(
         feed = Feed(data, batch_size, engine, reader)
         sample = feed.sample()
         ready = Ready(model, sample)
+        ready.try_out("test", sample, feed.size, engine)
         size = feed.size or len(leaves(sample.x)[0])
         if isinstance(data, Arrays):
             steps = (feed.steps or 0) // _STEPS_A_TRAINING_STEP
@@ -60,10 +61,10 @@ def measured(
         listed: the callbacks.
         epoch: that of training, where one is on.
     """
-    engine, objective = feed.engine, ready.objective
+    engine = feed.engine
     listed.on_test_begin()
-    tracked, number = engine.fresh(objective), 0
-    say = lambda: objective.results(tracked)  # noqa: E731
+    tracked, number = engine.fresh(ready, "test"), 0
+    say = lambda: ready.results(tracked, "test")  # noqa: E731
     every = listed.wants_every_batch
     coming = feed.blocks(epoch, every=every, check=ready.check_targets)
     with contextlib.closing(coming):
@@ -85,7 +86,7 @@ def measured(
             "the iterable to measure on gave no batch",
             mend="give one that can start anew, or steps",
         )
-    logs = objective.results(tracked)
+    logs = ready.results(tracked, "test")
     listed.on_test_end(logs)
     return logs
 

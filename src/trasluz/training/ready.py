@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from trasluz import losses
+from trasluz.autodiff import random, tape
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.binding import read
-from trasluz.training.objective import per_output
-from trasluz.training.step import predict_step, test_step, train_step
+from trasluz.state.context import Context
+from trasluz.training.cost import cost_of_step
+from trasluz.training.objective import NONE, State, per_output
+from trasluz.training.own import OwnSteps, is_own, overrides
+from trasluz.training.step import NO_KEY, Problem, initial, test_step, train_step
 
 
 class Ready:
@@ -38,14 +42,21 @@ class Ready:
         model._check_shape(batch.x)
         model._structure()  # gives paths anew: a layer may lie in another model since
         self.model, self.objective = model, model._require_objective()
-        few = tree_map(lambda a: a[:2], batch.x)
-        with np.errstate(all="ignore"):
-            p = leaves(predict_step(model)(read(model), few))
-        self.output_shapes: list[tuple[int, ...]] = [output.shape[1:] for output in p]
+        self.output_shapes: list[tuple[int, ...]] = []
+        free, p = overrides(model, "train_step") or overrides(model, "compute_loss"), [NONE]
+        if model._computes:
+            few = tree_map(lambda a: a[:2], batch.x)
+            with np.errstate(all="ignore"):
+                outputs = Problem(model).forward(read(model), few, Context(False, NO_KEY))[0]
+            p = leaves(outputs)
+            self.output_shapes = [output.shape[1:] for output in p]
+        self.checks = model._computes and not free
         self.check_targets(batch)
-        none = np.zeros((0,))
-        y = per_output(batch.y, self.objective.names, "y")
-        self.objective.prepare([none if t is None else t for t in y], p)
+        names, y = self.objective.names, [None]
+        if not free or _goes_with(batch.y, self.objective.names):
+            y = per_output(batch.y, names, "y")
+        self.objective.prepare([NONE if t is None else t for t in y], p)
+        self.own = OwnSteps(model, self.objective) if is_own(model) else None
 
     def check_targets(self, batch: Batch) -> None:
         """Make sure that the targets of some rows fit the outputs.
@@ -53,6 +64,8 @@ class Ready:
         Raises:
             UserError: if they do not; it names the output.
         """
+        if not self.checks:
+            return  # what they are is the matter of those who wrote the step
         rows, names = len(leaves(batch.x)[0]), self.objective.names
         y = per_output(batch.y, names, "y")
         for name, target, output, loss in zip(
@@ -67,11 +80,63 @@ class Ready:
 
     def train_step(self) -> Callable[..., Any]:
         """Make the training step."""
+        if self.own is not None:
+            return self.own.train_step()
         return train_step(self.model, self.objective, self.model.optimizer)
 
     def test_step(self) -> Callable[..., Any]:
         """Make the evaluation step."""
+        if self.own is not None:
+            return self.own.test_step()
         return test_step(self.model, self.objective)
+
+    def fresh(self, kind: str = "train", before: State | None = None) -> State:
+        """The arrays of metrics before anything was seen; `kind` is "train" or "test"."""
+        return self.objective.fresh() if self.own is None else self.own.fresh(kind, before)
+
+    def results(self, tracked: State, kind: str = "train") -> dict[str, Any]:
+        """Work out what the metrics say."""
+        if self.own is None:
+            return self.objective.results(tracked)
+        return self.own.results(tracked, kind)
+
+    def state(self) -> State:
+        """Gather the state that a run starts from; metrics and logs are fresh."""
+        model = self.model
+        slots = None if self.own is None else self.own.slots
+        return initial(model, model.optimizer, model._root, slots)
+
+    def try_out(self, kind: str, batch: Batch, size: int, engine: Any) -> None:
+        """Find out what a step that a user wrote reports and moves, before any counts.
+
+        Args:
+            kind: "train" or "test".
+            batch: some rows.
+            size: how many a step takes; 0 for as they come.
+            engine: what will compute the steps.
+        """
+        own = self.own
+        if own is None or kind in own.logs:
+            return
+        model, rows = self.model, len(leaves(batch.x)[0])
+        places = np.arange(size or rows) % rows
+        given = Batch(*(tree_map(lambda a: a[places], part) for part in batch))
+        root = random.key(0) if model._root is None else model._root
+        state = initial(model, model.optimizer, root, own.slots) | {"metrics": own.fresh(kind)}
+        book = None if engine.compiles else tape.Tape()
+        if book is not None:
+            for group in ("params", "buffers"):
+                state[group] = {path: book.input(array) for path, array in state[group].items()}
+        with np.errstate(all="ignore"):
+            own.try_out(kind, state, given, engine.rate(own), engine.compiles)
+        if book is not None:
+            weights = sum(np.size(a) for a in read(model).values())
+            engine.count(cost_of_step(book, len(places), weights))
+
+
+def _goes_with(y: Any, names: list[str]) -> bool:
+    """Tell whether targets are one an output."""
+    return set(y) <= set(names) if isinstance(y, dict) else len(leaves(y)) in (0, len(names))
 
 
 def _check_classes(name: str, numbers: Any, classes: int, skip: int | None) -> None:

@@ -29,7 +29,7 @@ from trasluz.training.feed import Feed
 from trasluz.training.measure import measured, verbosity
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.state import TrainingState, array_shapes
+from trasluz.training.state import TrainingState, array_shapes, refilled
 
 # Before several processes train together, they compare about so many bytes of each array.
 _LOOKED_AT = 2**24
@@ -91,8 +91,11 @@ class Run:
             sample = feed.sample()
             self.ready = Ready(model, sample)
             size, steps = feed.size or len(leaves(sample.x)[0]), feed.steps
+            self.ready.try_out("train", sample, feed.size, engine)
             if steps:
                 engine.settle_auto(sample, size, steps * epochs)
+            if measuring is not None:
+                self.ready.try_out("test", measuring.sample(), measuring.size, engine)
             level = verbosity(verbose)
             self.listed = listed = CallbackList(
                 callbacks, add_history=True, add_progbar=level != 0, model=model,
@@ -203,7 +206,7 @@ class Run:
             if measuring is not None and isinstance(measuring.data, Arrays):
                 weights, tests = {**state["params"], **state["buffers"]}, measuring.on(engine)
                 steps = CompiledSteps(engine, tests.example(sample))
-                steps.test(ready, engine.fresh(ready.objective), 0, 0, weights)
+                steps.test(ready, engine.fresh(ready, "test"), 0, 0, weights)
                 measuring.kept = tests.kept
             feed.kept = there.kept
 
@@ -295,7 +298,7 @@ class Run:
         Raises:
             UserError: if it is one that this run does not come to.
         """
-        metrics, fresh = arrays.get("metrics", {}), self.ready.objective.fresh()
+        metrics, fresh = arrays.get("metrics", {}), self.ready.fresh()
         if array_shapes(metrics) != array_shapes(fresh):
             raise UserError(
                 "the file holds other metrics than the model is compiled with",
@@ -303,7 +306,7 @@ class Run:
             )
         self._begin(position["epoch"], position["batch"], position.get("begun"))
         self.state.load()
-        self.state.arrays["metrics"] = self.engine.put(metrics)
+        self.state.arrays["metrics"] = self.engine.put(refilled(fresh, metrics))
         self.listed.remember(position["callbacks"], arrays.get("callbacks", {}))
 
 

@@ -34,6 +34,7 @@ class SingleSteps:
         shapes = [(a.shape[1:], a.dtype) for a in leaves(batch)]
         if shapes != self._shapes:
             self._ready = Ready(self.model, batch)
+            self._ready.try_out("train", batch, 0, self.engine)
             self._state = TrainingState(self._ready, self.engine)
             self._shapes = shapes
         else:
@@ -45,11 +46,13 @@ class SingleSteps:
 
     def measure(self, data: Arrays) -> dict[str, Any]:
         """Measure on one batch."""
-        batch, state = self._take_in(data), self._state
-        step = self.engine.program("test", self._ready.test_step)
+        batch, state, ready = self._take_in(data), self._state, self._ready
+        ready.try_out("test", batch, 0, self.engine)
+        step = self.engine.program("test", ready.test_step)
         with np.errstate(all="ignore"):
-            tracked = step(state.arrays["metrics"], batch, state.weights())[0]
-            return self._ready.objective.results(tracked)
+            tracked = step(self.engine.fresh(ready, "test"), batch, state.weights())[0]
+            results: dict[str, Any] = ready.results(tracked, "test")
+            return results
 
     def train(self, data: Arrays) -> dict[str, Any]:
         """Take one training step.
@@ -60,11 +63,11 @@ class SingleSteps:
         batch, state = self._take_in(data), self._state
         step = self.engine.program("step", lambda: checked(self._ready.train_step()))
         with np.errstate(all="ignore"):
-            arrays, fine = step(state.arrays, batch, self.engine.rate())
+            arrays, fine = step(state.arrays, batch, self.engine.rate(self._ready.own))
             if fine:
                 state.arrays = arrays
         state.store()
         if not fine:
             before = backend.to_numpy(state.arrays)
-            raise non_finite(self.model, self._ready.objective, before, batch)
+            raise non_finite(self._ready, before, batch)
         return state.results()
