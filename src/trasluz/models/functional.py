@@ -76,7 +76,9 @@ class Functional(Model):
         if kind is Model:
             return cls
         if issubclass(kind, Model) and not issubclass(kind, cls):
-            if "__dataclass_fields__" in vars(kind):  # its constructor was made for it, of no fields
+            if "__dataclass_fields__" in vars(
+                kind
+            ):  # its constructor was made for it, of no fields
                 del kind.__init__
             kind.__bases__ = tuple(map(cls.taken_as_base_of, kind.__bases__))
         return kind

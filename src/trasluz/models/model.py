@@ -15,20 +15,26 @@ from trasluz.base.arguments import Checked, checks_arguments
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import is_stream
-from trasluz.errors import UserError, shown, unknown, visible
+from trasluz.errors import MISFITS, UserError, is_misfit, shown, unknown, visible
 from trasluz.layers.base import Layer
 from trasluz.models import intake
 from trasluz.models.faces import Face
 from trasluz.models.recording import is_plain, predicted
 from trasluz.models.summary import summary
 from trasluz.saving.models import load_weights, save_model, save_weights
-from trasluz.state.binding import Structure
+from trasluz.state.binding import Structure, read, write
 from trasluz.state.context import Context
 from trasluz.state.module import assign_paths, set_aside
-from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, is_symbolic, placeholder, rows_of, shapes_of
+from trasluz.state.registry import overrides, serialize
+from trasluz.state.symbolic import (
+    SymbolicTensor,
+    apply,
+    is_symbolic,
+    placeholder,
+    rows_of,
+    shapes_of,
+)
 from trasluz.training.objective import Objective, State
-from trasluz.training.own import overrides
 from trasluz.training.step import NO_KEY
 
 ENGINES = backend.CHOICES  # by a name that programs of the first version know
@@ -93,7 +99,12 @@ class Model(Layer):
     def _build_on(self, tensors: Any) -> None:
         self._input_symbols = tensors
         assign_paths(self, self._path)
-        outputs = self.call(tensors)
+        try:
+            outputs = self.call(tensors)
+        except MISFITS as error:  # what asks how many rows there are needs some
+            if not is_misfit(error):
+                raise
+            outputs = self._on_examples(tensors)
         if not leaves(outputs) or not all(isinstance(t, SymbolicTensor) for t in leaves(outputs)):
             raise UserError(
                 f"its call gives {shown(outputs)}",
@@ -104,6 +115,14 @@ class Model(Layer):
         self._output_shape = shapes_of(outputs)
         assign_paths(self, self._path)
         self.built = True
+
+    def _on_examples(self, tensors: Any) -> Any:
+        """Draw the model as one call, which is made on examples."""
+        apply(self.call, (tensors,), {})
+        before = read(self)
+        outputs = apply(self.call, (tensors,), {})
+        write(self, before)  # examples are not data: what they moved goes back
+        return outputs
 
     def _require_built(self, x: Any) -> None:
         """Build for data whose shapes are seen now for the first time."""

@@ -19,8 +19,8 @@ from trasluz.errors import UserError
 from trasluz.state.binding import Structure
 from trasluz.state.context import Context
 from trasluz.state.module import Module
+from trasluz.state.registry import overrides
 from trasluz.state.symbolic import SymbolicTensor
-from trasluz.training.own import overrides
 from trasluz.training.step import NO_KEY
 
 _SHAPES_KNOWN = 64  # of batches to predict

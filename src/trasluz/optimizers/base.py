@@ -15,10 +15,11 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.backend import namespace
 from trasluz.autodiff.tape import Traced, note, released
 from trasluz.base.naming import unique
+from trasluz.base.tree import leaves
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
 from trasluz.optimizers import schedules
 from trasluz.optimizers.schedules import LearningRateSchedule
-from trasluz.state.module import Variable
+from trasluz.state.module import Module, Variable, join_path, modules_in
 from trasluz.state.registry import Configurable, Registry, serialize
 
 Arrays = dict[str, Any]
@@ -451,3 +452,21 @@ def _assign_rate(self: Optimizer, rate: Any) -> None:
 
 # Set here because in the class body it would be taken for the field's default.
 Optimizer.learning_rate = property(_read_rate, _assign_rate)
+
+
+def is_rule(value: Any) -> bool:
+    """Tell optimizers from all else."""
+    return isinstance(value, Optimizer)
+
+
+def optimizers_in(module: Module) -> dict[str, Optimizer]:
+    """Name the optimizers that a model and its layers keep, by the attributes that hold them."""
+    found: dict[str, Optimizer] = {}
+    for one in modules_in(module):
+        for name, value in dict(vars(one)).items():
+            kept = [] if name in one._apart else [v for v in leaves(value) if is_rule(v)]
+            for number, rule in enumerate(kept):
+                label = join_path(one._path, name) + (f"/{number}" if len(kept) > 1 else "")
+                if all(rule is not other for other in found.values()):
+                    found[label] = rule
+    return found

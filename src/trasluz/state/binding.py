@@ -8,7 +8,14 @@ from typing import Any
 
 from trasluz.base.tree import BRANCHING, leaves, tree_map
 from trasluz.errors import UserError, nearest
-from trasluz.state.module import Module, assign_paths, join_path, modules_in, own_modules, weights_of
+from trasluz.state.module import (
+    Module,
+    assign_paths,
+    join_path,
+    modules_in,
+    own_modules,
+    weights_of,
+)
 
 
 def read(module: Module) -> dict[str, Any]:

@@ -271,4 +271,3 @@ def _only(lines: list[Line | None], connected: list[bool]) -> list[Line | None]:
 def _zeros(x: Any) -> Any:
     value = bare(x.value if isinstance(x, Weight) else x)
     return namespace(value).zeros_like(value)
-

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trasluz.autodiff import tape
-from trasluz.autodiff.tape import bare
 from trasluz.autodiff.scan import unrolled
+from trasluz.autodiff.tape import bare
 from trasluz.base.tree import leaves
 from trasluz.state.binding import read
 from trasluz.training.step import predict_step

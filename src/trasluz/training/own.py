@@ -16,10 +16,11 @@ from trasluz.autodiff.tape import bare, held
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch, packed
 from trasluz.errors import UserError, shown
-from trasluz.optimizers.base import Optimizer
+from trasluz.optimizers.base import Optimizer, is_rule, optimizers_in
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
-from trasluz.state.module import Weight, join_path, modules_in, set_aside, weights_of
+from trasluz.state.module import Weight, modules_in, set_aside, weights_of
+from trasluz.state.registry import overrides
 from trasluz.state.symbolic import is_numeric
 from trasluz.training.objective import Objective, State
 
@@ -28,35 +29,10 @@ _OF_BOTH = ("compute_loss", "compute_metrics", "get_metrics_result", "metrics", 
 _STEPS = {"train": "train_step", "test": "test_step", "predict": "predict_step"}
 
 
-def overrides(model: Any, name: str) -> bool:
-    """Tell whether a model has a method or property of its own in place of the package's."""
-    if name in vars(model):
-        return True
-    maker = next(kind for kind in type(model).__mro__ if name in vars(kind))
-    return not maker.__module__.startswith("trasluz.")
-
-
 def is_own(model: Any) -> bool:
     """Tell whether a model trains or measures by anything that its user wrote."""
     written = any(overrides(model, name) for name in (*_OF_BOTH, "train_step", "test_step"))
     return written or bool(set_aside(model))
-
-
-def optimizers_in(model: Any) -> dict[str, Optimizer]:
-    """Name the optimizers that a model and its layers keep, by the attributes that hold them."""
-    found: dict[str, Optimizer] = {}
-    for one in Binding(model).parts:
-        for name, value in vars(one[0]).items():
-            kept = [] if name in one[0]._apart else [v for v in leaves(value) if _is_rule(v)]
-            for number, rule in enumerate(kept):
-                label = join_path(one[0]._path, name) + (f"/{number}" if len(kept) > 1 else "")
-                if all(rule is not other for other in found.values()):
-                    found[label] = rule
-    return found
-
-
-def _is_rule(value: Any) -> bool:
-    return isinstance(value, Optimizer)
 
 
 class Acting:
@@ -130,7 +106,7 @@ class OwnSteps:
             (number, name, value)
             for number, (one, _, _) in enumerate(self.binding.parts)
             for name, value in vars(one).items()
-            if name not in one._apart and any(map(_is_rule, leaves(value)))
+            if name not in one._apart and any(map(is_rule, leaves(value)))
         ]
 
     # ------------------------------------------------------------------------------------- state
@@ -201,7 +177,13 @@ class OwnSteps:
         return step
 
     def run(
-        self, kind: str, state: State, batch: Batch, context: Context, rates: Any, look: bool = False
+        self,
+        kind: str,
+        state: State,
+        batch: Batch,
+        context: Context,
+        rates: Any,
+        look: bool = False,
     ) -> tuple[State, Any, Acting]:
         """Run a step on twins.
 
@@ -263,7 +245,7 @@ class OwnSteps:
             rules[id(rule)] = twin = rule.acting(acting, own["iterations"], own["slots"])
             acting.names[id(twin)] = name
         for number, attribute, value in self._places:
-            of_step = lambda v: rules[id(v)] if _is_rule(v) else v  # noqa: E731
+            of_step = lambda v: rules[id(v)] if is_rule(v) else v  # noqa: E731
             twins[number].__dict__[attribute] = tree_map(of_step, value)
         return rules
 
@@ -360,4 +342,3 @@ class OwnSteps:
                 type(self.model).__name__,
                 "give derivatives to an optimizer: self.optimizer.apply(gradients, weights)",
             )
-

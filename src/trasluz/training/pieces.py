@@ -178,7 +178,6 @@ def _taken_apart(model: Any, y: Any, y_pred: Any, w: Any) -> tuple[Objective, An
     return objective, y, p, w
 
 
-
 def is_acting() -> bool:
     """Tell whether a step that a user wrote is running."""
     context = current()

@@ -14,9 +14,10 @@ from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.binding import read
 from trasluz.state.context import Context
+from trasluz.state.registry import overrides
 from trasluz.training.cost import cost_of_step
 from trasluz.training.objective import NONE, State, per_output
-from trasluz.training.own import OwnSteps, is_own, overrides
+from trasluz.training.own import OwnSteps, is_own
 from trasluz.training.step import NO_KEY, Problem, initial, test_step, train_step
 
 

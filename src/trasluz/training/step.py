@@ -18,8 +18,8 @@ from trasluz.data.arrays import Batch
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
 from trasluz.state.module import weights_of
+from trasluz.state.registry import overrides
 from trasluz.training.objective import Objective, State, per_output
-from trasluz.training.own import overrides
 from trasluz.training.pieces import asked_loss, total_loss
 
 NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers that insist on it
