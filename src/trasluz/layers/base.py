@@ -20,7 +20,15 @@ from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current
 from trasluz.state.gradient import opened
-from trasluz.state.module import Module, Param, Variable, assign_paths, modules_in, weights_of
+from trasluz.state.module import (
+    Module,
+    Param,
+    Variable,
+    assign_paths,
+    modules_in,
+    own_modules,
+    weights_of,
+)
 from trasluz.state.registry import Configurable, Registry, plain, take_fields
 from trasluz.state.symbolic import apply, example, is_symbolic, placeholder, rows_of, shapes_of
 
@@ -293,7 +301,7 @@ class Layer(Module, Configurable):
     @property
     def losses(self) -> list[Any]:
         """What is added to the loss: by the last call, and by the arrays' regularizers now."""
-        below, context = list(modules_in(self)), current()
+        below, context = own_modules(self), current()
         if context is None:
             added = [term for one in below for term in one.__dict__.get("_added", ())]
         else:

@@ -76,9 +76,7 @@ class Functional(Model):
         if kind is Model:
             return cls
         if issubclass(kind, Model) and not issubclass(kind, cls):
-            if "__dataclass_fields__" in vars(
-                kind
-            ):  # its constructor was made for it, of no fields
+            if "__dataclass_fields__" in vars(kind):  # its constructor was made for it
                 del kind.__init__
             kind.__bases__ = tuple(map(cls.taken_as_base_of, kind.__bases__))
         return kind
@@ -222,7 +220,7 @@ def _init(self: Model, *args: Any, **kwargs: Any) -> None:
 
 # Set here because both classes have to be there.
 Model._functional = Functional  # what `Model(inputs, outputs)` makes
-_plain_init, Model.__init__ = Model.__init__, functools.wraps(Model.__init__)(_init)  # type: ignore
+_plain_init, Model.__init__ = Model.__init__, functools.wraps(Model.__init__)(_init)  # type: ignore[assignment,method-assign]
 
 
 def _in_order(outputs: list[SymbolicTensor], known: set[int]) -> list[Node]:

@@ -15,6 +15,7 @@ from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
+from trasluz.state.context import current
 from trasluz.state.limits import check_weight
 
 
@@ -399,20 +400,31 @@ def modules_in(module: Module, seen: set[int] | None = None) -> Iterator[Module]
 
 def set_aside(module: Module) -> list[Module]:
     """List what lies in a module without being of it: metrics."""
-    found: list[Module] = []
+    return _parted(module)[1]
+
+
+def own_modules(module: Module) -> list[Module]:
+    """List a module and all below it that is of it."""
+    return _parted(module)[0]
+
+
+def _parted(module: Module) -> tuple[list[Module], list[Module]]:
+    """Walk a module: what is of it, and the metrics in it; in a step, as the step knows it."""
+    context = current()
+    known = None if context is None or context.acting is None else context.acting.parted(module)
+    if known is not None:
+        return known
+    own: list[Module] = []
+    aside: list[Module] = []
     below: set[int] = set()
     for one in modules_in(module):
-        if one._aside and id(one) not in below:
-            found.append(one)
-            below.update(id(inner) for inner in modules_in(one))
-    return found
-
-
-def own_modules(module: Module) -> Iterator[Module]:
-    """Walk a module and all below it that is of it."""
-    aside = [] if module._aside else set_aside(module)
-    below = {id(inner) for one in aside for inner in modules_in(one)} if aside else ()
-    yield from (one for one in modules_in(module) if id(one) not in below)
+        if one._aside and not module._aside:
+            if id(one) not in below:
+                aside.append(one)
+                below.update(id(inner) for inner in modules_in(one))
+        elif id(one) not in below:
+            own.append(one)
+    return own, aside
 
 
 def weights_of(module: Module) -> list[Weight]:

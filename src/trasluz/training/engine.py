@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 
 from trasluz import distribution
-from trasluz.autodiff import backend
+from trasluz.autodiff import backend, random, tape
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.data.blocks import Block
 from trasluz.errors import UserError, unknown
 from trasluz.optimizers.base import Optimizer
+from trasluz.state.binding import read
 from trasluz.state.module import modules_in, weights_of
 from trasluz.state.registry import Configurable
-from trasluz.training.cost import Cost, cost_of
+from trasluz.training.cost import Cost, cost_of, cost_of_step
 from trasluz.training.fold import find_fold, test_fold, train_fold
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
+from trasluz.training.step import initial
 
 # "auto" trains on NumPy for so many seconds, while XLA compiles for what is left after them; if
 # nothing is, XLA is left alone. The seconds are worked out, not measured, and the step at which a
@@ -128,9 +130,43 @@ class Engine:
             self._cost = cost_of(self.model, tree_map(lambda a: a[:2], batch.x))
         return self._cost
 
-    def count(self, cost: Cost) -> None:
-        """Take in what a step was found to do."""
-        self._cost = cost
+    def try_out(self, ready: Ready, kind: str, batch: Batch, size: int) -> None:
+        """Find out what a step that a user wrote reports and moves, before any step counts.
+
+        Args:
+            ready: the model, ready for the data.
+            kind: "train" or "test".
+            batch: some rows.
+            size: how many a step takes; 0 for as they come.
+        """
+        own, model = ready.own, self.model
+        if own is None or kind in own.logs:
+            return
+        rows = len(leaves(batch.x)[0])
+        places = np.arange(size or rows) % rows
+        given = Batch(*(tree_map(lambda a: a[places], part) for part in batch))
+        shapes = str([(a.shape, a.dtype) for a in leaves(tuple(given))])
+        made_from, functions = fingerprint(model, kind)
+        key = f"try {kind}", self.compiles, made_from + shapes
+        if key not in model._programs:
+            root = random.key(0) if model._root is None else model._root
+            state = initial(model, model.optimizer, root, own.slots) | {"metrics": own.fresh(kind)}
+            self._try(ready, kind, state, given)
+            model._programs[key] = (own.logs[kind], own.moved, self._cost), functions
+        (own.logs[kind], own.moved, self._cost), _ = model._programs[key]
+
+    def _try(self, ready: Ready, kind: str, state: State, batch: Batch) -> None:
+        own, book = ready.own, tape.Tape()
+        assert own is not None
+        if self.compiles:
+            own.try_out(kind, state, batch, self.rate(own), compiles=True)
+            return
+        for group in ("params", "buffers"):
+            state[group] = {path: book.input(array) for path, array in state[group].items()}
+        with np.errstate(all="ignore"):
+            own.try_out(kind, state, batch, self.rate(own), compiles=False)
+        weights = sum(np.size(a) for a in read(self.model).values())
+        self._cost = cost_of_step(book, len(leaves(batch.x)[0]), weights)
 
     def is_due(self, step: Any) -> bool:
         """Tell whether it is time to go over to XLA, before some step."""

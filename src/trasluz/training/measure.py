@@ -39,7 +39,7 @@ def evaluate(
         feed = Feed(data, batch_size, engine, reader)
         sample = feed.sample()
         ready = Ready(model, sample)
-        ready.try_out("test", sample, feed.size, engine)
+        engine.try_out(ready, "test", sample, feed.size)
         size = feed.size or len(leaves(sample.x)[0])
         if isinstance(data, Arrays):
             steps = (feed.steps or 0) // _STEPS_A_TRAINING_STEP

@@ -19,7 +19,14 @@ from trasluz.errors import UserError, shown
 from trasluz.optimizers.base import Optimizer, is_rule, optimizers_in
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
-from trasluz.state.module import Weight, modules_in, set_aside, weights_of
+from trasluz.state.module import (
+    Module,
+    Weight,
+    modules_in,
+    own_modules,
+    set_aside,
+    weights_of,
+)
 from trasluz.state.registry import overrides
 from trasluz.state.symbolic import is_numeric
 from trasluz.training.objective import Objective, State
@@ -39,21 +46,30 @@ class Acting:
     """What a step that a user wrote knows of itself, and takes down.
 
     Args:
+        own: the steps of the model.
         twins: those of the model's parts, the model first.
-        names: the optimizers' names, by `id`.
-        rates: their learning rates by name; `None` where a schedule works it out.
+        rates: the optimizers' learning rates by name; `None` where a schedule works it out.
+        look: whether somebody wants to see the tapes.
 
     Attributes:
         targets: what was differentiated.
-        tapes: the tapes that were opened, where somebody wants to see them.
+        tapes: the tapes that were opened, if somebody wants to see them.
     """
 
-    def __init__(self, twins: list[Any], rates: dict[str, Any], look: bool) -> None:
-        self.model, self.rates = twins[0], rates
-        self._known = {id(twin) for twin in twins}
+    def __init__(self, own: OwnSteps, twins: list[Any], rates: dict[str, Any], look: bool) -> None:
+        self.own, self.twins, self.model, self.rates = own, twins, twins[0], rates
+        self._numbers = {id(twin): number for number, twin in enumerate(twins)}
         self.names: dict[int, str] = {}
         self.targets: list[Any] = []
         self.tapes: list[Any] | None = [] if look else None
+
+    def parted(self, module: Module) -> tuple[list[Module], list[Module]] | None:
+        """List the twins of what is of a part, and of the metrics in it."""
+        number = self._numbers.get(id(module))
+        if number is None:
+            return None
+        of, aside = self.own.below(number)
+        return [self.twins[i] for i in of], [self.twins[i] for i in aside]
 
     @property
     def weights(self) -> list[Weight]:
@@ -66,7 +82,7 @@ class Acting:
         Raises:
             UserError: if it is none of the model's.
         """
-        if not isinstance(weight, Weight) or id(weight.module) not in self._known:
+        if not isinstance(weight, Weight) or id(weight.module) not in self._numbers:
             raise UserError(
                 f"an optimizer is given {shown(weight)}, which is no weight of the model",
                 type(self.model).__name__,
@@ -102,12 +118,22 @@ class OwnSteps:
         }
         self.logs: dict[str, dict[str, Any]] = {}
         self.moved: dict[str, list[str]] = {name: [] for name in self.optimizers}
+        self._below: dict[int, tuple[list[int], list[int]]] = {}
         self._places = [
             (number, name, value)
             for number, (one, _, _) in enumerate(self.binding.parts)
             for name, value in vars(one).items()
             if name not in one._apart and any(map(is_rule, leaves(value)))
         ]
+
+    def below(self, number: int) -> tuple[list[int], list[int]]:
+        """Give the numbers of the parts that are of a part, and of the metrics in it."""
+        if number not in self._below:
+            numbers = {id(one): i for i, (one, _, _) in enumerate(self.binding.parts)}
+            part = self.binding.parts[number][0]
+            of, aside = own_modules(part), set_aside(part)
+            self._below[number] = [numbers[id(o)] for o in of], [numbers[id(o)] for o in aside]
+        return self._below[number]
 
     # ------------------------------------------------------------------------------------- state
 
@@ -204,7 +230,7 @@ class OwnSteps:
         before = [dict(vars(twin)) for twin in twins] if look else []
         root, method = twins[0], _STEPS[kind]
         root.__dict__["_tracked"] = trackers[0].tracked
-        context.acting = acting = Acting(twins, rates, look)
+        context.acting = acting = Acting(self, twins, rates, look)
         rules = self._rules(twins, acting, state["slots"])
         with context:
             given = getattr(root, method)(held(packed(batch)))
@@ -303,10 +329,18 @@ class OwnSteps:
             logs: State = after["metrics"]["logs"]
             return logs
 
-        if compiles:
-            logs = backend.outlined(step, state, batch, rates)
-        else:
-            logs = step(state, batch, rates)
+        try:
+            logs = backend.outlined(step, state, batch, rates) if compiles else None
+        except TypeError as error:
+            if not type(error).__module__.startswith("jax"):
+                raise
+            raise UserError(
+                "a step asks for the numbers of an array, which a compiled step does not have "
+                f"({str(error).splitlines()[0]})",
+                type(self.model).__name__,
+                "use trasluz.ops, and ops.where in place of if; or engine='numpy'",
+            ) from error
+        logs = logs if compiles else step(state, batch, rates)
         order, tapes = found[-1]
         self.logs[kind] = {name: np.zeros_like(np.asarray(logs[name])) for name in order}
         return [] if compiles else tapes

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from trasluz import losses
-from trasluz.autodiff import random, tape
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.binding import read
 from trasluz.state.context import Context
 from trasluz.state.registry import overrides
-from trasluz.training.cost import cost_of_step
 from trasluz.training.objective import NONE, State, per_output
 from trasluz.training.own import OwnSteps, is_own
 from trasluz.training.step import NO_KEY, Problem, initial, test_step, train_step
@@ -106,33 +104,6 @@ class Ready:
         model = self.model
         slots = None if self.own is None else self.own.slots
         return initial(model, model.optimizer, model._root, slots)
-
-    def try_out(self, kind: str, batch: Batch, size: int, engine: Any) -> None:
-        """Find out what a step that a user wrote reports and moves, before any counts.
-
-        Args:
-            kind: "train" or "test".
-            batch: some rows.
-            size: how many a step takes; 0 for as they come.
-            engine: what will compute the steps.
-        """
-        own = self.own
-        if own is None or kind in own.logs:
-            return
-        model, rows = self.model, len(leaves(batch.x)[0])
-        places = np.arange(size or rows) % rows
-        given = Batch(*(tree_map(lambda a: a[places], part) for part in batch))
-        root = random.key(0) if model._root is None else model._root
-        state = initial(model, model.optimizer, root, own.slots) | {"metrics": own.fresh(kind)}
-        book = None if engine.compiles else tape.Tape()
-        if book is not None:
-            for group in ("params", "buffers"):
-                state[group] = {path: book.input(array) for path, array in state[group].items()}
-        with np.errstate(all="ignore"):
-            own.try_out(kind, state, given, engine.rate(own), engine.compiles)
-        if book is not None:
-            weights = sum(np.size(a) for a in read(model).values())
-            engine.count(cost_of_step(book, len(places), weights))
 
 
 def _goes_with(y: Any, names: list[str]) -> bool:

@@ -91,11 +91,11 @@ class Run:
             sample = feed.sample()
             self.ready = Ready(model, sample)
             size, steps = feed.size or len(leaves(sample.x)[0]), feed.steps
-            self.ready.try_out("train", sample, feed.size, engine)
+            engine.try_out(self.ready, "train", sample, feed.size)
             if steps:
                 engine.settle_auto(sample, size, steps * epochs)
             if measuring is not None:
-                self.ready.try_out("test", measuring.sample(), measuring.size, engine)
+                engine.try_out(self.ready, "test", measuring.sample(), measuring.size)
             level = verbosity(verbose)
             self.listed = listed = CallbackList(
                 callbacks, add_history=True, add_progbar=level != 0, model=model,

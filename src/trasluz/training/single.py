@@ -34,7 +34,7 @@ class SingleSteps:
         shapes = [(a.shape[1:], a.dtype) for a in leaves(batch)]
         if shapes != self._shapes:
             self._ready = Ready(self.model, batch)
-            self._ready.try_out("train", batch, 0, self.engine)
+            self.engine.try_out(self._ready, "train", batch, 0)
             self._state = TrainingState(self._ready, self.engine)
             self._shapes = shapes
         else:
@@ -47,7 +47,7 @@ class SingleSteps:
     def measure(self, data: Arrays) -> dict[str, Any]:
         """Measure on one batch."""
         batch, state, ready = self._take_in(data), self._state, self._ready
-        ready.try_out("test", batch, 0, self.engine)
+        self.engine.try_out(ready, "test", batch, 0)
         step = self.engine.program("test", ready.test_step)
         with np.errstate(all="ignore"):
             tracked = step(self.engine.fresh(ready, "test"), batch, state.weights())[0]
