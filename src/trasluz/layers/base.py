@@ -192,6 +192,14 @@ class Layer(Module, Configurable):
         return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
 
     def _build_for(self, inputs: tuple[Any, ...]) -> None:
+        context = current()
+        if context is not None and context.acting is not None:
+            raise UserError(
+                "the layer gets its weights in a step, where they would be lost",
+                self.name or snake(type(self).__name__),
+                "make it in __init__, and let it begin with Input(shape), or call it on data once "
+                "before fit",
+            )
         try:
             shapes = shapes_of(inputs, rows_of)
             self.build(shapes[0] if len(inputs) == 1 else shapes)
@@ -379,6 +387,14 @@ def _usual(f: dataclasses.Field[Any]) -> Any:
 
 
 _NUMBERS = (Box, np.ndarray)  # what a running step hands over: no need to look any further
+
+
+def layer_again(value: Any) -> Any:
+    """Make layers again that a model of a user's own was constructed with."""
+    if isinstance(value, list):
+        return [layer_again(one) for one in value]
+    written = isinstance(value, dict) and value.keys() == {"class_name", "config"}
+    return registry.get(value) if written and value["class_name"] in registry.known else value
 
 
 def _drawing(build: Callable[..., None]) -> Callable[..., None]:

@@ -14,10 +14,10 @@ from trasluz.base.naming import unique
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer, registry
-from trasluz.models.model import Model, is_drawn
+from trasluz.models.model import Model
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import Input, Node, SymbolicTensor, shapes_of
+from trasluz.state.symbolic import Input, Node, SymbolicTensor, is_drawn, shapes_of
 
 
 class Ref:

@@ -16,7 +16,7 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import is_stream
 from trasluz.errors import MISFITS, UserError, is_misfit, shown, unknown, visible
-from trasluz.layers.base import Layer
+from trasluz.layers.base import Layer, layer_again
 from trasluz.models import intake
 from trasluz.models.faces import Face
 from trasluz.models.recording import is_plain, predicted
@@ -29,11 +29,11 @@ from trasluz.state.registry import overrides, serialize
 from trasluz.state.symbolic import (
     SymbolicTensor,
     apply,
-    is_symbolic,
+    is_drawn,
     placeholder,
     rows_of,
     shapes_of,
-)
+)  # fmt: skip
 from trasluz.training.objective import Objective, State
 from trasluz.training.step import NO_KEY
 
@@ -55,7 +55,7 @@ class Model(Layer):
         "stop_training", "_tracked",
     )  # fmt: skip
 
-    _functional: ClassVar[type[Model]]  # of models that are drawn; it says so itself
+    _functional: ClassVar[Any]  # of models that are drawn; it says so itself
 
     optimizer: Any = field(default=None, init=False)
     stop_training: bool = field(default=False, init=False)
@@ -222,7 +222,8 @@ class Model(Layer):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make a model from what `get_config` gave; `Model` itself reads those of drawn models."""
         if cls is not Model:
-            return super().from_config(config)
+            layers = {name: layer_again(value) for name, value in config.items()}
+            return super().from_config(layers)
         return cls._functional.from_config(config)
 
     # --------------------------------------------------------------------------------- compiling
@@ -565,12 +566,6 @@ class Model(Layer):
     def to_json(self, **how: Any) -> str:
         """Write the architecture as JSON."""
         return json.dumps(serialize(self), **how)
-
-
-def is_drawn(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell whether a constructor is given inputs and outputs that were drawn."""
-    given = [*args[:2], *(kwargs[name] for name in ("inputs", "outputs") if name in kwargs)]
-    return len(given) > 1 and all(is_symbolic(one) for one in given[:2])
 
 
 def _names_in(loss: Any) -> list[str]:

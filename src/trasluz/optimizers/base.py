@@ -77,7 +77,9 @@ def _derivative(g: Any, v: Variable) -> Any:
 class Acting(Protocol):
     """What the step of a model tells its optimizers."""
 
-    weights: list[Any]
+    @property
+    def weights(self) -> list[Any]:
+        """Handles on the weights that training moves."""
 
     def path(self, variable: Variable) -> str:
         """Give the path of a weight; raise if it is none of the model's."""
@@ -364,15 +366,17 @@ class Optimizer(Configurable):
             UserError: if there is no derivative, or a variable is not known.
         """
         if self._acting is not None:
-            variables = self._acting.weights if trainable_variables is None else trainable_variables
+            given = trainable_variables
+            variables = self._acting.weights if given is None else list(given)
         elif trainable_variables is None:
             variables = self._variables
         else:
             variables = list(trainable_variables)
             if not self._variables:
                 self.build(variables)
+        keys = [self._key(v) for v in variables]
         pairs = _paired(list(grads), list(variables), self._wrong)
-        moved = {self._key(v): (g, v) for g, v in pairs if g is not None}
+        moved = {key: pair for key, pair in zip(keys, pairs, strict=True) if pair[0] is not None}
         if not moved:
             raise self._wrong(
                 "there is no derivative for any variable",

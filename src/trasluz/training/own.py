@@ -6,6 +6,7 @@ and of its optimizers. A twin is given the arrays of the state before the step, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -233,13 +234,22 @@ class OwnSteps:
         context.acting = acting = Acting(self, twins, rates, look)
         rules = self._rules(twins, acting, state["slots"])
         with context:
-            given = getattr(root, method)(held(packed(batch)))
+            try:
+                given = getattr(root, method)(held(packed(batch)))
+            except TypeError as error:
+                if "__array_ufunc__" not in str(error):
+                    raise
+                raise UserError(
+                    f"a NumPy function was given a value of a step ({error})",
+                    type(self.model).__name__,
+                    "use the function of the same name in trasluz.ops",
+                ) from error
         logs = self._reported(given, method)
         arrays = bare(self.binding.read(twins))
         if look:
             self._check_kept(before, twins)
             if kind == "train":
-                self._check_moved({**buffers, **params}, arrays)
+                self._check_moved(bare({**buffers, **params}), arrays)
                 names = {id(rule): name for name, rule in self.optimizers.items()}
                 self.moved = {names[i]: list(rule._state) for i, rule in rules.items()}
         state = {
@@ -329,8 +339,9 @@ class OwnSteps:
             logs: State = after["metrics"]["logs"]
             return logs
 
+        run = functools.partial(backend.outlined, step) if compiles else step
         try:
-            logs = backend.outlined(step, state, batch, rates) if compiles else None
+            logs = run(state, batch, rates)
         except TypeError as error:
             if not type(error).__module__.startswith("jax"):
                 raise
@@ -340,7 +351,6 @@ class OwnSteps:
                 type(self.model).__name__,
                 "use trasluz.ops, and ops.where in place of if; or engine='numpy'",
             ) from error
-        logs = logs if compiles else step(state, batch, rates)
         order, tapes = found[-1]
         self.logs[kind] = {name: np.zeros_like(np.asarray(logs[name])) for name in order}
         return [] if compiles else tapes
@@ -348,12 +358,6 @@ class OwnSteps:
     def _check_kept(self, before: list[dict[str, Any]], twins: list[Any]) -> None:
         """Look for numbers that a step assigns to attributes, and that would be lost."""
         for old, twin in zip(before, twins, strict=True):
-            if vars(twin).get("built") and not old.get("built", True):
-                raise UserError(
-                    "the layer gets its weights in a step, where they would be lost",
-                    twin.name or type(twin).__name__,
-                    "let it begin with Input(shape), or call it on data once before fit",
-                )
             for name, value in old.items():
                 now = vars(twin).get(name)
                 number = isinstance(value, (int, float)) and not isinstance(value, bool)

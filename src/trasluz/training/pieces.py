@@ -137,7 +137,8 @@ def asked_loss(model: Any, x: Any, y: Any, w: Any, y_pred: Any, training: bool) 
         UserError: if that is no number.
     """
     given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": w}
-    if _takes_training(type(model)):
+    kind: Any = type(model)
+    if _takes_training(kind):
         given["training"] = training
     loss = model.compute_loss(**given)
     if getattr(loss, "shape", None) != ():

@@ -21,6 +21,7 @@ from trasluz.data.arrays import Arrays, Batch
 from trasluz.data.reader import Reader
 from trasluz.data.streams import Stream
 from trasluz.errors import UserError
+from trasluz.optimizers.base import optimizers_in
 from trasluz.state.binding import read
 from trasluz.state.registry import plain
 from trasluz.training.engine import CompiledSteps, Engine
@@ -253,10 +254,12 @@ class Run:
         """Say what a run rests on: a checkpoint of another one is not gone on with."""
         model, feed = self.model, self.feed
         optimizer = plain(model.optimizer)
+        others = {name: rule for name, rule in optimizers_in(model).items() if name != "optimizer"}
         rows = leaves(tuple(feed.data.sample())) if isinstance(feed.data, Arrays) else None
         return {
             "optimizer": optimizer["class_name"],
             **{f"optimizer's {k}": v for k, v in optimizer["config"].items() if k != "name"},
+            **{name: _fixed(rule) for name, rule in others.items()},
             "loss": plain(model._compiled_with["loss"]),
             "batch size": feed.size,
             "shuffle": bool(shuffle),
@@ -328,6 +331,15 @@ def _alone_on(model: Any) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _fixed(rule: Any) -> dict[str, Any]:
+    """Write down what of an optimizer no callback moves."""
+    written = plain(rule)
+    config = written["config"]
+    return {"class_name": written["class_name"]} | {
+        k: v for k, v in config.items() if k not in ("name", "learning_rate")
+    }
 
 
 def _counted(machine: dict[str, Any]) -> str:
