@@ -18,8 +18,7 @@ from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
 from trasluz.state.binding import read, write
-from trasluz.state.context import Context, current
-from trasluz.state.gradient import opened
+from trasluz.state.context import Context, current, opened
 from trasluz.state.module import (
     Module,
     Param,

@@ -351,8 +351,8 @@ class Optimizer(Configurable):
         >>> v.numpy()
         array([0.5, 1.5], dtype=float32)
         """
-        grads, variables = zip(*grads_and_vars, strict=True)
-        self.apply(grads, variables)
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self.iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:

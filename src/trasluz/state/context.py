@@ -85,7 +85,13 @@ class Context:
         _current.reset(self._tokens.pop())
 
 
+_opened: ContextVar[tuple[Any, ...]] = ContextVar("opened", default=())
 _current: ContextVar[Context | None] = ContextVar("context", default=None)
+
+
+def opened() -> tuple[Any, ...]:
+    """Give the gradient tapes that are open, the outermost first."""
+    return _opened.get()
 
 
 def current() -> Context | None:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from trasluz.autodiff.backend import namespace
 from trasluz.autodiff.tape import Box, Held, Line, Tape, bare, held, released
 from trasluz.base.tree import fill, leaves
 from trasluz.errors import UserError, shown, unknown
-from trasluz.state.context import current
+from trasluz.state.context import _opened, current, opened
 from trasluz.state.module import Module, Weight, weights_of
-
-_opened: ContextVar[tuple[GradientTape, ...]] = ContextVar("opened", default=())
-
-
-def opened() -> tuple[GradientTape, ...]:
-    """Give the tapes that are open, the outermost first."""
-    return _opened.get()
 
 
 class Lines(Tape):
@@ -93,8 +85,13 @@ class GradientTape:
 
     def take_in(self, module: Module) -> None:
         """Watch the trainable weights of a module that is about to compute."""
+        if self.watches:  # else there is no need to walk it
+            self.take_in_weights(weights_of(module))
+
+    def take_in_weights(self, weights: Iterable[Weight]) -> None:
+        """Watch those of some weights that are trainable."""
         if self.watches:
-            self._watch([weight for weight in weights_of(module) if weight.trainable])
+            self._watch(weight for weight in weights if weight.trainable)
 
     def _watch(self, weights: Iterable[Weight]) -> None:
         assert self._tape is not None

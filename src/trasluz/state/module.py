@@ -15,7 +15,7 @@ from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
-from trasluz.state.context import current
+from trasluz.state.context import current, opened
 from trasluz.state.limits import check_weight
 
 
@@ -222,6 +222,8 @@ class Weight(Traced):
         self.name: str | None = attribute or module.name or "variable"
 
     def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        for tape in opened():
+            tape.take_in_weights(a for a in args if isinstance(a, Weight))
         return primitive(*(a.value if isinstance(a, Weight) else a for a in args), **params)
 
     @property
