@@ -506,6 +506,28 @@ def test_tapes_say_what_they_cannot():
         other.watch("x")
 
 
+def test_a_model_is_a_function_of_its_arrays():
+    model = doubled()
+    train(model, X, Y, epochs=1)
+    arrays = [w.value.astype("float64") for w in model.trainable_weights]
+    wide = X.astype("float64")
+
+    def loss(arrays):
+        outputs, others, added = model.stateless_call(arrays, [], wide, return_losses=True)
+        assert others == [] and len(added) == 1
+        return ops.mean(ops.square(outputs - Y)) + added[0]
+
+    value, grads = tape.value_and_grad(loss)(arrays)
+    with GradientTape() as book:
+        eager = ops.mean(ops.square(model(X) - Y)) + model.losses[0]
+    found = book.gradient(eager, model.trainable_weights)
+    assert float(value) == pytest.approx(float(eager), rel=1e-5)
+    for a, b in zip(grads, found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    with pytest.raises(UserError, match="3 arrays were given, the weights are 4"):
+        model.stateless_call(arrays[1:], [], X)
+
+
 def test_gradients_by_the_functional_tape_in_a_step():
     class Functional(Model):
         def train_step(self, data):

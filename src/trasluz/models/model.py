@@ -534,6 +534,8 @@ class Model(Layer):
     get_metrics_result = Face("trasluz.training.pieces:get_metrics_result")
     reset_metrics = Face("trasluz.training.pieces:reset_metrics")
 
+    stateless_call = Face("trasluz.training.pieces:stateless_call")
+
     # ----------------------------------------------------------------------------------- looking
 
     @checks_arguments()

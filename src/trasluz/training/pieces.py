@@ -12,8 +12,10 @@ from trasluz.autodiff.tape import held, released
 from trasluz.base.tree import leaves
 from trasluz.data.arrays import unpacked
 from trasluz.errors import UserError
+from trasluz.state.binding import Binding
 from trasluz.state.context import current
 from trasluz.state.gradient import GradientTape
+from trasluz.state.module import Weight
 from trasluz.training.objective import NONE, Objective, per_output
 
 
@@ -128,6 +130,48 @@ def test_step(model: Any, data: Any) -> dict[str, Any]:
 def predict_step(model: Any, data: Any) -> Any:
     """Compute the outputs for a batch."""
     return model(unpacked(data).x, training=False)
+
+
+def stateless_call(
+    model: Any,
+    trainable_variables: Any,
+    non_trainable_variables: Any,
+    *args: Any,
+    return_losses: bool = False,
+    **kwargs: Any,
+) -> tuple[Any, ...]:
+    """Call a model with other arrays in it: a pure function of them, for `trasluz.tape`.
+
+    Args:
+        model: a built model.
+        trainable_variables: arrays in the order of its `trainable_weights`.
+        non_trainable_variables: arrays in the order of its `non_trainable_weights`.
+        args: what to call it with.
+        return_losses: whether to give too what is added to the loss.
+        kwargs: by name.
+
+    Returns:
+        The outputs, and the arrays that training leaves alone, as the call left them.
+
+    Raises:
+        UserError: if the numbers of arrays do not fit.
+    """
+    handles = [*model.trainable_weights, *model.non_trainable_weights]
+    arrays = [*trainable_variables, *non_trainable_variables]
+    if len(arrays) != len(handles):
+        raise UserError(
+            f"{len(arrays)} arrays were given, the weights are {len(handles)}",
+            model.name or type(model).__name__,
+            "give those of trainable_weights, and those of non_trainable_weights",
+        )
+    values = [a.value if isinstance(a, Weight) else a for a in released(arrays)]
+    binding = Binding(model)
+    paths = [handle.path for handle in handles]
+    twins = binding.twins(dict(zip(paths, values, strict=True)))
+    outputs = twins[0](*args, **kwargs)
+    after = binding.read(twins)
+    others = [after[path] for path in paths[len(model.trainable_weights) :]]
+    return (outputs, others, twins[0].losses) if return_losses else (outputs, others)
 
 
 def asked_loss(model: Any, x: Any, y: Any, w: Any, y_pred: Any, training: bool) -> Any:
