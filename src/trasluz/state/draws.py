@@ -96,7 +96,7 @@ def normal(
         seed: a whole number gives the same numbers each time; a `SeedGenerator`; or nothing.
 
     >>> normal((2,), seed=7)
-    array([ 0.16439897, -0.13309892], dtype=float32)
+    array([-1.6544085,  0.0380875], dtype=float32)
     """
     dtype = _float(dtype)
     drawn = random.normal(_key(seed), _shape(shape), dtype)
@@ -146,7 +146,8 @@ def randint(
 ) -> Any:
     """Draw whole numbers from `minval` to before `maxval`; otherwise as `normal`."""
     if not maxval > minval:
-        raise UserError(f"there is no number from {minval} to before {maxval}", "randint")
+        what = f"there is no number from {minval} to before {maxval}"
+        raise UserError(what, "randint", "give maxval greater than minval")
     drawn = random.bits(_key(seed), _shape(shape)) % np.uint32(maxval - minval)
     dtype = np.dtype(dtype)
     return _given(drawn.astype(dtype) + dtype.type(minval))
