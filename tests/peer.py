@@ -3,6 +3,8 @@
 import contextlib
 from unittest import mock
 
+import numpy as np
+
 
 @contextlib.contextmanager
 def keras_in(dtype):
@@ -49,3 +51,28 @@ def gradient(function, x):
     x = torch.tensor(x, requires_grad=True)
     (derivative,) = torch.autograd.grad(function(x), x)
     return derivative.numpy()
+
+
+def start(model, seed=1):
+    """Give a model weights that depend on its shapes alone."""
+    draw = np.random.default_rng(seed)
+    model.set_weights([0.1 + abs(draw.normal(size=w.shape)) * 0.3 for w in model.get_weights()])
+    return model
+
+
+def same(a, b, where="result"):
+    """Compare what two runs found, part by part."""
+    if isinstance(a, dict):
+        assert sorted(a) == sorted(b), where
+        for key in a:
+            same(a[key], b[key], f"{where}[{key!r}]")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            same(x, y, f"{where}[{i}]")
+    elif a is None or isinstance(a, (str, bool)):
+        assert a == b, where
+    else:
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.shape == b.shape, f"{where}: {a.shape} and {b.shape}"
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=2e-5, err_msg=where)

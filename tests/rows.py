@@ -117,6 +117,15 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample((A, INDEX), {"axis": 1}),
         Sample((_draw(4, 3), INDEX), {"axis": 0}),
         Sample((_draw(4, 3), INDEX), {"axis": -1}),
+        Sample((_draw(4, 3), INDEX), {"axis": 0, "table": "words"}),
+    ],
+    "slice": [
+        Sample((A, np.array([0, 1])), {"shape": (2, 2)}),
+        Sample((_draw(4), np.array([1])), {"shape": (3,)}),
+    ],
+    "slice_update": [
+        Sample((A, _draw(1, 2), np.array([1, 1]))),
+        Sample((_draw(4), _draw(2, seed=1), np.array([0]))),
     ],
     "scatter_add": [Sample((_draw(2, 2, 3), INDEX), {"axis": 0, "size": 4})],
     "convolve": [

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from peer import keras_in
-from trasluz import layers, random
+from trasluz import Input, Model, activations, layers, random
 from trasluz.errors import UserError
 from trasluz.layers.base import registry
+from trasluz.models import clone_model
+from trasluz.saving import load_model
 from trasluz.state import Param, read
 from trasluz.testing import check_layer
 
@@ -40,6 +42,7 @@ SAMPLES = {
     "Reshape": [(lambda: layers.Reshape((2, -1)), _x(3, 4, 2))],
     "Permute": [(lambda: layers.Permute((2, 1)), _x(3, 4, 2))],
     "RepeatVector": [(lambda: layers.RepeatVector(3), _x(3, 4))],
+    "Masking": [(lambda: layers.Masking(9.0), _x(3, 4, 2))],
     "Identity": [(lambda: layers.Identity(), _x(3, 4))],
     "InputLayer": [(lambda: layers.InputLayer((4,)), _x(3, 4))],
     "Dropout": [
@@ -66,6 +69,32 @@ SAMPLES = {
     "Maximum": [(lambda: layers.Maximum(), [_x(3, 4), _x(3, 4, seed=1)])],
     "Minimum": [(lambda: layers.Minimum(), [_x(3, 4), _x(3, 4, seed=1)])],
     "Concatenate": [(lambda: layers.Concatenate(), [_x(3, 4), _x(3, 2)])],
+    "Dot": [
+        (lambda: layers.Dot(1), [_x(3, 4), _x(3, 4, seed=1)]),
+        (lambda: layers.Dot((-1, 1), normalize=True), [_x(2, 2, 3, 4), _x(2, 4, 3)]),
+    ],
+    "Lambda": [
+        (lambda: layers.Lambda(activations.gelu), _x(3, 4)),
+        (lambda: layers.Lambda("leaky_relu", arguments={"negative_slope": 0.3}), _x(3, 4)),
+    ],
+    "RandomFlip": [(lambda: layers.RandomFlip(), _x(3, 2, 3, 2))],
+    "RandomRotation": [
+        (lambda: layers.RandomRotation(0.3), _x(2, 3, 4, 2)),
+        (lambda: layers.RandomRotation(0.3, "constant", "nearest", 3, 2.0), _x(3, 4, 2)),
+    ],
+    "RandomTranslation": [
+        (
+            lambda: layers.RandomTranslation(0.3, (0.1, 0.5), "wrap", data_format="channels_first"),
+            _x(2, 2, 3, 4),
+        )
+    ],
+    "RandomZoom": [(lambda: layers.RandomZoom(0.4, fill_mode="constant"), _x(2, 3, 4, 2))],
+    "RandomCrop": [
+        (lambda: layers.RandomCrop(2, 3), _x(2, 3, 4, 2)),
+        (lambda: layers.RandomCrop(4, 3, data_format="channels_first"), _x(2, 2, 3, 4)),
+    ],
+    "RandomContrast": [(lambda: layers.RandomContrast(0.5, (-9, 9)), _x(2, 3, 2, 2))],
+    "RandomBrightness": [(lambda: layers.RandomBrightness(0.1, (-9, 9)), _x(2, 3, 2, 2))],
     "Bidirectional": [
         (lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "ave"), _x(2, 3, 2))
     ],
@@ -83,7 +112,24 @@ SAMPLES = {
     "EinsumDense": [
         (lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 2), bias_axes="de"), _x(2, 3, 2))
     ],
-    "MultiHeadAttention": [(lambda: layers.MultiHeadAttention(2, 2, dropout=0.2), _x(2, 3, 4))],
+    "MultiHeadAttention": [
+        (lambda: layers.MultiHeadAttention(2, 2, dropout=0.2), _x(2, 3, 4)),
+        (
+            lambda: layers.MultiHeadAttention(
+                2, 2, attention_axes=2, sliding_window=2, use_gate=True
+            ),
+            _x(2, 2, 3, 2),
+        ),
+    ],
+    "CachedMultiHeadAttention": [(lambda: layers.CachedMultiHeadAttention(2, 2), _x(2, 3, 4))],
+    "PositionEmbedding": [(lambda: layers.PositionEmbedding(5), _x(2, 3, 4))],
+    "SinePositionEncoding": [(lambda: layers.SinePositionEncoding(100), _x(2, 3, 4))],
+    "ReversibleEmbedding": [
+        (lambda: layers.ReversibleEmbedding(7, 3), np.array([[1, 6, 6], [0, 1, 2]]))
+    ],
+    "TokenAndPositionEmbedding": [
+        (lambda: layers.TokenAndPositionEmbedding(7, 5, 3), np.array([[1, 6, 6], [0, 1, 2]]))
+    ],
     "Attention": [(lambda: layers.Attention(True, "concat"), [_x(2, 3, 2), _x(2, 4, 2, seed=1)])],
     "AdditiveAttention": [(lambda: layers.AdditiveAttention(), [_x(2, 3, 2), _x(2, 4, 2, seed=1)])],
     "Conv1D": [
@@ -122,6 +168,24 @@ SAMPLES = {
     "ZeroPadding2D": [(lambda: layers.ZeroPadding2D(((1, 0), (0, 2))), _x(2, 2, 2, 1))],
     "Cropping1D": [(lambda: layers.Cropping1D(1), _x(2, 4, 2))],
     "Cropping2D": [(lambda: layers.Cropping2D((1, 0)), _x(2, 4, 3, 1))],
+    # Cells are called on two things: here each is folded over time.
+    "RNN": [
+        (
+            lambda: layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)], return_sequences=True),
+            _x(2, 3, 2),
+        )
+    ],
+    "StackedRNNCells": [
+        (
+            lambda: layers.RNN(
+                layers.StackedRNNCells([layers.GRUCell(2, dropout=0.3), layers.SimpleRNNCell(3)])
+            ),
+            _x(2, 3, 2),
+        )
+    ],
+    "SimpleRNNCell": [(lambda: layers.RNN(layers.SimpleRNNCell(2), unroll=True), _x(2, 3, 2))],
+    "LSTMCell": [(lambda: layers.RNN(layers.LSTMCell(2, recurrent_dropout=0.3)), _x(2, 3, 2))],
+    "GRUCell": [(lambda: layers.RNN(layers.GRUCell(2, reset_after=False)), _x(2, 3, 2))],
     "LSTM": [
         (lambda: layers.LSTM(2, return_sequences=True, dropout=0.3), _x(2, 3, 2)),
     ],
@@ -241,6 +305,28 @@ def test_both_directions_give_their_states_as_keras_does():
                 ours(x, initial_state=state), theirs(x, initial_state=state), strict=True
             ):
                 np.testing.assert_allclose(y, np.asarray(z), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.interop
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the peer's
+@pytest.mark.parametrize(
+    ("axes", "first", "second"),
+    [
+        (1, (3, 4), (3, 4)),
+        (-1, (3, 2, 4), (3, 5, 4)),
+        ((1, 2), (3, 2, 4), (3, 5, 2)),
+        ((2, 1), (3, 2, 4, 5), (3, 4)),
+        ((-1, -1), (3, 4), (3, 2, 5, 4)),
+        ((3, 1), (2, 1, 2, 3), (2, 3, 2, 4)),
+    ],
+)
+def test_dot_is_that_of_keras(axes, first, second):
+    a, b = _x(*first), _x(*second, seed=1)
+    with keras_in("float64") as keras:
+        for normalize in (False, True):
+            theirs = np.asarray(keras.layers.Dot(axes, normalize, dtype="float64")([a, b]))
+            ours = layers.dot([a, b], axes, normalize=normalize, dtype="float64")
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [layers.SpatialDropout1D, layers.SpatialDropout2D])
@@ -363,3 +449,48 @@ def test_wrong_width_says_both_shapes():
     layer(np.ones((4, 3)))
     with pytest.raises(UserError, match=r"\(4, 5\).*\(3, 2\)"):
         layer(np.ones((4, 5)))
+
+
+def test_dot_says_what_does_not_fit():
+    for axes, said in (
+        (0, "axes is 0"),
+        ((1, 2, 3), "axes is"),
+        (3, r"shapes are \(2, 3\)"),
+        (1, "length"),
+    ):
+        with pytest.raises(UserError, match=said):
+            layers.Dot(axes)([np.ones((2, 3)), np.ones((2, 4))])
+    with pytest.raises(UserError, match="3 were given"):
+        layers.Dot(1)([np.ones((2, 3))] * 3)
+
+
+def twice(x, training):
+    """A function of one's own."""
+    return x * 2 if training else x
+
+
+def test_a_function_as_a_layer_goes_into_a_file_as_its_name_alone(tmp_path):
+    x = np.ones((1, 3), "float32")
+    assert (layers.Lambda(twice)(x, training=True) == 2).all()
+    masked = layers.Lambda(lambda x, mask: x * mask, mask=lambda x, mask: mask)
+    assert (masked(x, mask=np.zeros((1, 3), "f4")) == 0).all()
+    assert masked.compute_mask(x, "a mask") == "a mask"
+    assert layers.Lambda(lambda x: x[:, :2], output_shape=(2,)).compute_output_shape((4, 3)) == (
+        4,
+        2,
+    )
+    inputs = Input((3,))
+    model = Model(inputs, layers.Lambda(twice, output_shape=(3,))(inputs))
+    file = tmp_path / "model.trasluz"
+    model.save(file)
+    assert rb"\"function\": \"twice\"" in file.read_bytes()
+    with pytest.raises(UserError, match=r"no function 'twice' is known.*custom_objects"):
+        load_model(file)
+    again = load_model(file, {"twice": twice})
+    assert (again.predict(x) == 1).all() and again(x, training=True).sum() == 6
+    nameless = Model(inputs, layers.Lambda(lambda x: x * 2)(inputs))
+    assert (nameless.predict(x) == 2).all()
+    with pytest.raises(UserError, match="a lambda cannot be saved"):
+        nameless.save(file)
+    with pytest.raises(UserError, match="no function '<lambda>' is known"):
+        clone_model(nameless)

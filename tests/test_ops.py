@@ -14,7 +14,7 @@ import pytest
 
 from rows import SAMPLES, Sample, each, floats
 from trasluz import ops, tape
-from trasluz.autodiff import windows  # noqa: F401 (its rows are in the table too)
+from trasluz.autodiff import slicing, windows  # noqa: F401 (their rows are in the table too)
 from trasluz.errors import UserError
 from trasluz.typeset import Symbol, derivative, pullback
 

@@ -165,6 +165,47 @@ def place_slice(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return zeros
 
 
+def take(x: Any, i: Any, axis: int, table: str = "") -> Any:
+    """Look entries up along an axis.
+
+    In a table that has a name, an index outside is a mistake, and none counts from the end: NumPy
+    tells it, XLA, which cannot, gives NaN.
+    """
+    xp = namespace(x, i)
+    if not table:
+        return xp.take(x, i, axis=axis)
+    rows = x.shape[axis]
+    if xp is not np:
+        return xp.take(x, xp.where(i < 0, rows, i), axis=axis, mode="fill")
+    check_indices(i, rows, table)
+    return np.take(x, i, axis=axis)
+
+
+def check_indices(i: Any, rows: int, where: str) -> None:
+    """Make sure that numbers, which lie in memory, are rows of a table.
+
+    Raises:
+        UserError: if one is not.
+    """
+    if not i.size or (i.min() >= 0 and i.max() < rows):  # NaN is neither
+        return
+    raise UserError(
+        f"the indices go from {i.min()} to {i.max()}, the table has {rows} rows",
+        where,
+        "give a larger table, or number the items from 0",
+    )
+
+
+def slice_at(x: Any, at: Any, shape: tuple[int, ...]) -> Any:
+    """Read a part of an array at indices that are computed, on XLA."""
+    return _jax().lax.dynamic_slice(x, at, shape)
+
+
+def update_at(x: Any, new: Any, at: Any) -> Any:
+    """Write a part of an array at indices that are computed, on XLA."""
+    return _jax().lax.dynamic_update_slice(x, new.astype(x.dtype), at)
+
+
 def sorted_places(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sort whole numbers from 0 to 2³² − 1, and say at which place each stood; on NumPy alone.
 

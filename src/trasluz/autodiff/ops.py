@@ -153,9 +153,9 @@ place = structural("place", function(r"\operatorname{{place}}"),
                    lambda g, y, x, index, shape: getitem(g, index=index),
                    forward=lambda x, index, shape: _place(x, index, shape))
 take = structural("take", r"{0:0}_{{[{1}]}}",
-                  lambda g, y, x, i, axis: scatter_add(g, i, axis=axis % x.ndim,
-                                                       size=x.shape[axis]), None,
-                  forward=lambda x, i, axis: namespace(x, i).take(x, i, axis=axis), binds=POWER)
+                  lambda g, y, x, i, axis, table="": scatter_add(g, i, axis=axis % x.ndim,
+                                                                 size=x.shape[axis]), None,
+                  forward=backend.take, binds=POWER)
 scatter_add = structural("scatter_add", r"\operatorname{{scatter}}_{{{1}}}\left({0}\right)",
                          lambda g, y, x, i, axis, size: take(g, i, axis=axis), None,
                          forward=lambda x, i, axis, size: _scatter_add(x, i, axis, size))

@@ -1,22 +1,22 @@
 """Recurrence as a row: a fold over time whose derivative is a fold the other way.
 
-A loop on NumPy, one `lax.scan` on XLA. The backward fold runs `vjp` on the same body, so a scan
-can stand in a scan, and be differentiated as often as one likes.
+A loop on NumPy, one `lax.scan` on XLA. Each turn writes a tape, and the fold the other way reads
+those tapes backwards, with rows only: so a scan can stand in a scan, and be differentiated as often
+as one likes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from trasluz.autodiff import backend, ops
-from trasluz.autodiff.tape import Primitive, Traced, scope, vjp, where, zeros_like
-from trasluz.base.tree import fill, leaves, leaves_like, tree_map
+from trasluz.autodiff.tape import Primitive, Traced, scope, where, zeros_like
+from trasluz.autodiff.turns import Body, Turn
+from trasluz.base.tree import fill, leaves, tree_map
 from trasluz.errors import UserError
-
-Body = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 
 def scan(
@@ -44,20 +44,13 @@ def scan(
     """
     if _unrolled.get():
         return _turn_by_turn(body, carry, xs, constants, reverse)
-    if not any(isinstance(x, Traced) for x in leaves((carry, xs, constants))):
-        return backend.scan(_alone(body), carry, xs, constants, reverse)
-    seen: list[Any] = []
-
-    def remembering(before: list[Any], x: list[Any], k: list[Any]) -> tuple[list[Any], list[Any]]:
-        after, y = body(fill(carry, before), fill(xs, x), fill(constants, k))
-        seen[:] = [y]
-        return leaves_like(carry, after), leaves(y) + before
-
-    counts = tuple(len(leaves(part)) for part in (carry, xs, constants))
     flat = leaves((carry, xs, constants))
-    results = scan_row(*flat, body=remembering, counts=counts, reverse=reverse)
-    last, ys = results[: counts[0]], results[counts[0] : len(results) - counts[0]]
-    return fill(carry, list(last)), fill(seen[0], list(ys))
+    if not any(isinstance(x, Traced) for x in flat):
+        return backend.scan(_alone(body), carry, xs, constants, reverse)
+    turn = Turn(body, (carry, xs, constants))
+    results = scan_row(*flat, turn=turn, reverse=reverse)
+    n = turn.counts[0]
+    return fill(carry, list(results[:n])), fill(turn.y, list(results[n : len(turn.results)]))
 
 
 UNROLLED = ("scan", "convolve")  # rows that are taken apart where they are read
@@ -106,37 +99,69 @@ def _alone(body: Body) -> Body:
     return checked
 
 
-def _split(
-    flat: tuple[Any, ...], counts: tuple[int, ...]
-) -> tuple[list[Any], list[Any], list[Any]]:
-    a, b = counts[0], counts[0] + counts[1]
-    return list(flat[:a]), list(flat[a:b]), list(flat[b:])
+def _forward(*flat: Any, turn: Turn, reverse: bool) -> tuple[Any, ...]:
+    """Take the turns: the last carry, and the stacks of all that they give."""
+    last, stacks = backend.scan(_alone(turn), *turn.parts(flat), reverse)
+    return (*last, *stacks)
 
 
-def _forward(*flat: Any, body: Body, counts: tuple[int, ...], reverse: bool) -> tuple[Any, ...]:
-    """Run a body on flat lists that gives back, behind its own `y`, the carry it started from."""
-    last, ys = scan(body, *_split(flat, counts), reverse=reverse)
-    return (*last, *ys)
+def _pullback(g: Any, value: Any, *flat: Any, turn: Turn, reverse: bool) -> list[Any]:
+    """Fold the other way: each turn pulls the derivative in its carry back over its own tape."""
+    carry, xs, constants = turn.parts(flat)
+    n, both, ended = len(carry), len(carry) + len(xs), len(turn.results)
+    stacks = dict(zip([*range(n), *turn.kept], value[ended:], strict=True))
+    stacks |= dict(enumerate(xs, n))
+    numbers, lines = list(stacks), [*turn.results, *range(n), *turn.kept]
+    asked = [i for i in range(n, len(lines)) if g[i] is not None and turn.holds(lines[i])]
+    ends = [*turn.results[:n], *(lines[i] for i in asked)]
+    places: list[int] = []  # where, among what is stacked, the derivatives in xs and products are
+    multiplied: list[int] = []  # the products with constants that the derivative goes through
 
+    def backwards(late: Any, now: Any, constants: list[Any]) -> tuple[Any, Any]:
+        (g_after, g_constants), (arrays, g_now) = late, now
+        known = dict(zip(numbers, arrays, strict=True)) | dict(enumerate(constants, both))
+        seeds: dict[int, Any] = {}
+        for line, one in zip(ends, [*g_after, *g_now], strict=True):
+            if turn.holds(line):
+                seeds[line] = seeds[line] + one if line in seeds else one
+        products: dict[int, Any] = {}
 
-def _pullback(
-    g: Any, value: Any, *flat: Any, body: Body, counts: tuple[int, ...], reverse: bool
-) -> list[Any]:
-    """Fold the other way: each turn pulls the derivative in its carry back through the body."""
-    carry, xs, constants = _split(flat, counts)
-    n = len(carry)
-    carries = list(value[len(value) - n :])
+        def visit(line: int, one: Any) -> Any:
+            if line in turn.products:
+                products[line] = one
+            return one
 
-    def backwards(late: Any, turn: Any, k: list[Any]) -> tuple[Any, list[Any]]:
-        (g_after, g_constants), (before, x, g_y) = late, turn
-        _, pull = vjp(body, before, x, k)
-        g_before, g_x, g_more = pull((g_after, g_y))
-        return (g_before, [a + b for a, b in zip(g_constants, g_more, strict=True)]), g_x
+        grads = turn.tape(known).backward(seeds, visit=visit)
+        slopes = [grads[i] if i in grads else zeros_like(known[i]) for i in range(both)]
+        added = [grads.get(i) for i in range(both, len(flat))]
+        g_constants = [a if b is None else a + b for a, b in zip(g_constants, added, strict=True)]
+        stacked = [*slopes[n:], *products.values()]
+        different = {id(one): one for one in stacked}  # most often they are the same
+        order = list(different)
+        multiplied[:], places[:] = products, [order.index(id(one)) for one in stacked]
+        return (slopes[:n], g_constants), list(different.values())
 
-    late = (list(g[:n]), [zeros_like(k) for k in constants])
-    turns = (carries, xs, list(g[n:]))
-    (g_first, g_constants), g_xs = scan(backwards, late, turns, constants, reverse=not reverse)
+    g_last = [zeros_like(v) if one is None else one for one, v in zip(g, value[:n], strict=False)]
+    (g_first, g_constants), different = scan(
+        backwards,
+        (g_last, [zeros_like(k) for k in constants]),
+        (list(stacks.values()), [g[i] for i in asked]),
+        constants,
+        reverse=not reverse,
+    )
+    stacked = [different[place] for place in places]
+    g_xs, g_products = stacked[: len(xs)], stacked[len(xs) :]
+    for line, one in zip(multiplied, g_products, strict=True):
+        rows, constant, params = turn.products[line]
+        i, slope = constant - both, ops.matmul_row.rules[1]
+        more = slope(_flat(one), None, _flat(stacks[rows]), constants[i], **params)
+        g_constants[i] = g_constants[i] + more
     return [*g_first, *g_xs, *g_constants]
+
+
+def _flat(x: Any) -> Any:
+    """Lay the rows of all turns below each other."""
+    return ops.reshape(x, shape=(-1, x.shape[-1]))
 
 
 scan_row = Primitive(

@@ -118,7 +118,8 @@ class Primitive:
             `position` it is asked for. `None`: not differentiable.
         kind: "elementwise", a rule is the local derivative, a function of `(y, *args)`;
             "structural", it is the pullback, a function of `(g, y, *args)`;
-            "joint", the one rule gives the pullbacks of all arguments at once.
+            "joint", the one rule gives the pullbacks of all arguments at once; of several results
+            those that nothing came back to have `None`.
         binds: how loosely it binds where it is spelled (see `typeset`).
     """
 
@@ -218,7 +219,7 @@ class Wrapped(Traced):
 class Box(Wrapped):
     """A value on a tape: computes like an array and writes down what happened to it."""
 
-    __slots__ = ("index", "made_by", "tape", "value")
+    __slots__ = ("__weakref__", "index", "made_by", "tape", "value")
 
     def __init__(self, value: Any, tape: Tape, index: int) -> None:
         self.value, self.tape, self.index = value, tape, index
@@ -392,7 +393,6 @@ class Tape:
                 g: Any = tuple(grads.get(i) for i in several)
                 if all(one is None for one in g):
                     continue
-                g = tuple(zeros_like(v) if o is None else o for o, v in zip(g, line.value))  # noqa: B905
             else:
                 g = grads.get(index)
                 if g is None:

@@ -25,6 +25,8 @@ LETTERS = {
     "recurrent": Sign("u"),
     "recurrent_kernel": Sign("u", "U"),
     "embeddings": Sign("e", "V"),
+    "position_embeddings": Sign("p", "P"),
+    "reverse_embeddings": Sign("w", "W"),
     "gamma": Sign(r"\gamma", r"\boldsymbol{\gamma}"),
     "beta": Sign(r"\beta", r"\boldsymbol{\beta}"),
     "alpha": Sign(r"\alpha"),

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from trasluz import activations
 from trasluz.autodiff import ops
+from trasluz.autodiff.tape import where
+from trasluz.errors import UserError
 from trasluz.layers.base import Layer
+
+FAR = -1e9  # what stands for an entry that does not count under a softmax
 
 
 class Activation(Layer):
@@ -19,6 +25,8 @@ class Activation(Layer):
 
     activation: Any
 
+    supports_masking = True
+
     def call(self, inputs: Any) -> Any:
         return activations.get(self.activation)(inputs)
 
@@ -29,6 +37,8 @@ class ReLU(Layer):
     max_value: float | None = None
     negative_slope: float = 0.0
     threshold: float = 0.0
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return activations.relu(
@@ -43,6 +53,8 @@ class LeakyReLU(Layer):
     """Keep a little of what is negative: `x` if `x ≥ 0`, else `negative_slope · x`."""
 
     negative_slope: float = 0.3
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return activations.leaky_relu(inputs, negative_slope=self.negative_slope)
@@ -63,6 +75,8 @@ class PReLU(Layer):
     alpha_constraint: Any = None
     shared_axes: Any = None
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         shared = self.shared_axes or ()
         shared = (shared,) if isinstance(shared, int) else shared
@@ -78,14 +92,56 @@ class ELU(Layer):
 
     alpha: float = 1.0
 
+    supports_masking = True
+
     def call(self, inputs: Any) -> Any:
         return activations.elu(inputs, alpha=self.alpha)
 
 
 class Softmax(Layer):
-    """Exponentials that add up to one along an axis."""
+    """Exponentials that add up to one along an axis: `exp(x) / Σ exp(x)` over what counts.
 
-    axis: int = -1
+    Args:
+        axis: the axis, or several.
 
-    def call(self, inputs: Any) -> Any:
-        return ops.softmax(inputs, axis=self.axis)
+    Raises:
+        UserError: if a mask does not fit the inputs.
+
+    >>> import numpy as np
+    >>> Softmax()(np.zeros((1, 2)), mask=np.array([[True, False]]))
+    array([[1., 0.]], dtype=float32)
+    """
+
+    axis: Any = -1
+
+    supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return ops.softmax(inputs, axis=self.axis)
+        fits = len(mask.shape) <= len(inputs.shape) and all(
+            m in (1, n) for m, n in zip(mask.shape[::-1], inputs.shape[::-1], strict=False)
+        )
+        if not fits:
+            raise UserError(
+                f"a mask of shape {tuple(mask.shape)} came for inputs of shape "
+                f"{tuple(inputs.shape)}",
+                where(),
+                "give a truth for each entry, or axes of length 1",
+            )
+        return masked_softmax(inputs, ops.cast(mask, bool), self.axis)
+
+
+def masked_softmax(x: Any, counts: Any, axis: Any = -1, some: bool = False) -> Any:
+    """Softmax over those that count; where none does, all are zero.
+
+    Args:
+        x: what the softmax is of.
+        counts: which of them count; `None` says all.
+        axis: the axis of the softmax.
+        some: whether it is known that one counts everywhere.
+    """
+    if counts is None:
+        return ops.softmax(x, axis=axis)
+    shares = ops.softmax(ops.where(counts, x, np.asarray(FAR, x.dtype)), axis=axis)
+    return shares if some else ops.where(counts, shares, ops.zero(shares))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
@@ -17,19 +18,26 @@ from trasluz.autodiff.tape import Box, Held, Traced, held, note, released, scope
 from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
+from trasluz.layers.added import check_may_build, keep_losses, losses_of
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current, opened
+from trasluz.state.masks import are_masks, keep_masks, mask_of, set_mask
 from trasluz.state.module import (
     Module,
     Param,
     Variable,
     assign_paths,
-    modules_in,
-    own_modules,
-    weights_of,
 )
 from trasluz.state.registry import Configurable, Registry, plain, take_fields
-from trasluz.state.symbolic import apply, example, is_symbolic, placeholder, rows_of, shapes_of
+from trasluz.state.symbolic import (
+    apply,
+    drawing,
+    example,
+    is_symbolic,
+    placeholder,
+    rows_of,
+    shapes_of,
+)
 
 registry = Registry("layer", "trasluz.layers", "trasluz.models")
 
@@ -65,6 +73,9 @@ class Layer(Module, Configurable):
     input_shape: Any = field(default=None, kw_only=True)
     activity_regularizer: Any = field(default=None, kw_only=True)
 
+    # Whether masks of inputs go with outputs; a layer that has a `compute_mask` says so by it.
+    supports_masking = False
+
     built: bool = field(default=False, init=False)
     _output_shape: Any = field(default=None, init=False)
     _drawn: Any = field(default=None, init=False)
@@ -72,6 +83,8 @@ class Layer(Module, Configurable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if "build" in cls.__dict__:
             cls.build = _drawing(cls.build)  # type: ignore[method-assign]
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
         super().__init_subclass__(**kwargs)
         take_fields(cls, Layer, spelled=False)
         if cls.__module__.startswith("trasluz."):
@@ -81,13 +94,25 @@ class Layer(Module, Configurable):
         """Declare the layer's arrays for inputs of this shape (batch axis first, `None`)."""
 
     def call(self, inputs: Any) -> Any:
-        """Compute the layer; `training` is handed in if it is in the signature.
+        """Compute the layer; `training` and `mask` are handed in if they are in the signature.
 
-        Other arguments, a mask too, are those that whoever calls the layer gives.
+        A mask is that of the inputs; where there are several inputs, `query_mask` is that of
+        `query`. What is given is left as it is.
         """
         raise NotImplementedError(f"{type(self).__name__} has no call method")
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Say which steps of the output count, from the mask of the first input: the same ones.
+
+        Args:
+            inputs: the first input.
+            previous_mask: its mask, `(batch, time)`; a list for a list of inputs, `None` for none.
+        """
+        return previous_mask
+
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
+        if not inputs:
+            inputs = (self._first_of(options),)
         if not isinstance(inputs[0], _NUMBERS):
             if is_symbolic((inputs, options)):
                 return self._draw_call(inputs, training, options)
@@ -95,13 +120,25 @@ class Layer(Module, Configurable):
                 return held(self(*released(inputs), training=training, **released(options)))
         context = current()
         if context is None:
-            return self._run_alone(Context(bool(training)), inputs, options)
+            usual = _usual_training(type(self))  # type: ignore[arg-type]
+            context = Context(bool(usual if training is None else training))
+            return self._run_alone(context, inputs, options)
         if training is not None and bool(training) != context.training:
             context = context.again(bool(training))
         else:
             return self._run(context, inputs, options)
         with context:
-            return self._run(context, inputs, options)
+            outputs = self._run(context, inputs, options)
+        keep_masks(outputs, context)
+        return outputs
+
+    def _first_of(self, options: dict[str, Any]) -> Any:
+        """Take the first argument of the call out of those that were given by name."""
+        first = _parameters(type(self))[0]  # type: ignore[arg-type]
+        if first not in options:
+            name = self.name or snake(type(self).__name__)
+            raise UserError("it was called on nothing", name, f"give {first}")
+        return options.pop(first)
 
     def _run_alone(self, context: Context, inputs: Any, options: dict[str, Any]) -> Any:
         """Compute outside of any step: tapes that are open watch, added losses stay to be read."""
@@ -110,20 +147,20 @@ class Layer(Module, Configurable):
         for tape in opened():
             tape.take_in(self)
         with context:
-            outputs = self._run(context, tree_map(self._as_array, inputs), options)
-        if context.losses:
-            for one in modules_in(self):
-                one.__dict__.pop("_added", None)
-            for (owner, _), term in zip(context.owners, context.losses, strict=True):
-                owner.__dict__.setdefault("_added", []).append(term)
+            outputs = self._run(
+                context, tree_map(functools.partial(_as_array, self.compute_dtype), inputs), options
+            )
+        keep_losses(self, context)
+        keep_masks(outputs, context)
         return outputs
 
     def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         with scope(self.name or snake(type(self).__name__)):
             if not self.built:
                 self._build_for(inputs)
-            if _takes_training(type(self)):  # type: ignore[arg-type]
+            if _usual_training(type(self)) is not None:  # type: ignore[arg-type]
                 options["training"] = context.training
+            mask = self._take_masks(inputs, options) if are_masks(context) else options.get("mask")
             try:
                 outputs = self.call(*inputs, **options)
             except RecursionError:
@@ -140,7 +177,48 @@ class Layer(Module, Configurable):
                 note(output, "output")
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
+            if mask is not None or type(self).compute_mask is not Layer.compute_mask:
+                self._hand_on(inputs[0], outputs, mask)
             return outputs
+
+    def _take_masks(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Give the call the masks that it asks for and nobody gave: that of the first input."""
+        names = _parameters(type(self))  # type: ignore[arg-type]
+        given = {**dict(zip(names, inputs, strict=False)), **options}
+        arrays = [name for name, value in given.items() if _is_arrays(value)]
+        several = len(arrays) > 1
+        for name in arrays:
+            wanted = f"{name}_mask" if several or "mask" not in names else "mask"
+            if wanted in names and given.get(wanted) is None:
+                options[wanted] = _masks_in(given[name])
+        if options.get("mask") is not None:
+            return options["mask"]
+        mask = _masks_in(inputs[0])
+        if mask is not None and several and "mask" in names and len(inputs) == 1:
+            self._warn(
+                f"it has a mask that is not used: {', '.join(arrays[1:])} came with "
+                f"{arrays[0]}; give mask= too"
+            )
+        return mask
+
+    def _hand_on(self, first: Any, outputs: Any, mask: Any) -> None:
+        """Let masks go with the outputs that have none yet."""
+        flat = leaves(outputs)
+        if all(mask_of(y) is not None for y in flat):
+            return
+        if not self.supports_masking:
+            if mask is not None and "mask" not in _parameters(type(self)):  # type: ignore[arg-type]
+                self._warn("it does not hand its mask on, layers behind it see none")
+            return
+        masks = self.compute_mask(first, mask)
+        masks = masks if isinstance(masks, (list, tuple)) else [masks]
+        for y, own in zip(flat, masks, strict=False):
+            if own is not None and mask_of(y) is None:
+                set_mask(y, own)
+
+    def _warn(self, what: str) -> None:
+        name = self.name or snake(type(self).__name__)
+        warnings.warn(f"{name}: {what}", stacklevel=2)
 
     def _of_ones_own(self, method: str, error: Exception, inputs: Any) -> bool:
         """Tell a layer of the user's own, whose errors pass as they are, with a note on where."""
@@ -172,7 +250,8 @@ class Layer(Module, Configurable):
         before = read(self)
         if not self.built:
             quiet = {k: v for k, v in options.items() if k != "training"}
-            self(*example(inputs, 0), **example(quiet, 0))
+            with drawing():
+                self(*example(inputs, 0), **example(quiet, 0))
             before = {**read(self), **before}
         outputs = apply(self, inputs, options)
         write(self, before)  # examples are not data: what they moved goes back
@@ -183,22 +262,8 @@ class Layer(Module, Configurable):
             tensor.name = tensor.name or self.name
         return outputs
 
-    def _as_array(self, x: Any) -> Any:
-        """Take in what a person hands over: lists become arrays, floats the layer's dtype."""
-        if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
-            return x
-        x = np.asarray(x)
-        return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
-
     def _build_for(self, inputs: tuple[Any, ...]) -> None:
-        context = current()
-        if context is not None and context.acting is not None:
-            raise UserError(
-                "the layer gets its weights in a step, where they would be lost",
-                self.name or snake(type(self).__name__),
-                "make it in __init__, and let it begin with Input(shape), or call it on data once "
-                "before fit",
-            )
+        check_may_build(self.name or snake(type(self).__name__))
         try:
             shapes = shapes_of(inputs, rows_of)
             self.build(shapes[0] if len(inputs) == 1 else shapes)
@@ -289,6 +354,10 @@ class Layer(Module, Configurable):
             for term in leaves(loss):
                 context.add(self, term)
 
+    def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        """Tell how many numbers, from 0 on, each input of a call chooses from; () if it is any."""
+        return ()
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Tell the shape of the output by running zeros through the layer.
 
@@ -308,14 +377,7 @@ class Layer(Module, Configurable):
     @property
     def losses(self) -> list[Any]:
         """What is added to the loss: by the last call, and by the arrays' regularizers now."""
-        below, context = own_modules(self), current()
-        if context is None:
-            added = [term for one in below for term in one.__dict__.get("_added", ())]
-        else:
-            added = context.added_by(set(map(id, below)))
-        penalised = [v for v in weights_of(self) if v.trainable and v.regularizer is not None]
-        terms = [*added, *(v.regularizer(v.value) for v in penalised)]
-        return held(terms) if context is not None and context.acting is not None else terms
+        return losses_of(self)
 
     @property
     def input(self) -> Any:
@@ -400,13 +462,13 @@ def _drawing(build: Callable[..., None]) -> Callable[..., None]:
     """Make a `build` that turns what it declares into arrays when it ends."""
 
     @functools.wraps(build)
-    def whole(self: Layer, input_shape: Any = None) -> None:
+    def whole(self: Layer, *shapes: Any, **named: Any) -> None:
         context = current()
         if context is None:
             with Context():
                 assign_paths(self, self._path)
-                return whole(self, input_shape)
-        build(self, input_shape)
+                return whole(self, *shapes, **named)
+        build(self, *(shapes if shapes or named else (None,)), **named)
         root = random.next_key() if context.root is None else context.root
         context.root = root
         assign_paths(self, self._path)
@@ -427,11 +489,40 @@ def _same(value: Any, default: Any) -> bool:
     return value is default or (not hasattr(value, "shape") and value == default)
 
 
+def _as_array(dtype: str, x: Any) -> Any:
+    """Take in what a person hands over: lists become arrays, floats the layer's dtype."""
+    if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
+        return x
+    x = np.asarray(x)
+    return x.astype(dtype, copy=False) if x.dtype.kind == "f" else x
+
+
 def _is_numpy(x: Any) -> bool:
     return isinstance(x, (np.ndarray, np.generic))
 
 
 @functools.cache
-def _takes_training(kind: Any) -> bool:
-    """Tell whether a layer's call wants to know whether it is training."""
-    return "training" in inspect.signature(kind.call).parameters
+def _parameters(kind: Any) -> tuple[str, ...]:
+    """Name what a layer's call takes."""
+    return tuple(inspect.signature(kind.call).parameters)[1:]
+
+
+def _is_arrays(value: Any) -> bool:
+    """Tell an array, or a tree of nothing but arrays, from other arguments."""
+    parts = leaves(value)
+    return bool(parts) and all(hasattr(part, "shape") for part in parts)
+
+
+def _masks_in(inputs: Any) -> Any:
+    """Give the masks of a tree of arrays, a list for a list; `None` where there is none."""
+    if isinstance(inputs, (list, tuple)):
+        masks = [_masks_in(one) for one in inputs]
+        return None if all(one is None for one in masks) else masks
+    return None if isinstance(inputs, dict) else mask_of(inputs)
+
+
+@functools.cache
+def _usual_training(kind: Any) -> bool | None:
+    """Say whether a layer called by itself is training, or `None` if its call does not ask."""
+    asked = inspect.signature(kind.call).parameters.get("training")
+    return None if asked is None else asked.default is True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.state.limits import check_row
 from trasluz.state.module import Param
-from trasluz.state.symbolic import Input, SymbolicTensor
+from trasluz.state.registry import plain
+from trasluz.state.symbolic import Input, SymbolicTensor, is_drawing, placeholder, shapes_of
 
 
 def as_floats(x: Any, like: Any) -> Any:
@@ -53,6 +56,8 @@ class Dense(Layer):
     kernel_constraint: Any = None
     bias_constraint: Any = None
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         if not isinstance(self.units, (int, np.integer)) or self.units < 1:
             raise UserError(
@@ -67,8 +72,7 @@ class Dense(Layer):
                 "give the first layer its input_shape, or begin with Input(shape)",
             )
         self.kernel = self.param("kernel", (input_shape[-1], self.units))
-        if self.use_bias:
-            self.bias = self.param("bias", (self.units,))
+        self.bias = self.param("bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
         if not inputs.shape or inputs.shape[-1] != self.kernel.shape[0]:
@@ -93,6 +97,11 @@ class Embedding(Layer):
         input_dim: how many vectors; inputs go from 0 to `input_dim − 1`.
         output_dim: how long each is.
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: as for a kernel.
+        mask_zero: whether 0 stands for no item: a mask leaves it out in the layers behind.
+
+    Raises:
+        UserError: if there is no such vector. XLA cannot tell where the numbers are computed in
+            the network; it gives NaN there.
 
     >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)
@@ -103,6 +112,12 @@ class Embedding(Layer):
     embeddings_initializer: Any = "uniform"
     embeddings_regularizer: Any = None
     embeddings_constraint: Any = None
+    mask_zero: bool = False
+
+    @property
+    def supports_masking(self) -> bool:  # type: ignore[override]
+        """Whether the output has a mask."""
+        return self.mask_zero
 
     def build(self, input_shape: Any) -> None:
         for name in ("input_dim", "output_dim"):
@@ -111,20 +126,52 @@ class Embedding(Layer):
         self.embeddings = self.param("embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Any) -> Any:
-        check_row((*inputs.shape[1:], self.output_dim), where())
-        if isinstance(inputs, np.ndarray) and inputs.size:
-            low, high = inputs.min(), inputs.max()
-            if low < 0 or high >= self.input_dim:
-                raise UserError(
-                    f"the indices go from {low} to {high}, the table has {self.input_dim} rows",
-                    where(),
-                    "give a larger input_dim, or number the items from 0",
-                )
-        return ops.take(self.embeddings, ops.astype(inputs, dtype=np.dtype("int32")), axis=0)
+        return looked_up(self.embeddings, inputs)
+
+    def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        return (self.input_dim,)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Tell which indices are not 0; `None` if 0 is one like others."""
+        return inputs != 0 if self.mask_zero else None
+
+
+def looked_up(table: Any, numbers: Any) -> Any:
+    """Give the row of a table for each whole number."""
+    if is_drawing():  # places in a sequence may go beyond its length
+        numbers = ops.minimum(numbers, table.shape[0] - 1)
+    check_row((*numbers.shape[1:], table.shape[-1]), where())
+    return ops.take(table, ops.cast(numbers, "int32"), axis=0, table=where())
+
+
+class Masking(Layer):
+    """Leave out the steps all of whose features are one value: they become zeros, with a mask.
+
+    Shapes: `(n, time, …, d) → (n, time, …, d)`; the mask is `(n, time, …)`.
+
+    Args:
+        mask_value: the value.
+
+    >>> Masking()(np.array([[[1.0, 0.0], [0.0, 0.0]]]))
+    array([[[1., 0.],
+            [0., 0.]]], dtype=float32)
+    """
+
+    mask_value: float = 0.0
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Tell which steps have a feature of another value."""
+        return ops.sum(ops.cast(inputs != self.mask_value, "int32"), axis=-1) > 0
+
+    def call(self, inputs: Any) -> Any:
+        counts = ops.expand_dims(self.compute_mask(inputs), -1)
+        return ops.where(counts, inputs, ops.zero(inputs))
 
 
 class Identity(Layer):
     """Give back what comes in."""
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return inputs
@@ -139,6 +186,8 @@ class Rescaling(Layer):
 
     scale: float
     offset: float = 0.0
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         x = as_floats(inputs, np.empty(0, self.compute_dtype))
@@ -163,6 +212,80 @@ class InputLayer(Layer):
     def output(self) -> SymbolicTensor:
         """The symbolic tensor it stands for."""
         return Input(self.shape, self.batch_size, self.dtype, self.name)
+
+
+class Lambda(Layer):
+    """A function as a layer: `function(x, **arguments)`, written with operators and `trasluz.ops`.
+
+    A file keeps the function's name alone, never its code: what reads it has to know the name, by
+    `trasluz.saving.register` or `custom_objects`, or it is an activation. A lambda has no name.
+
+    Args:
+        function: what is called; `mask` and `training` are handed in if it takes them.
+        output_shape: has no effect, for shapes are found by calling the function.
+        mask: the mask of the output, or a function `(inputs, mask)` that gives it.
+        arguments: more arguments of the function, by name.
+
+    Raises:
+        UserError: if a function is given by a name that is not known.
+
+    >>> Lambda(lambda x: x**2)(np.array([3.0]))
+    array([9.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | str,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.function, self.mask, self.arguments = function, mask, arguments or {}
+        self._given_shape, self.supports_masking = output_shape, mask is not None
+
+    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:
+        function = known_function(self.function)
+        asked = inspect.signature(function).parameters
+        told = {k: v for k, v in (("mask", mask), ("training", training)) if k in asked}
+        return function(inputs, **{**told, **self.arguments})
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Give the mask of the output."""
+        if callable(self.mask) or isinstance(self.mask, str):
+            return known_function(self.mask)(inputs, mask)
+        return self.mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Tell the shape of the output by calling the function on zeros."""
+        several = isinstance(input_shape, list)
+        shapes = input_shape if several else [input_shape]
+        inputs = [placeholder(tuple(shape)) for shape in shapes]
+        return shapes_of(self(inputs if several else inputs[0]))
+
+    def get_config(self) -> dict[str, Any]:
+        """List the constructor's arguments as plain data, functions as their names."""
+        return {**super().get_config(), "output_shape": plain(self._given_shape)}
+
+
+def known_function(given: Any) -> Any:
+    """Give the function of a name; a function is one already.
+
+    Raises:
+        UserError: if no function of that name is known.
+    """
+    if not isinstance(given, str):
+        return given
+    found = activations.registry.known.get(given)
+    if not callable(found) or isinstance(found, type):
+        raise UserError(
+            f"no function {shown(given)} is known",
+            where(),
+            "write it as a function (def) and make it known: @trasluz.saving.register, or "
+            "custom_objects={'name': function}",
+        )
+    return found
 
 
 class SharedBias(Layer):

@@ -14,6 +14,8 @@ from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
 from trasluz.state.module import Buffer
 
+_FEW = 1e-7  # added to a number of entries, which may be none
+
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
@@ -23,7 +25,8 @@ class BatchNormalization(Layer):
     """Centre and scale each feature: `γ (x − μ) / √(σ² + ε) + β`.
 
     In training μ and σ² are those of the mini-batch (algorithm 1 of the paper), and running means
-    of them are kept; afterwards these stand for the population (algorithm 2).
+    of them are kept; afterwards these stand for the population (algorithm 2). Steps that a mask
+    leaves out have no part in μ and σ².
 
     Source: Ioffe and Szegedy, Batch normalization (2015).
 
@@ -35,6 +38,7 @@ class BatchNormalization(Layer):
         beta_initializer, gamma_initializer: how they start.
         moving_mean_initializer, moving_variance_initializer: how the running means start.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as for a kernel.
+        synchronized: nothing more: μ and σ² are those of the whole batch, on all devices.
     """
 
     axis: int = -1
@@ -50,6 +54,9 @@ class BatchNormalization(Layer):
     gamma_regularizer: Any = None
     beta_constraint: Any = None
     gamma_constraint: Any = None
+    synchronized: bool = False
+
+    supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         within = -len(input_shape) <= self.axis < len(input_shape)
@@ -67,15 +74,18 @@ class BatchNormalization(Layer):
         self.moving_mean = Buffer((n,), initializers.get(self.moving_mean_initializer))
         self.moving_variance = Buffer((n,), initializers.get(self.moving_variance_initializer))
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Any, mask: Any = None, training: bool = False) -> Any:
         x = as_floats(inputs, self.moving_mean)
         rank = len(x.shape)
         (axis,) = _axes(self.axis, rank)
         shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
         if training and self.trainable:
             others = tuple(i for i in range(rank) if i != axis)
-            mean = ops.mean(x, axis=others, keepdims=True)
-            variance = ops.var(x, axis=others, keepdims=True)
+            if mask is None:
+                mean = ops.mean(x, axis=others, keepdims=True)
+                variance = ops.var(x, axis=others, keepdims=True)
+            else:
+                mean, variance = _moments(x, mask, others)
             self._remember(mean, variance)
         else:
             mean = ops.reshape(self.moving_mean, shape=shape)
@@ -94,6 +104,23 @@ class BatchNormalization(Layer):
         new_variance = ops.stop_gradient(ops.reshape(variance, shape=self.moving_mean.shape))
         self.moving_mean = self.moving_mean * m + new_mean * (1 - m)
         self.moving_variance = self.moving_variance * m + new_variance * (1 - m)
+
+
+def _moments(x: Any, mask: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
+    """Mean and variance of the entries at places that count: ε keeps them at 0 where none does."""
+    fits = len(mask.shape) == len(x.shape) - 1 and all(
+        m in (1, n) for m, n in zip(mask.shape, x.shape, strict=False)
+    )
+    if not fits:
+        raise UserError(
+            f"a mask of shape {tuple(mask.shape)} came for inputs of shape {tuple(x.shape)}",
+            where(),
+            "give a truth for each place: an axis less than the inputs",
+        )
+    counts = ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
+    many = ops.sum(counts, axis=axes, keepdims=True) + _FEW
+    mean = ops.sum(x * counts, axis=axes, keepdims=True) / many
+    return mean, ops.sum(ops.square(x - mean) * counts, axis=axes, keepdims=True) / many
 
 
 class LayerNormalization(Layer):
@@ -119,6 +146,8 @@ class LayerNormalization(Layer):
     gamma_regularizer: Any = None
     beta_constraint: Any = None
     gamma_constraint: Any = None
+
+    supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         shape = tuple(input_shape[a] for a in _axes(self.axis, len(input_shape)))
@@ -172,6 +201,8 @@ class GroupNormalization(Layer):
     beta_constraint: Any = None
     gamma_constraint: Any = None
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         (axis,) = _axes(self.axis, len(input_shape))
         channels = input_shape[axis]
@@ -221,6 +252,8 @@ class Normalization(Layer):
     mean: Any = None
     variance: Any = None
     invert: bool = False
+
+    supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         if (self.mean is None) != (self.variance is None):

@@ -192,8 +192,15 @@ class _GlobalPool(Layer):
         raise NotImplementedError
 
 
-class GlobalAveragePooling1D(_GlobalPool):
+class _GlobalAverage(_GlobalPool):
+    def gather(self, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+        return ops.mean(x, axis=axes, keepdims=keepdims)
+
+
+class GlobalAveragePooling1D(_GlobalAverage):
     """The mean over a series, channel by channel: `(n, time, c) → (n, c)`.
+
+    Steps that a mask leaves out have no part in it; the mean of none is 0.
 
     Args:
         data_format: "channels_last" or "channels_first".
@@ -206,12 +213,30 @@ class GlobalAveragePooling1D(_GlobalPool):
 
     rank: ClassVar[int] = 1
 
-    def gather(self, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-        """Take the mean."""
-        return ops.mean(x, axis=axes, keepdims=keepdims)
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        _of_rank(inputs, self.rank)
+        first = self.data_format == "channels_first"
+        time = 2 if first else 1
+        if tuple(mask.shape) != (inputs.shape[0], inputs.shape[time]):
+            raise UserError(
+                f"a mask of shape {tuple(mask.shape)} came for inputs of shape "
+                f"{tuple(inputs.shape)}",
+                where(),
+                "give a truth for each step: (batch, time)",
+            )
+        counts = ops.expand_dims(ops.cast(mask, bool), 1 if first else 2)
+        x = ops.where(counts, inputs, ops.zero(inputs))
+        many = ops.sum(ops.cast(counts, x.dtype), axis=time, keepdims=self.keepdims)
+        return ops.sum(x, axis=time, keepdims=self.keepdims) / ops.maximum(many, 1)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """There are no steps left."""
+        return None
 
 
-class GlobalAveragePooling2D(GlobalAveragePooling1D):
+class GlobalAveragePooling2D(_GlobalAverage):
     """The mean over a picture, channel by channel: `(n, h, w, c) → (n, c)`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Recurrence: a fold over time."""
+"""SimpleRNN, LSTM and GRU: their cells, and these folded over time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from trasluz import activations, initializers
 from trasluz.autodiff import ops, random
-from trasluz.autodiff.scan import scan
 from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
+from trasluz.layers.folding import _Folded
 
 State = tuple[Any, ...]
 
 
-class _Recurrent(Layer):
-    """What all recurrent layers share: masks, states, directions, what is given back.
+class _Cell(Layer):
+    """What the cells share: sums of products with what comes in and with the output before.
 
     A subclass has `gates`, how many sums a unit has, `kept`, how many states, and `turn`.
     """
@@ -27,17 +27,37 @@ class _Recurrent(Layer):
     gates: ClassVar[int] = 1
     kept: ClassVar[int] = 1
 
-    def build(self: Any, input_shape: Any) -> None:
-        if len(input_shape) != 3 or input_shape[-1] is None:
+    @property
+    def state_size(self: Any) -> Any:
+        """How large each state is."""
+        return self.units if self.kept == 1 else [self.units] * self.kept
+
+    @property
+    def output_size(self: Any) -> int:
+        """How many numbers it gives."""
+        return self.units  # type: ignore[no-any-return]
+
+    def get_initial_state(self, batch_size: int) -> list[Any]:
+        """Give the states that so many rows start from: zeros."""
+        return list(self.begin(batch_size))
+
+    def begin(self: Any, rows: int) -> State:
+        """Give the states to start from."""
+        return (np.zeros((rows, self.units), self.compute_dtype),) * self.kept
+
+    def build(self, input_shape: Any) -> None:
+        self.declare(input_shape[0] if isinstance(input_shape, list) else input_shape)
+
+    def declare(self: Any, step_shape: Any) -> None:
+        """Declare the cell's arrays for inputs of this shape at each step."""
+        if len(step_shape) != 2 or step_shape[-1] is None:
             raise UserError(
-                f"a recurrent layer reads (batch, time, features), the shape is {input_shape}",
+                f"a cell reads (batch, features) at each step, the shape is {step_shape}",
                 where(),
-                "add a time axis, e.g. with Reshape",
+                "flatten what comes at each step, e.g. with TimeDistributed(Flatten())",
             )
         if self.units < 1:
             raise UserError(f"units is {self.units}", where(), "give 1 or more")
-        if self.stateful or self.unroll:
-            raise UserError("stateful and unroll are not available", where(), "leave them False")
         for name in ("dropout", "recurrent_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(
@@ -46,7 +66,7 @@ class _Recurrent(Layer):
                     "give a share such as 0.2",
                 )
         wide = self.gates * self.units
-        self.kernel = self.param("kernel", (input_shape[-1], wide))
+        self.kernel = self.param("kernel", (step_shape[-1], wide))
         self.recurrent_kernel = self.param("recurrent", (self.units, wide))
         if self.use_bias:
             self.bias = self.param("bias", self.bias_shape())
@@ -56,8 +76,8 @@ class _Recurrent(Layer):
         return (self.gates * self.units,)
 
     def sums(self: Any, x: Any) -> Any:
-        """Work out what the inputs add to the sums of all steps, in one product."""
-        z = ops.dot_last(x, self.kernel, self.precision)  # (batch, time, gates · units)
+        """Work out what the inputs add to the sums, in one product for all steps."""
+        z = ops.dot_last(x, self.kernel, self.precision)  # (time, batch, gates · units)
         return z + self.bias if self.use_bias else z
 
     def turn(self, z: Any, states: State, before: Any, constants: dict[str, Any]) -> State:
@@ -78,68 +98,54 @@ class _Recurrent(Layer):
         """Give the arrays that all steps use."""
         return {"U": self.recurrent_kernel}
 
-    def call(
-        self: Any, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
-        x = as_floats(inputs, self.kernel)
-        batch, _, d = x.shape
+    def all_steps(self: Any, x: Any, training: bool) -> Any:
+        """Take in all steps, or one: what each turn sees, what all see, and what takes a turn."""
+        x, constants = as_floats(x, self.kernel), self.constants()
         key = self.key(self.seed) if training and (self.dropout or self.recurrent_dropout) else None
-        x = self._masked(x, self.dropout, key, (batch, 1, d), 0)
-        z = ops.transpose(self.sums(x), axes=(1, 0, 2))  # (time, batch, gates · units)
-        nothing = ops.stop_gradient(z[0, :, : self.units] * 0)
-        states = self._initial(initial_state, nothing)
-        constants = self.constants()
+        if key is not None and self.dropout:
+            x = x * self._mask(x.shape[-2:], self.dropout, random.fold(key, 0))
         if key is not None and self.recurrent_dropout:
-            ones, shape = nothing + 1, (batch, self.units)
-            constants["kept"] = self._masked(ones, self.recurrent_dropout, key, shape, 1)
-        turns = {"z": z}
-        if mask is not None:
-            turns["valid"] = ops.expand_dims(ops.transpose(mask, axes=(1, 0)), -1)
-        last, outputs = scan(self._step, states, turns, constants, reverse=self.go_backwards)
-        if self.return_sequences:
-            outputs = ops.flip(outputs, 0) if self.go_backwards else outputs
-            output = ops.transpose(outputs, axes=(1, 0, 2))
-        else:
-            output = last[0]
-        return (output, *last) if self.return_state else output
+            shape = (x.shape[-2], self.units)
+            constants["kept"] = self._mask(shape, self.recurrent_dropout, random.fold(key, 1))
+        return self.sums(x), constants, self._taken
 
-    def _initial(self, given: Any, nothing: Any) -> State:
-        if given is None:
-            return (nothing,) * self.kept
-        states = tuple(given) if isinstance(given, (list, tuple)) else (given,)
-        if len(states) != self.kept:
-            raise UserError(
-                f"{len(states)} initial states were given, the layer has {self.kept}",
-                where(),
-                "give one for each, as return_state=True gives them",
-            )
-        return states
+    def _mask(self: Any, shape: tuple[int, ...], rate: float, key: Any) -> Any:
+        return random.bernoulli(key, 1 - rate, shape).astype(self.compute_dtype) / (1 - rate)
 
-    def _step(
-        self, states: State, turn: dict[str, Any], constants: dict[str, Any]
-    ) -> tuple[State, Any]:
+    def _taken(self, z: Any, states: Any, constants: dict[str, Any]) -> tuple[Any, State]:
         before = states[0] * constants["kept"] if "kept" in constants else states[0]
-        new = self.turn(turn["z"], states, before, constants)
-        if "valid" in turn:  # a step that does not count repeats the one before
-            new = tuple(ops.where(turn["valid"], n, s) for n, s in zip(new, states, strict=True))
-        return new, new[0]
+        new = self.turn(z, tuple(states), before, constants)
+        return new[0], new
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> Any:  # type: ignore[override]
+        z, constants, take = self.all_steps(inputs, training)
+        output, new = take(z, states if isinstance(states, (list, tuple)) else [states], constants)
+        return output, list(new)
 
     def _part(self: Any, z: Any, number: int) -> Any:
         """Give the sums of one gate."""
         return z[:, number * self.units : (number + 1) * self.units]
 
-    def _masked(self, x: Any, rate: float, key: Any, shape: tuple[int, ...], number: int) -> Any:
-        if key is None or not rate:
-            return x
-        mask = random.bernoulli(random.fold(key, number), 1 - rate, shape)
-        return x * (mask.astype(x.dtype) / (1 - rate))
+
+class _Whole(_Folded):
+    """A cell that is a layer of its own: it folds itself, its last output is its first state."""
+
+    def prepared(self: Any, x: Any, training: bool) -> Any:
+        """Take in all steps."""
+        return self.all_steps(x, training)
+
+    def last_output(self: Any, last: Any, outputs: Any, masked: bool) -> Any:
+        """Give the output of the last turn."""
+        if masked and self.zero_output_for_mask:
+            return super().last_output(last, outputs, masked)
+        return last[0]
 
 
-class SimpleRNN(_Recurrent):
+class SimpleRNNCell(_Cell):
     """Each step sees the input and the step before: `h_t = tanh(x_t W + h_{t−1} U + b)`.
 
-    Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
-    `return_sequences`; W `(d, units)`, U `(units, units)`, b `(units,)`.
+    Shapes: `(batch, d)`, a state `(batch, units) → (batch, units)`; W `(d, units)`, U
+    `(units, units)`, b `(units,)`.
 
     Args:
         units: length of the state h.
@@ -149,15 +155,14 @@ class SimpleRNN(_Recurrent):
         kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on them.
         kernel_constraint, recurrent_constraint, bias_constraint: projections after each update.
         dropout: part of the inputs switched off in training, the same at every step.
-        recurrent_dropout: likewise of the state.
-        return_sequences: give all states instead of the last.
-        return_state: give the last state too.
-        go_backwards: read the sequence from its end.
+        recurrent_dropout: likewise of the output before.
         seed: as for Dropout.
 
     >>> import numpy as np
-    >>> SimpleRNN(4)(np.zeros((2, 5, 3))).shape
-    (2, 4)
+    >>> cell = SimpleRNNCell(4)
+    >>> output, states = cell(np.zeros((2, 3)), cell.get_initial_state(2))
+    >>> output.shape, len(states)
+    ((2, 4), 1)
     """
 
     units: int
@@ -174,11 +179,6 @@ class SimpleRNN(_Recurrent):
     bias_constraint: Any = None
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
     seed: int | None = None
 
     def turn(self, z: Any, states: State, before: Any, constants: dict[str, Any]) -> State:
@@ -187,15 +187,46 @@ class SimpleRNN(_Recurrent):
         return (activations.get(self.activation)(z),)
 
 
-class LSTM(_Recurrent):
+class SimpleRNN(_Whole, SimpleRNNCell):  # type: ignore[misc] # called on all steps
+    """A `SimpleRNNCell` folded over time: `h_t = tanh(x_t W + h_{t−1} U + b)`.
+
+    Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
+    `return_sequences`; W `(d, units)`, U `(units, units)`, b `(units,)`.
+
+    Args:
+        units, activation, use_bias: as for the cell, and so are the others up to `seed`.
+        return_sequences: give all outputs instead of the last.
+        return_state: give the last states too.
+        go_backwards: read the sequence from its end.
+        stateful: start each batch from the states that the one before ended with, in training,
+            measuring and predicting, until `reset_state()`. Row k of a batch then goes on where row
+            k of the batch before ended: the number of rows has to be fixed
+            (`Input(shape, batch_size=…)`), and `fit` needs `shuffle=False`.
+        unroll: take the turns one by one in the compiled program instead of in a loop: for a few
+            steps only, it compiles longer.
+        zero_output_for_mask: whether a step that does not count gives zeros; else it repeats.
+
+    >>> import numpy as np
+    >>> SimpleRNN(4)(np.zeros((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+
+
+class LSTMCell(_Cell):
     """A state that is kept over long times, and gates that say what to keep.
 
     `i, f, o = σ(x_t W + h_{t−1} U + b)`, `g = tanh(x_t W + h_{t−1} U + b)`,
     `c_t = f c_{t−1} + i g`, `h_t = o tanh(c_t)`; each gate has columns of its own.
 
-    Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
-    `return_sequences`; W `(d, 4 · units)`, U `(units, 4 · units)`, b `(4 · units,)`, the columns in
-    the order i, f, g, o.
+    Shapes: `(batch, d)`, two states `(batch, units) → (batch, units)`; W `(d, 4 · units)`, U
+    `(units, 4 · units)`, b `(4 · units,)`, the columns in the order i, f, g, o.
 
     Args:
         units: length of the states h and c.
@@ -207,18 +238,17 @@ class LSTM(_Recurrent):
         kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on them.
         kernel_constraint, recurrent_constraint, bias_constraint: projections after each update.
         dropout: part of the inputs switched off in training, the same at every step.
-        recurrent_dropout: likewise of h.
+        recurrent_dropout: likewise of the output before.
         seed: as for Dropout.
-        return_sequences: give all states instead of the last.
-        return_state: give the last h and c too.
-        go_backwards: read the sequence from its end.
 
     Source: Hochreiter, Schmidhuber, Long short-term memory (1997); Gers, Schmidhuber, Cummins,
     Learning to forget (2000).
 
     >>> import numpy as np
-    >>> LSTM(4)(np.zeros((2, 5, 3))).shape
-    (2, 4)
+    >>> cell = LSTMCell(4)
+    >>> output, states = cell(np.zeros((2, 3)), cell.get_initial_state(2))
+    >>> output.shape, len(states)
+    ((2, 4), 2)
     """
 
     units: int
@@ -237,11 +267,6 @@ class LSTM(_Recurrent):
     bias_constraint: Any = None
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
     seed: int | None = None
 
     gates: ClassVar[int] = 4
@@ -276,16 +301,50 @@ def _forgetting(init: Any, units: int) -> Callable[..., np.ndarray]:
     return forgetting
 
 
-class GRU(_Recurrent):
+class LSTM(_Whole, LSTMCell):  # type: ignore[misc] # called on all steps
+    """An `LSTMCell` folded over time: a state kept for long, and gates that say what to keep.
+
+    Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
+    `return_sequences`; W `(d, 4 · units)`, U `(units, 4 · units)`, b `(4 · units,)`, the columns in
+    the order i, f, g, o. The states are h and c.
+
+    Args:
+        units, activation, recurrent_activation: as for the cell, and so are the others up to
+            `seed`.
+        return_sequences: give all outputs instead of the last.
+        return_state: give the last states too.
+        go_backwards: read the sequence from its end.
+        stateful: start each batch from the states that the one before ended with, in training,
+            measuring and predicting, until `reset_state()`. Row k of a batch then goes on where row
+            k of the batch before ended: the number of rows has to be fixed
+            (`Input(shape, batch_size=…)`), and `fit` needs `shuffle=False`.
+        unroll: take the turns one by one in the compiled program instead of in a loop: for a few
+            steps only, it compiles longer.
+        zero_output_for_mask: whether a step that does not count gives zeros; else it repeats.
+
+    >>> import numpy as np
+    >>> LSTM(4)(np.zeros((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
+
+
+class GRUCell(_Cell):
     """A state, and gates that say how much of it is new.
 
     `z, r = σ(x_t W + h_{t−1} U + b)`, `g = tanh(x_t W + b + r (h_{t−1} U + b'))`,
     `h_t = z h_{t−1} + (1 − z) g`; without `reset_after`, r comes before the product:
     `g = tanh(x_t W + b + (r h_{t−1}) U)`.
 
-    Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
-    `return_sequences`; W `(d, 3 · units)`, U `(units, 3 · units)`, b `(2, 3 · units)`, or
-    `(3 · units,)` without `reset_after`; the columns in the order z, r, g.
+    Shapes: `(batch, d)`, a state `(batch, units) → (batch, units)`; W `(d, 3 · units)`, U
+    `(units, 3 · units)`, b `(2, 3 · units)`, or `(3 · units,)` without `reset_after`; the columns
+    in the order z, r, g.
 
     Args:
         units: length of the state h.
@@ -296,18 +355,17 @@ class GRU(_Recurrent):
         kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties on them.
         kernel_constraint, recurrent_constraint, bias_constraint: projections after each update.
         dropout: part of the inputs switched off in training, the same at every step.
-        recurrent_dropout: likewise of h.
+        recurrent_dropout: likewise of the output before.
         seed: as for Dropout.
-        return_sequences: give all states instead of the last.
-        return_state: give the last h too.
-        go_backwards: read the sequence from its end.
         reset_after: whether r comes after the product.
 
     Source: Cho et al., Learning phrase representations using RNN encoder–decoder (EMNLP 2014).
 
     >>> import numpy as np
-    >>> GRU(4)(np.zeros((2, 5, 3))).shape
-    (2, 4)
+    >>> cell = GRUCell(4)
+    >>> output, states = cell(np.zeros((2, 3)), cell.get_initial_state(2))
+    >>> output.shape, len(states)
+    ((2, 4), 1)
     """
 
     units: int
@@ -325,13 +383,7 @@ class GRU(_Recurrent):
     bias_constraint: Any = None
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
     seed: int | None = None
-
     reset_after: bool = True
 
     gates: ClassVar[int] = 3
@@ -370,3 +422,37 @@ class GRU(_Recurrent):
         note(update, "gate")
         note(reset, "gate")
         return (update * states[0] + (1 - update) * new,)
+
+
+class GRU(_Whole, GRUCell):  # type: ignore[misc] # called on all steps
+    """A `GRUCell` folded over time: a state, and gates that say how much of it is new.
+
+    Shapes: `(batch, time, d) → (batch, units)`, or `(batch, time, units)` with
+    `return_sequences`; W `(d, 3 · units)`, U `(units, 3 · units)`, b `(2, 3 · units)`, or
+    `(3 · units,)` without `reset_after`; the columns in the order z, r, g.
+
+    Args:
+        units, activation, recurrent_activation: as for the cell, and so are the others up to
+            `reset_after`.
+        return_sequences: give all outputs instead of the last.
+        return_state: give the last states too.
+        go_backwards: read the sequence from its end.
+        stateful: start each batch from the states that the one before ended with, in training,
+            measuring and predicting, until `reset_state()`. Row k of a batch then goes on where row
+            k of the batch before ended: the number of rows has to be fixed
+            (`Input(shape, batch_size=…)`), and `fit` needs `shuffle=False`.
+        unroll: take the turns one by one in the compiled program instead of in a loop: for a few
+            steps only, it compiles longer.
+        zero_output_for_mask: whether a step that does not count gives zeros; else it repeats.
+
+    >>> import numpy as np
+    >>> GRU(4)(np.zeros((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False

@@ -12,6 +12,8 @@ from trasluz.layers.base import Layer
 
 
 class _Noise(Layer):
+    supports_masking = True
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         return self.disturb(inputs) if training else inputs
 

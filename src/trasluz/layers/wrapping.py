@@ -8,6 +8,7 @@ from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer, registry
+from trasluz.state.masks import set_mask
 
 MODES = ("concat", "sum", "mul", "ave", None)
 
@@ -26,6 +27,8 @@ def _layer(given: Any, what: str) -> Any:
 
 class Bidirectional(Layer):
     """A recurrent layer that reads a sequence from both ends.
+
+    Steps that do not count give zeros where sequences are given back, as in Keras.
 
     Args:
         layer: the recurrent layer; a twin of it reads from the end.
@@ -85,6 +88,18 @@ class Bidirectional(Layer):
         merged = self._merged(y, z)
         return (*(merged if isinstance(merged, list) else [merged]), *states) if states else merged
 
+    def compute_mask(self: Any, inputs: Any, mask: Any = None) -> Any:
+        """Tell which steps of the outputs count; the states count as a whole."""
+        mask = mask if self.forward.return_sequences else None
+        return [mask, mask] if self.merge_mode is None else [mask]
+
+    def reset_state(self) -> None:
+        """Let the next batch start from zeros again, in both directions."""
+        self.forward.reset_state()
+        self.backward.reset_state()
+
+    reset_states = reset_state
+
     def _merged(self, y: Any, z: Any) -> Any:
         if self.merge_mode is None:
             return [y, z]
@@ -98,6 +113,8 @@ class Bidirectional(Layer):
 def _twin(layer: Any, name: str, backwards: bool) -> Any:
     """Make a layer of the same kind, with a name and a direction."""
     config = {**layer.get_config(), "name": name, "go_backwards": backwards}
+    if "zero_output_for_mask" in config:  # else places that do not count would be told apart
+        config["zero_output_for_mask"] = layer.return_sequences
     return type(layer).from_config(config)
 
 
@@ -117,6 +134,8 @@ class TimeDistributed(Layer):
 
     layer: Any
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 3:
             raise UserError(
@@ -126,7 +145,17 @@ class TimeDistributed(Layer):
             )
         self.layer = _layer(self.layer, where())
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         n, time = inputs.shape[:2]
-        y = self.layer(ops.reshape(inputs, (n * time, *inputs.shape[2:])))
+        steps = ops.reshape(inputs, (n * time, *inputs.shape[2:]))
+        if mask is not None and tuple(mask.shape[:2]) != (n, time):
+            raise UserError(
+                f"a mask of shape {tuple(mask.shape)} came for inputs of shape "
+                f"{tuple(inputs.shape)}",
+                where(),
+                "give a truth for each step: (batch, time)",
+            )
+        if mask is not None and len(mask.shape) > 2:  # of the steps within a step
+            set_mask(steps, ops.reshape(mask, (n * time, *mask.shape[2:])))
+        y = self.layer(steps)
         return ops.reshape(y, (n, time, *y.shape[1:]))

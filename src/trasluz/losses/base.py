@@ -14,6 +14,7 @@ from trasluz.autodiff.tape import Box, note
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
+from trasluz.state.masks import mask_of
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
 from trasluz.state.symbolic import is_numeric
 
@@ -177,13 +178,14 @@ class Loss(Configurable):
         return None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Give the loss, reduced.
+        """Give the loss, reduced; steps that the mask of the predictions leaves out do not count.
 
         Args:
             y_true: the targets.
             y_pred: the predictions.
             sample_weight: a number, `(n,)`, `(n, 1)` or `(n, t)`.
         """
+        kept = mask_of(y_pred)
         try:
             y_pred = as_float(y_pred, self.dtype)
             keep = ops.convert_to_tensor
@@ -191,6 +193,8 @@ class Loss(Configurable):
             values, mask = note(self.call(y_true, y_pred), "rows"), self.mask(y_true, y_pred)
             if not is_numeric(values):
                 raise TypeError(f"it gave {shown(values)}")
+            if kept is not None:
+                mask = kept if mask is None else ops.logical_and(kept, mask)
             return reduced(values, sample_weight, mask, self.reduction)
         except MISFITS as error:
             if not is_misfit(error):

@@ -14,7 +14,8 @@ from trasluz.autodiff import ops
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake
 from trasluz.errors import MISFITS, is_misfit, misfit, unknown
-from trasluz.losses.base import aligned, as_float, ratio
+from trasluz.losses.base import aligned, as_float, ratio, weights_like
+from trasluz.state.masks import mask_of
 from trasluz.state.module import Buffer, Module, Param, Variable
 from trasluz.state.registry import Configurable, Registry, serialize, take_fields
 
@@ -167,6 +168,18 @@ def _reduce_from(first: int, x: Any, reduce: Callable[..., Any]) -> Any:
     return reduce(x, axis=tuple(range(first, rank))) if rank > first else x
 
 
+def masked(sample_weight: Any, y_pred: Any, dtype: Any) -> Any:
+    """Give the weights of a batch, zero where the mask of its predictions says so."""
+    mask = mask_of(y_pred)
+    if mask is None:
+        return sample_weight
+    counts = as_float(mask, dtype)
+    if sample_weight is None:
+        return counts
+    counts, weight = weights_like(counts, as_float(sample_weight, dtype))
+    return counts * weight
+
+
 class Sum(Metric):
     """Sum of values.
 
@@ -217,8 +230,8 @@ class Averaged(Metric, abstract=True):
             self.count = self.count + (values.shape[0] if len(values.shape) else 1)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
-        self.add(self.values(y_true, y_pred), sample_weight)
+        """Add a batch; steps that the mask of the predictions leaves out do not count."""
+        self.add(self.values(y_true, y_pred), masked(sample_weight, y_pred, self.dtype))
 
     def result(self) -> Any:
         """Read the mean: 0 before anything was added."""

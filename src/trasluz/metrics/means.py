@@ -10,7 +10,7 @@ from trasluz.autodiff import ops
 from trasluz.errors import UserError, unknown
 from trasluz.losses.base import as_float, pair, ratio
 from trasluz.losses.probabilities import class_numbers
-from trasluz.metrics.base import Averaged, Metric, spread_weights
+from trasluz.metrics.base import Averaged, Metric, masked, spread_weights
 
 
 class MeanSquaredError(Averaged):
@@ -286,6 +286,7 @@ class SparseCategoricalCrossentropy(Averaged):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
         values = self.values(y_true, y_pred)
+        sample_weight = masked(sample_weight, y_pred, self.dtype)
         if self.ignore_class is not None:
             counts = class_numbers(y_true, y_pred, self.axis) != self.ignore_class
             sample_weight = spread_weights(sample_weight, values) * as_float(counts, values.dtype)

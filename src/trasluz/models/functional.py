@@ -15,9 +15,10 @@ from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer, registry
 from trasluz.models.model import Model
+from trasluz.state.masks import set_mask
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import Input, Node, SymbolicTensor, is_drawn, shapes_of
+from trasluz.state.symbolic import Input, Node, SymbolicTensor, is_drawn, limits_of, shapes_of
 
 
 class Ref:
@@ -107,6 +108,7 @@ class Functional(Model):
             tensor.name = tensor.name or unique("input_layer", taken)
         self._input_symbols = inputs
         self._drawn = (inputs, outputs)
+        self._limits = limits_of(inputs, outputs)
         self._output_shape = shapes_of(outputs)
         for layer in self._layers:
             layer._path = ""
@@ -136,10 +138,15 @@ class Functional(Model):
             return list(self._output_shape)
         return self._output_names
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         values: dict[int, Any] = {}
-        for ref, value in zip(leaves(self._inputs), self._in_line(inputs), strict=True):
+        given = self._in_line(inputs)
+        for ref, value in zip(leaves(self._inputs), given, strict=True):
             values[ref.number] = value
+        masks = mask if isinstance(mask, (list, tuple)) else [mask]
+        for value, own in zip(given, masks, strict=False):
+            if own is not None:
+                set_mask(value, own)
         fetch = lambda x: values[x.number] if isinstance(x, Ref) else x  # noqa: E731
         for operation, args, kwargs, outputs in self._plan:
             run = self._layers[operation] if isinstance(operation, int) else operation
@@ -167,6 +174,9 @@ class Functional(Model):
 
     def _check_shape(self, x: Any) -> None:
         super()._check_shape(self._in_line(x))
+
+    def _check_choices(self, x: Any) -> None:
+        super()._check_choices(self._in_line(x))
 
     # ------------------------------------------------------------------------------------- files
 

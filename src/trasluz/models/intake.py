@@ -115,6 +115,7 @@ def arrays(model: Any, x: Any, y: Any, weights: Any = None) -> Arrays:
     data = Arrays(x, y, weights, floating_type(model), _declared(model))
     model._require_built(data.x)
     model._check_shape(data.x)
+    model._check_choices(data.x)
     return data
 
 

@@ -18,18 +18,19 @@ from trasluz.data.streams import is_stream
 from trasluz.errors import MISFITS, UserError, is_misfit, shown, unknown, visible
 from trasluz.layers.base import Layer, layer_again
 from trasluz.models import intake
+from trasluz.models.building import drawn_on_examples, require_parts
 from trasluz.models.faces import Face
 from trasluz.models.recording import is_plain, predicted
 from trasluz.models.summary import summary
 from trasluz.saving.models import load_weights, save_model, save_weights
-from trasluz.state.binding import Structure, read, write
+from trasluz.state.binding import Structure
 from trasluz.state.context import Context
 from trasluz.state.module import assign_paths, set_aside
 from trasluz.state.registry import overrides, serialize
 from trasluz.state.symbolic import (
     SymbolicTensor,
-    apply,
     is_drawn,
+    limits_of,
     placeholder,
     rows_of,
     shapes_of,
@@ -67,6 +68,7 @@ class Model(Layer):
     _slots: State | None = field(default=None, init=False)
     _root: Any = field(default=None, init=False)
     _input_symbols: Any = field(default=None, init=False)
+    _limits: tuple[int | None, ...] = field(default=(), init=False)
     _known_structure: Structure | None = field(default=None, init=False)
     _single: Any = field(default=None, init=False)
     _tracked: Any = field(default=None, init=False)  # in a step: its metrics of compile
@@ -104,7 +106,7 @@ class Model(Layer):
         except MISFITS as error:  # what asks how many rows there are needs some
             if not is_misfit(error):
                 raise
-            outputs = self._on_examples(tensors)
+            outputs = drawn_on_examples(self, tensors)
         if not leaves(outputs) or not all(isinstance(t, SymbolicTensor) for t in leaves(outputs)):
             raise UserError(
                 f"its call gives {shown(outputs)}",
@@ -112,17 +114,14 @@ class Model(Layer):
                 "let it return what the layers compute from the inputs",
             )
         self._drawn = (tensors, outputs)
+        self._limits = limits_of(tensors, outputs)
         self._output_shape = shapes_of(outputs)
         assign_paths(self, self._path)
         self.built = True
 
-    def _on_examples(self, tensors: Any) -> Any:
-        """Draw the model as one call, which is made on examples."""
-        apply(self.call, (tensors,), {})
-        before = read(self)
-        outputs = apply(self.call, (tensors,), {})
-        write(self, before)  # examples are not data: what they moved goes back
-        return outputs
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Leave it to the layers: outputs have the masks that they gave them."""
+        return None
 
     def _require_built(self, x: Any) -> None:
         """Build for data whose shapes are seen now for the first time."""
@@ -139,17 +138,10 @@ class Model(Layer):
                 self.build(shapes)
 
     def _require_parts(self) -> None:
-        """See that the layers of a model are built that has no call to build them by."""
-        for layer in self.layers:
-            if not layer.built:
-                raise UserError(
-                    "the layer has no weights yet, and the model has no call that would show it "
-                    "its inputs",
-                    layer.name or type(layer).__name__,
-                    "let it begin with Input(shape), or call it on data once before fit",
-                )
-        assign_paths(self, self._path)
-        self.built = True
+        require_parts(self)
+
+    def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
+        return self._limits
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -412,6 +404,14 @@ class Model(Layer):
         if self._input_symbols is not None:
             intake.check_shape(self._input_symbols, x, self.name or "")
 
+    def _check_choices(self, x: Any) -> None:
+        """Raise if numbers that choose from a table, as words do, choose what is not there."""
+        for symbol, limit, numbers in zip(
+            leaves(self._input_symbols), self._limits, leaves(x), strict=False
+        ):
+            if limit is not None and isinstance(numbers, np.ndarray):
+                backend.check_indices(numbers, limit, symbol.name or self.name or "input")
+
     def train_on_batch(
         self,
         x: Any,
@@ -501,7 +501,9 @@ class Model(Layer):
         silent = isinstance(verbose, (int, np.integer)) and not verbose
         none = callbacks is None or (isinstance(callbacks, (list, tuple)) and not callbacks)
         if silent and none and steps is devices is None and is_plain(self, x, batch_size):
-            return predicted(self, x, batch_size)
+            outputs = predicted(self, x, batch_size)
+            if outputs is not None:
+                return outputs
         from trasluz.training.measure import predict  # here for a light start
 
         if is_stream(x, None):

@@ -89,22 +89,26 @@ def is_plain(model: Any, x: Any, size: Any) -> bool:
 
 
 def predicted(model: Any, x: np.ndarray, size: int | None) -> Any:
-    """Compute the outputs for plain inputs, batch by batch."""
+    """Compute the outputs for plain inputs, batch by batch; `None` if states are carried on."""
+    structure = model._structure()
+    if structure.carries:
+        return None
     if size is None or len(x) <= size:
-        return _of_batch(model, x)
-    parts = [_of_batch(model, x[begin : begin + size]) for begin in range(0, len(x), size)]
+        return _of_batch(model, structure, x)
+    begins = range(0, len(x), size)
+    parts = [_of_batch(model, structure, x[begin : begin + size]) for begin in begins]
     return tree_map(lambda *parts: np.concatenate(parts), *parts)
 
 
-def _of_batch(model: Any, x: np.ndarray) -> Any:
+def _of_batch(model: Any, structure: Structure, x: np.ndarray) -> Any:
     """Compute the outputs for a batch; a shape that comes again is taken down."""
-    known, x = model._structure().recordings, x.astype(model._input_symbols.dtype, copy=False)
+    known, x = structure.recordings, x.astype(model._input_symbols.dtype, copy=False)
     compute = known.get(x.shape)
     if compute is None:
         model._check_shape(x)
         compute = model._by_layers
         if x.shape in known:
-            known[x.shape] = recorded(model._structure(), x) or compute
+            known[x.shape] = recorded(structure, x) or compute
         else:
             if len(known) == _SHAPES_KNOWN:
                 known.clear()

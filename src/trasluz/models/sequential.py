@@ -9,6 +9,7 @@ from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer, registry
 from trasluz.layers.core import InputLayer
 from trasluz.models.model import Model
+from trasluz.state.masks import set_mask
 from trasluz.state.module import modules_in
 from trasluz.state.registry import serialize
 from trasluz.state.symbolic import SymbolicTensor, placeholder, shape_of
@@ -110,7 +111,9 @@ class Sequential(Model):
         dtype, name = self._start[1:] if self._start else (self.compute_dtype, None)
         self._build_on(placeholder(tuple(input_shape), dtype, name))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is not None:
+            set_mask(inputs, mask)
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs

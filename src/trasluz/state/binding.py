@@ -62,6 +62,7 @@ class Structure:
     def __init__(self, module: Module) -> None:
         assign_paths(module)
         self.parts, self.weights = list(modules_in(module)), weights_of(module)
+        self.carries = any(weight.spec.carried for weight in self.weights)
         self.changes = Module._changes
         apart = {"_declared"}  # what is declared is drawn at once, and then the layer is built
         kept = [v for p in self.parts for k, v in vars(p).items() if k not in apart.union(p._apart)]

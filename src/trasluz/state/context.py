@@ -26,7 +26,8 @@ class Context:
     """
 
     __slots__ = (
-        "_tokens", "acting", "calls", "factors", "losses", "owners", "root", "step", "training",
+        "_tokens", "acting", "calls", "factors", "losses", "masks", "owners", "root", "step",
+        "training",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +43,7 @@ class Context:
         self.owners: list[tuple[Any, Any]] = []
         self.acting: Any = None
         self.calls: dict[str, int] = {}
+        self.masks: dict[int, tuple[Any, Any]] = {}  # arrays and theirs; see `state.masks`
         self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
 
     def key_for(self, path: str, seed: int | None = None) -> Any:
@@ -73,8 +75,8 @@ class Context:
     def again(self, training: bool) -> Context:
         """The same step with another training flag."""
         other = Context(training, self.root, self.step, self.factors)
-        other.losses, other.calls, other.owners = self.losses, self.calls, self.owners
-        other.acting = self.acting
+        other.losses, other.calls, other.masks = self.losses, self.calls, self.masks
+        other.owners, other.acting = self.owners, self.acting
         return other
 
     def __enter__(self) -> Context:

@@ -29,6 +29,8 @@ class Param:
         regularizer: adds `regularizer(array)` to the loss.
         constraint: replaces the array by `constraint(array)` after each update.
         dtype: the floating type, if not the module's own.
+        carried: whether it moves outside of training too, from batch to batch, as the states of
+            recurrent layers do.
 
     Attributes:
         origin: once it is drawn, `(root, path)`: the key that its own follows from, and where it
@@ -43,6 +45,7 @@ class Param:
         regularizer: Any = None,
         constraint: Any = None,
         dtype: Any = None,
+        carried: bool = False,
     ) -> None:
         try:
             self.shape = tuple(int(n) for n in shape)
@@ -53,6 +56,7 @@ class Param:
         check_weight(self.shape)
         self.init, self.trainable, self.dtype = init, trainable, dtype
         self.regularizer, self.constraint = regularizer, constraint
+        self.carried = carried
         self.origin: Any = None
 
     def draw(self, dtype: Any, key: Any) -> Any:
@@ -81,9 +85,11 @@ class Param:
         return array
 
 
-def Buffer(shape: tuple[int, ...], init: Any, dtype: Any = None) -> Any:  # noqa: N802
+def Buffer(  # noqa: N802
+    shape: tuple[int, ...], init: Any, dtype: Any = None, carried: bool = False
+) -> Any:
     """Declare an array that the module moves itself, such as a running mean."""
-    return Param(shape, init, trainable=False, dtype=dtype)
+    return Param(shape, init, trainable=False, dtype=dtype, carried=carried)
 
 
 class Module:
@@ -439,3 +445,8 @@ def weights_of(module: Module) -> list[Weight]:
         own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)
         weights += [Weight(one, attribute, id(one) in frozen) for attribute in own]
     return weights
+
+
+def carried_in(module: Module) -> list[str]:
+    """List the paths of the arrays that move outside of training too, from batch to batch."""
+    return [weight.path for weight in weights_of(module) if weight.spec.carried]

@@ -7,7 +7,9 @@ and an axis is unknown in the result where the two examples differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,28 @@ from trasluz.errors import UserError, shown
 from trasluz.state.limits import check_input, check_row
 
 Shape = tuple[int | None, ...]
+
+# How long the two examples of a tensor are where it is not known: the batch axis, and others. These
+# go through windows and through halving five times without becoming nothing, or alike.
+_SIZES = (2, 32), (3, 64)
+
+_drawing: ContextVar[bool] = ContextVar("drawing", default=False)
+
+
+def is_drawing() -> bool:
+    """Tell whether a model is being drawn: axes that are not known may be longer than data are."""
+    return _drawing.get()
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Run layers on examples: what they give is looked at for its shape alone."""
+    token = _drawing.set(True)
+    try:
+        with np.errstate(all="ignore"):  # examples are zeros: 0/0 is nobody's mistake here
+            yield
+    finally:
+        _drawing.reset(token)
 
 
 class SymbolicTensor(Traced):
@@ -65,6 +89,33 @@ class Node:
         self.outputs: Any = None
 
 
+def limits_of(inputs: Any, outputs: Any) -> tuple[int | None, ...]:
+    """Tell from how many numbers each input of a drawing chooses, where layers look it up as it is.
+
+    Args:
+        inputs: the tensors that it begins with.
+        outputs: those that it leads to.
+    """
+    found: dict[int, int | None] = {id(tensor): None for tensor in leaves(inputs)}
+    done: set[int] = set()
+    waiting = leaves(outputs)
+    while waiting:
+        tensor = waiting.pop()
+        node = tensor.node
+        if node is None or id(node) in done or id(tensor) in found:
+            continue
+        done.add(id(node))
+        waiting += [t for t in leaves((node.args, node.kwargs)) if isinstance(t, SymbolicTensor)]
+        if isinstance(node.operation, Primitive):
+            continue
+        limits = node.operation.index_limits(*node.args, **node.kwargs)
+        for given, limit in zip(leaves(node.args), limits, strict=False):
+            if id(given) in found and limit is not None:
+                known = found[id(given)]
+                found[id(given)] = limit if known is None else min(limit, known)
+    return tuple(found[id(tensor)] for tensor in leaves(inputs))
+
+
 def example(tree: Any, which: int) -> Any:
     """Replace the symbolic tensors of a tree by one of their examples."""
     return tree_map(lambda x: x.examples[which] if isinstance(x, SymbolicTensor) else x, tree)
@@ -88,7 +139,7 @@ def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if isinstance(operation, Primitive):
         check_row(_broadcast(args, kwargs)[1:], name)
     try:
-        with np.errstate(all="ignore"):  # examples are zeros: 0/0 is nobody's mistake here
+        with drawing():
             both = [operation(*example(args, i), **example(kwargs, i)) for i in (0, 1)]
     except MemoryError:
         raise UserError("it would give more than memory holds", name, "make it smaller") from None
@@ -166,7 +217,10 @@ def placeholder(shape: Shape, dtype: Any = "float32", name: str | None = None) -
     if not isinstance(name, str | None):
         raise UserError(f"the name of an input is {shown(name)}", "Input", "give a text")
     dtype = number_type(dtype)
-    examples = [np.zeros([other if n is None else n for n in shape], dtype) for other in (2, 3)]
+    examples = []
+    for rows, others in _SIZES:
+        sizes = [(others if i else rows) if n is None else n for i, n in enumerate(shape)]
+        examples.append(np.zeros(sizes, dtype))
     return SymbolicTensor((examples[0], examples[1]), name=name)
 
 

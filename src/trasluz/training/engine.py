@@ -27,7 +27,7 @@ from trasluz.training.cost import Cost, cost_of, cost_of_step
 from trasluz.training.fold import find_fold, test_fold, train_fold
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.step import initial
+from trasluz.training.step import few_of, initial
 
 # "auto" trains on NumPy for so many seconds, while XLA compiles for what is left after them; if
 # nothing is, XLA is left alone. The seconds are worked out, not measured, and the step at which a
@@ -127,7 +127,7 @@ class Engine:
     def _cost_of(self, batch: Batch) -> Cost:
         """Count what a forward pass does, once."""
         if self._cost is None:
-            self._cost = cost_of(self.model, tree_map(lambda a: a[:2], batch.x))
+            self._cost = cost_of(self.model, few_of(self.model, batch.x))
         return self._cost
 
     def try_out(self, ready: Ready, kind: str, batch: Batch, size: int) -> None:

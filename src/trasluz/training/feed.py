@@ -139,10 +139,11 @@ class Feed:
         check: Callable[[Batch], Any] | None,
         placed: bool,
     ) -> Generator[Block]:
-        """Check the targets of blocks that were read, and put them where XLA computes."""
+        """Check the rows of blocks that were read, and put them where XLA computes."""
         number = 0
         try:
             for block in coming:
+                self.engine.model._check_choices(block.filled().x)
                 if check is not None and block.rows.y is not None:
                     check(block.filled())
                 number = block.end

@@ -14,12 +14,13 @@ from trasluz.data.arrays import Arrays
 from trasluz.data.reader import Reader
 from trasluz.data.streams import Stream
 from trasluz.errors import UserError, shown
-from trasluz.state.binding import read
+from trasluz.state.binding import read, write
+from trasluz.state.module import carried_in
 from trasluz.training.engine import CompiledSteps, Engine
 from trasluz.training.feed import Feed
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.step import predict_step
+from trasluz.training.step import CARRIED, carrying, carrying_step, predict_step
 
 # So many evaluation steps take about as long as one training step: they go forward only.
 _STEPS_A_TRAINING_STEP = 3
@@ -46,7 +47,10 @@ def evaluate(
             engine.settle_auto(sample, size, steps, at_once=True)
         listed = _listed(model, feed, callbacks, verbose)
         with engine.computing(sample, size):
-            return measured(ready, feed, engine.put(read(model)), listed)
+            arrays = engine.put(read(model))
+            logs = measured(ready, feed, arrays, listed)
+            _keep_states(model, arrays)
+            return logs
 
 
 def measured(
@@ -57,13 +61,14 @@ def measured(
     Args:
         ready: the model, ready for the data.
         feed: the data.
-        arrays: those of the model, where steps are computed.
+        arrays: those of the model, where steps are computed; the states that layers carry on are
+            replaced in it.
         listed: the callbacks.
         epoch: that of training, where one is on.
     """
     engine = feed.engine
     listed.on_test_begin()
-    tracked, number = engine.fresh(ready, "test"), 0
+    tracked, number = carrying(ready.model, engine.fresh(ready, "test"), arrays), 0
     say = lambda: ready.results(tracked, "test")  # noqa: E731
     every = listed.wants_every_batch
     coming = feed.blocks(epoch, every=every, check=ready.check_targets)
@@ -86,6 +91,7 @@ def measured(
             "the iterable to measure on gave no batch",
             mend="give one that can start anew, or steps",
         )
+    arrays.update(tracked.get(CARRIED, {}))
     logs = ready.results(tracked, "test")
     listed.on_test_end(logs)
     return logs
@@ -108,7 +114,9 @@ def predict(
         model._structure()  # gives paths anew: a layer may lie in another model since
         listed = _listed(model, feed, callbacks, verbose)
         arrays = engine.put(read(model))
-        program = engine.program("predict", lambda: predict_step(model))
+        carried = carried_in(model)
+        make = carrying_step if carried else predict_step
+        program = engine.program("predict", lambda: make(model))
         pieces = []
         listed.on_predict_begin()
         coming = feed.blocks(every=listed.wants_every_batch, placed=False)
@@ -117,11 +125,21 @@ def predict(
                 for number in range(block.begin, block.end):
                     listed.on_predict_batch_begin(number)
                     rows = backend.split(block.batch(number).x, engine.where)
-                    outputs = backend.to_numpy(program(arrays, rows))
+                    given = program(arrays, rows)
+                    if carried:
+                        given, states = given
+                        arrays |= states
+                    outputs = backend.to_numpy(given)
                     pieces.append(outputs)
                     listed.on_predict_batch_end(number, {"outputs": outputs})
         listed.on_predict_end()
+        _keep_states(model, arrays)
         return tree_map(lambda *parts: np.concatenate(parts), pieces[0], *pieces[1:])
+
+
+def _keep_states(model: Any, arrays: State) -> None:
+    """Put the states that layers carry on back into the model."""
+    write(model, backend.to_numpy({path: arrays[path] for path in carried_in(model)}))
 
 
 def verbosity(verbose: Any) -> int:

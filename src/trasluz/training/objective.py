@@ -16,6 +16,7 @@ from trasluz.state.module import Module, assign_paths
 from trasluz.state.symbolic import is_numeric
 
 State = dict[str, Any]
+CARRIED = "carried"  # the states that layers carry on, beside the trackers' arrays
 NONE = np.zeros((0,))  # stands for targets that are not there
 
 

@@ -30,7 +30,7 @@ from trasluz.state.module import (
 )
 from trasluz.state.registry import overrides
 from trasluz.state.symbolic import is_numeric
-from trasluz.training.objective import Objective, State
+from trasluz.training.objective import CARRIED, Objective, State
 
 # What a model may write itself, of what each kind of step is made of.
 _OF_BOTH = ("compute_loss", "compute_metrics", "get_metrics_result", "metrics", "reset_metrics")
@@ -196,10 +196,13 @@ class OwnSteps:
         """Make the evaluation step; see `training.step.test_step`."""
 
         def step(tracked: State, batch: Batch, arrays: State, _: Any = None) -> tuple[State, Any]:
-            state = {"params": arrays, "buffers": {}, "slots": {}, "metrics": tracked}
+            states = tracked.get(CARRIED, {})
+            fixed = {path: array for path, array in arrays.items() if path not in states}
+            state = {"params": fixed, "buffers": states, "slots": {}, "metrics": tracked}
             context = Context(False, np.zeros(2, np.uint32))
             after, loss, _ = self.run("test", state, batch, context, {})
-            return after["metrics"], loss
+            carried = {CARRIED: after["buffers"]} if states else {}
+            return after["metrics"] | carried, loss
 
         return step
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trasluz import losses
-from trasluz.base.tree import leaves, tree_map
+from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.binding import read
@@ -16,7 +16,7 @@ from trasluz.state.context import Context
 from trasluz.state.registry import overrides
 from trasluz.training.objective import NONE, State, per_output
 from trasluz.training.own import OwnSteps, is_own
-from trasluz.training.step import NO_KEY, Problem, initial, test_step, train_step
+from trasluz.training.step import NO_KEY, Problem, few_of, initial, test_step, train_step
 
 
 class Ready:
@@ -30,7 +30,7 @@ class Ready:
 
     Attributes:
         objective: what the model is compiled for.
-        output_shapes: the shapes of a row's outputs.
+        output_shapes: the shapes of a row's outputs; `None` where batches may differ.
 
     Raises:
         UserError: if inputs or targets do not fit the model.
@@ -44,11 +44,12 @@ class Ready:
         self.output_shapes: list[tuple[int, ...]] = []
         free, p = overrides(model, "train_step") or overrides(model, "compute_loss"), [NONE]
         if model._computes:
-            few = tree_map(lambda a: a[:2], batch.x)
+            few = few_of(model, batch.x)
             with np.errstate(all="ignore"):
                 outputs = Problem(model).forward(read(model), few, Context(False, NO_KEY))[0]
             p = leaves(outputs)
-            self.output_shapes = [output.shape[1:] for output in p]
+            drawn = leaves(model._drawn[1]) if model._drawn else p
+            self.output_shapes = [output.shape[1:] for output in drawn]
         self.checks = model._computes and not free
         self.check_targets(batch)
         names, y = self.objective.names, [None]
@@ -129,14 +130,17 @@ def _check_classes(name: str, numbers: Any, classes: int, skip: int | None) -> N
         )
 
 
-def _check_shape(name: str, target: tuple[int, ...], output: tuple[int, ...]) -> None:
+def _check_shape(name: str, target: tuple[int, ...], output: tuple[Any, ...]) -> None:
     """Make sure that targets have the shape of an output, a last axis of one aside."""
     shape = target
     if len(shape) < len(output) and output[-1] == 1:
         shape = (*shape, 1)
     if len(shape) > len(output) and shape[-1] == 1:
         shape = shape[:-1]
-    if shape != output:
+    fits = len(shape) == len(output) and all(
+        m in (None, n) for n, m in zip(shape, output, strict=True)
+    )
+    if not fits:
         raise UserError(
             f"targets of shape {target} were given, the output has {output}",
             name,

@@ -152,7 +152,9 @@ class Run:
                 logs = reached
                 state.store()
                 if measuring is not None and (number + 1) % every == 0:
-                    held_out = measured(self.ready, measuring, state.weights(), listed, number)
+                    arrays = state.weights()
+                    held_out = measured(self.ready, measuring, arrays, listed, number)
+                    state.carry(arrays)
                     logs |= {f"val_{name}": value for name, value in held_out.items()}
             except BaseException as error:
                 state.store()  # what was learnt so far stays with the model

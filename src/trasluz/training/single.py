@@ -13,6 +13,7 @@ from trasluz.training.engine import Engine
 from trasluz.training.finite import checked, non_finite
 from trasluz.training.ready import Ready
 from trasluz.training.state import TrainingState
+from trasluz.training.step import CARRIED, carrying
 
 
 class SingleSteps:
@@ -50,7 +51,10 @@ class SingleSteps:
         self.engine.try_out(ready, "test", batch, 0)
         step = self.engine.program("test", ready.test_step)
         with np.errstate(all="ignore"):
-            tracked = step(self.engine.fresh(ready, "test"), batch, state.weights())[0]
+            arrays = state.weights()
+            tracked = carrying(self.model, self.engine.fresh(ready, "test"), arrays)
+            tracked = step(tracked, batch, arrays)[0]
+            state.carry(arrays | tracked.get(CARRIED, {}))
             results: dict[str, Any] = ready.results(tracked, "test")
             return results
 

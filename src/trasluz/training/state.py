@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import backend, random
+from trasluz.state.module import carried_in
 from trasluz.training.engine import Engine
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
@@ -54,6 +55,13 @@ class TrainingState:
     def forget_metrics(self) -> None:
         """Let the trackers begin anew."""
         self.arrays["metrics"] = self.engine.fresh(self.ready, "train", self.arrays["metrics"])
+
+    def carry(self, arrays: State) -> None:
+        """Take up the states that layers carried on while they were measured."""
+        states = {path: arrays[path] for path in carried_in(self.model)}
+        if states:
+            self.arrays["buffers"] = self.arrays["buffers"] | states
+            self.store()
 
     def store(self) -> None:
         """Put what was reached back into the model."""

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import random, tape
-from trasluz.base.tree import leaves
+from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.state.binding import Binding
 from trasluz.state.context import Context
-from trasluz.state.module import weights_of
+from trasluz.state.masks import mask_of, set_mask
+from trasluz.state.module import carried_in, weights_of
 from trasluz.state.registry import overrides
-from trasluz.training.objective import Objective, State, per_output
+from trasluz.training.objective import CARRIED, Objective, State, per_output
 from trasluz.training.pieces import asked_loss, total_loss
 
 NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers that insist on it
@@ -91,19 +92,24 @@ class Problem:
                 total = asked_loss(twins[0], *batch, y_pred=outputs, training=context.training)
             parts = []
         else:
-            total, parts = self.objective.value(y, p, w)
             with context:
+                total, parts = self.objective.value(y, p, w)
                 penalties = (regularizer(arrays[path]) for path, regularizer in self.penalised)
                 total = total_loss(total, itertools.chain(penalties, context.losses))
+        with context:
+            masks = [mask_of(one) for one in p]
         after = self.binding.read(twins)
         moved = {path: after[path] for path in buffers}
-        return total, (total, parts, p, y, w, moved)
+        return total, (total, parts, p, y, w, masks, moved)
 
     def track(self, arrays: State, kept: tuple[Any, ...]) -> State:
         """Let the metrics see a batch: new arrays of the trackers."""
-        total, parts, p, y, w, _ = kept
+        total, parts, p, y, w, masks, _ = kept
         twins = self.trackers.twins(arrays)
-        self.objective.track(twins[0].tracked, total, parts, y, p, w)
+        with Context():
+            for one, mask in zip(p, masks, strict=True):
+                set_mask(one, mask)
+            self.objective.track(twins[0].tracked, total, parts, y, p, w)
         return self.trackers.read(twins)
 
 
@@ -145,8 +151,9 @@ def test_step(model: Any, objective: Objective) -> Callable[..., Any]:
     It runs on a tape too, so that losses see the logits under a softmax as they do in training.
 
     Returns:
-        `step(metrics, batch, arrays, factors) -> (metrics, total loss)`; `factors` are those of
-        `Context`, and may be left out.
+        `step(tracked, batch, arrays, factors) -> (tracked, total loss)`; `tracked` holds the arrays
+        of the trackers, and what layers carry on (`carrying`); `factors` are those of `Context`,
+        and may be left out.
     """
     problem = Problem(model, objective)
 
@@ -154,11 +161,43 @@ def test_step(model: Any, objective: Objective) -> Callable[..., Any]:
         tracked: State, batch: Batch, arrays: State, factors: State | None = None
     ) -> tuple[State, Any]:
         context = Context(False, NO_KEY, factors=factors)
-        f = lambda arrays: problem.loss(arrays, {}, batch, context)  # noqa: E731
-        loss, _, kept = tape.vjp(f, arrays, has_aux=True)
-        return problem.track(tracked, kept), loss
+        states = tracked.get(CARRIED, {})
+        fixed = {path: array for path, array in arrays.items() if path not in states}
+        f = lambda arrays: problem.loss(arrays, states, batch, context)  # noqa: E731
+        loss, _, kept = tape.vjp(f, fixed, has_aux=True)
+        after = problem.track(tracked, kept)
+        return (after | {CARRIED: kept[-1]} if states else after), loss
 
     return step
+
+
+def carrying(model: Any, tracked: State, arrays: State) -> State:
+    """Put beside the trackers' arrays what the model's layers carry on from batch to batch."""
+    states = {path: arrays[path] for path in carried_in(model)}
+    return tracked | {CARRIED: states} if states else tracked
+
+
+def carrying_step(model: Any) -> Callable[..., Any]:
+    """Make the prediction step of a model whose layers carry states on.
+
+    Returns:
+        `step(arrays, x) -> (outputs, states)`.
+    """
+    problem, carried = Problem(model), carried_in(model)
+
+    def step(arrays: State, x: Any) -> tuple[Any, State]:
+        outputs, twins = problem.forward(arrays, x, Context(False, NO_KEY))
+        after = problem.binding.read(twins)
+        return outputs, {path: after[path] for path in carried}
+
+    return step
+
+
+def few_of(model: Any, x: Any) -> Any:
+    """Take rows enough to look what a model gives: two, or as many as its states are for."""
+    states = [weight for weight in weights_of(model) if weight.spec.carried]
+    rows = states[0].shape[0] if states else 2
+    return tree_map(lambda a: a[:rows], x)
 
 
 def predict_step(model: Any) -> Callable[..., Any]:
