@@ -13,13 +13,15 @@ def keras_in(dtype):
     from keras.src.backend.common import dtypes
 
     narrow = {} if dtype == "float64" else dtypes.BIT64_TO_BIT32_DTYPE
-    before = keras.config.floatx()
+    before, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     try:
         with as_elsewhere(), mock.patch.object(dtypes, "BIT64_TO_BIT32_DTYPE", narrow):
             yield keras
     finally:
         keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(policy)
 
 
 @contextlib.contextmanager

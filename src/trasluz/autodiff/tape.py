@@ -184,7 +184,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 class Line:
     """A line of a tape: which primitive, on what, from which earlier lines, giving what, where."""
 
-    __slots__ = ("args", "note", "params", "parents", "primitive", "scope", "value")
+    __slots__ = ("args", "notes", "params", "parents", "primitive", "scope", "value")
 
     def __init__(
         self,
@@ -195,7 +195,8 @@ class Line:
         value: Any,
     ) -> None:
         self.primitive, self.args, self.params, self.parents = primitive, args, params, parents
-        self.value, self.scope, self.note = value, _scope.get(), ""
+        self.value, self.scope = value, _scope.get()
+        self.notes: tuple[str, ...] = ()
 
 
 class Wrapped(Traced):
@@ -243,7 +244,7 @@ class Box(Wrapped):
         """Take it down in the line of the tape."""
         line = self.tape.lines[self.index]
         if line is not None:
-            line.note = name
+            line.notes += (name,)
 
     def __repr__(self) -> str:
         return f"<box {self.index} of {self.value!r}>"

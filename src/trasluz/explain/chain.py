@@ -18,6 +18,7 @@ from trasluz.typeset.entries import LEFT_OUT
 from trasluz.typeset.symbols import Symbol, constant, named_in
 
 MOST_PATHS = 24  # of one derivative; beyond that deltas are shorter
+TOGETHER = 8  # of these that one formula adds up: beyond that it is not read any more
 MOST_ENTRIES = 200  # that a network with so few paths can have
 
 
@@ -137,13 +138,14 @@ class Chain:
         return self._defined(sign, tidied(formula), "chain", where)
 
     def _product(self, name: Symbol, sign: str, where: str) -> Symbol:
-        paths = self._walk(name)
-        direct = len(paths) == 1 and len(paths[0]) == 2
+        direct = self.count(name) == 1 and self.leading(name)[0] is self.target
         formula = self.slope(name, self.target) if direct else self._paths(name, where)
         return self._defined(sign, formula, "chain", where)
 
     def _paths(self, name: Symbol, where: str) -> Symbol:
         """Add up the products of factors along all paths."""
+        if self.count(name) > TOGETHER:
+            raise ByDeltasError
         products = [
             functools.reduce(
                 ops.multiply,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from trasluz.explain.derivation import Derivation
+from trasluz.explain.remarks import Remark
 from trasluz.explain.steps import STAGES
 from trasluz.explain.tidy import tidied
 from trasluz.typeset.symbols import Symbol, named_in
@@ -24,6 +25,7 @@ class Definition:
         symbol: how the step names it, if not as formulas do.
         note: a remark, the id of a message.
         role: the landmark's, if it is one.
+        remarks: gives what is said beside it, from its formula.
     """
 
     def __init__(
@@ -36,10 +38,17 @@ class Definition:
         symbol: str = "",
         note: str = "",
         role: str = "",
+        remarks: Callable[[Symbol], Iterable[Remark]] = lambda formula: (),
     ) -> None:
         self.leaf, self._spell, self.kind, self.where = leaf, spell, kind, where
         self.order, self.symbol, self.note, self.role = order, symbol or leaf.latex, note, role
+        self.remarks = remarks
         self._formula: Symbol | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody has asked what the name stands for."""
+        return self._formula is not None
 
     @property
     def formula(self) -> Symbol:
@@ -70,8 +79,9 @@ def grown(
 
     def begun(one: Definition) -> tuple[Definition, Derivation, Iterator[Symbol]]:
         steps[id(one.leaf)] = step = Derivation(
-            one.symbol, one.formula, one.kind, one.where, note=one.note, digits=digits, lang=lang
-        )
+            one.symbol, one.formula, one.kind, one.where, note=one.note, digits=digits, lang=lang,
+            remarks=tuple(one.remarks(one.formula)),
+        )  # fmt: skip
         return one, step, iter(dict.fromkeys(named_in(one.formula)))
 
     def grow(one: Definition) -> Derivation:

@@ -30,6 +30,8 @@ def body(derivation: Step) -> tuple[Block, ...]:
         Section(heading(section), tuple(map(equation, section.steps)), section.stage)
         for section in derivation.sections()
     ]
+    if derivation.places is not None:
+        sections.append(derivation.places.section(derivation.digits))
     return (*sections, *([_checks(derivation)] if derivation.checks else []))
 
 
@@ -46,7 +48,7 @@ def equation(step: Step) -> Equation:
     for n in seen(step):
         marks += [", ", Reference(n)]
     line = _filled(say("explain-reused", numbers=_GAP), *marks[1:]) if marks else ()
-    return Equation(step.number, members(step), step.kind, line, step.remark)
+    return Equation(step.number, members(step), step.kind, line, step.said)
 
 
 def seen(step: Step) -> list[int]:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Line, Scope, Tape
 from trasluz.base.messages import problem
 from trasluz.errors import UserError
-from trasluz.explain.names import Landmark
+from trasluz.explain.names import GATES, NOTED, Landmark
 from trasluz.layers.base import Layer
 from trasluz.state.module import modules_in
 
+MOVES = ("reshape", "transpose", "swapaxes", "where")  # through which a note is looked
 AVERAGES = {"mean": "mean", "var": "variance"}
 
 
 def landmarks(reading: Any) -> dict[int, Landmark]:
-    """Find what layers give, the sums that go into activations, averages, and the errors."""
+    """Find what layers give and note, the sums that go into activations, averages, the errors."""
     steps: list[Line | None] = reading.turns.lines
     paths: set[str] = reading.paths
     calls: dict[int, _Call] = {}
+    owners: dict[int, _Call] = {}
     marks: dict[int, Landmark] = {}
     for index, step in enumerate(steps):
         if step is None:
@@ -31,20 +36,42 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
         path = str(layer).split("/", 1)[1]
         call = calls.setdefault(id(layer), _Call(path, len(calls) + 1))
         call.lines.append((index, turn))
-        if step.note == "output":
+        owners[index] = call
+        if "output" in step.notes:
             call.given = index, turn
-        if step.primitive.name == "logsumexp":
+        if names := [name for name in step.notes if name in NOTED]:
+            call.noted.append((index, turn, names[0]))
+        elif step.primitive.name == "logsumexp":
             marks[index] = Landmark("logsumexp", path, call.number)
         elif composite in AVERAGES:
             call.averages[composite, turn] = index
         elif composite is None and step.primitive.name in ("add", "matmul"):
             call.sums.setdefault(turn, []).append(index)
             call.weighted |= step.primitive.name == "matmul"
+    renamed: set[int] = set()
     for call in calls.values():
-        call.mark(marks, last=call.number == len(calls))
+        renamed |= call.mark_noted(steps, marks, owners)
+    for call in calls.values():
+        call.mark(marks, renamed, last=call.number == len(calls))
     loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
     _mark_loss(reading, marks, loss_begins)
     return dict(sorted(marks.items()))
+
+
+def given_to_turns(reading: Any) -> dict[int, Landmark]:
+    """Find what each turn of a loop gets from outside it: its part of the inputs' sums."""
+    steps, found = reading.turns.lines, {}
+    numbers = {mark.where: mark.number for mark in reading.marks.values() if mark.turn}
+    for index, step in enumerate(steps):
+        if step is None or step.primitive is not ops.getitem or step.parents[0] < 0:
+            continue
+        layer, turn, _ = _around(step.scope, reading.paths)
+        source = steps[step.parents[0]]
+        outside = source is not None and not _around(source.scope, reading.paths)[1]
+        path = "" if layer is None else str(layer).split("/", 1)[1]
+        if turn and outside and path in numbers and index not in reading.marks:
+            found[index] = Landmark("given", path, numbers[path], turn)
+    return found
 
 
 def layer_of(reading: Any, step: Line) -> str:
@@ -66,40 +93,93 @@ class _Call:
         self.lines: list[tuple[int, str]] = []
         self.sums: dict[str, list[int]] = {}
         self.averages: dict[tuple[str, str], int] = {}
+        self.noted: list[tuple[int, str, str]] = []
+        self.gated: set[str] = set()
         self.weighted = False
         self.given: tuple[int, str] | None = None
 
-    def mark(self, marks: dict[int, Landmark], last: bool) -> None:
+    def mark(self, marks: dict[int, Landmark], renamed: set[int], last: bool) -> None:
         """Name the sum before the activation and the result, in each turn and at the end."""
+        known = {(note, turn) for _, turn, note in self.noted}
         for (name, turn), line in self.averages.items():
+            if (AVERAGES[name], turn) in known:
+                continue  # a layer that notes its mean names it so
             marks[line] = Landmark(AVERAGES[name], self.path, self.number, turn)
         end, final_turn = self.given or self.lines[-1]
         ends = {turn: line for line, turn in self.lines}
+        ends |= {turn: line for line, turn, note in self.noted if note == "state"}
         turns = [turn for turn in ends if turn]
         for turn, line in ends.items():
             if turns and not turn:
                 continue
-            sums = self.sums.get(turn, [])
+            sums = [] if turn in self.gated else self.sums.get(turn, [])
             if sums and sums[-1] != line and self.weighted:  # else the sum is what the layer gives
                 marks[sums[-1]] = Landmark("sum", self.path, self.number, turn)
             if turn:
                 marks[line] = Landmark("state", self.path, self.number, turn)
-        if not final_turn or last:
-            role = "prediction" if last else "output"
-            marks[end] = Landmark(role, self.path, self.number)
+        if last:
+            marks[end] = Landmark("prediction", self.path, self.number)
+        elif not final_turn and end not in renamed:
+            marks[end] = Landmark("output", self.path, self.number)
+
+    def mark_noted(
+        self, steps: list[Line | None], marks: dict[int, Landmark], owners: dict[int, _Call]
+    ) -> set[int]:
+        """Name what the layer notes, where it was before it was moved, and what goes into gates."""
+        renamed = {index for index, *_ in self.noted}
+        for index, turn, note in self.noted:
+            source, laid = _source(steps, index)
+            if source not in owners or note == "state":  # a state is what a mask leaves of it
+                source, laid = index, None
+            renamed.add(source)
+            owner = owners[source]
+            marks[source] = Landmark(note, owner.path, owner.number, turn, laid=laid)
+        for index, turn, note in self.noted:
+            under = _under(steps, index) if note in GATES else None
+            if under is not None and under not in marks and (under, turn) in self.lines:
+                marks[under] = Landmark("sum", self.path, self.number, turn, of=note)
+                self.gated.add(turn)
+        return renamed
+
+
+def _source(steps: list[Line | None], index: int) -> tuple[int, Any]:
+    """Find where the entries of a line were before they were moved, and how they lie now."""
+    moves: list[Line] = []
+    while (step := steps[index]) is not None and step.primitive.name in MOVES:
+        sources = [p for p in step.parents if p >= 0]
+        before = steps[sources[0]] if len(sources) == 1 else None
+        if before is None or before.value.size != step.value.size:
+            break
+        moves.insert(0, step)
+        index = sources[0]
+    if step is None or all(move.primitive.name == "where" for move in moves):
+        return index, None
+    numbers = np.arange(step.value.size).reshape(step.value.shape)
+    for move in moves:
+        if move.primitive.name != "where":
+            numbers = move.primitive.forward(numbers, *move.args[1:], **move.params)
+    return index, (np.argsort(numbers, axis=None), numbers.shape)
+
+
+def _under(steps: list[Line | None], index: int) -> int | None:
+    """Find what goes into the function that a line is the value of, if it is one's."""
+    step = steps[index]
+    if step is None or len(step.parents) != 1 or step.primitive.kind != "elementwise":
+        return None
+    return step.parents[0]
 
 
 def _mark_loss(reading: Any, marks: dict[int, Landmark], start: int) -> None:
     """Name the loss, and of what it is made: data and penalties, rows, the outputs' errors."""
     steps = reading.turns.lines
-    noted = [(i, s) for i, s in enumerate(steps) if s and s.note]
-    data = next((i for i, s in noted if s.note == "data"), None)
+    noted = [(i, s) for i, s in enumerate(steps) if s and s.notes]
+    data = next((i for i, s in noted if "data" in s.notes), None)
     if data is not None:
         marks[data] = Landmark("data", "loss")
-    penalties = [i for i, s in noted if s.note == "penalty"]
+    penalties = [i for i, s in noted if "penalty" in s.notes]
     for number, line in enumerate(penalties, 1):
         marks[line] = Landmark("penalty", "loss", number)
-    outputs = [(i, s) for i, s in noted if s.note == "rows"]
+    outputs = [(i, s) for i, s in noted if "rows" in s.notes]
     for number, (line, step) in enumerate(outputs, 1):
         series = number if len(outputs) > 1 else 0
         if step.value.ndim and not reading.one and step.value.size > 1:

@@ -7,23 +7,33 @@ from __future__ import annotations
 
 import functools
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from trasluz.autodiff import ops
 from trasluz.autodiff.tape import Box, Line, Primitive, Tape
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
-from trasluz.explain.landmarks import cut
-from trasluz.explain.names import SIGNS, Landmark, derivative_name, letter
+from trasluz.explain.landmarks import cut, given_to_turns
+from trasluz.explain.names import BARE, SIGNS, Landmark, derivative_name, letter
 from trasluz.explain.reading import Reading
-from trasluz.typeset.entries import is_top
+from trasluz.explain.rows import of_rows
+from trasluz.explain.tidy import tidied
+from trasluz.typeset.entries import LEFT_OUT, is_top
+from trasluz.typeset.formula import parse, width
 from trasluz.typeset.symbols import Symbol, constant, matrix, named_by_value, spelled
 
+NONE = Landmark("", "")
 MOVES = ("reshape", "broadcast_to", "astype", "stop_gradient")  # not written
-LONGEST = 240  # a formula of the loss that is longer is left out
+DELTAS = [role for role in SIGNS if role not in (*BARE, "penalty", "line")] + ["prediction"]
+TURNED = "turned"  # a transposition of matrices, as it is known by
+LONGEST = 240  # a formula that is longer, and wider than this, is left out
+WIDEST = 320
+MOST_TERMS = 6  # longer sums are left out in the middle
 
 
 class Block(Symbol):
@@ -38,11 +48,15 @@ class Block(Symbol):
         if all(b.literal for b in blocks):
             return _number(value)
         forward = functools.partial(primitive.forward, **params)
+        turned = _turned(primitive, params)
+        if turned and blocks[0].made and blocks[0].made[0].name == TURNED:
+            inner = blocks[0].made[1][0]
+            return Block(inner.latex, value, inner.binds, inner.made)
         reads = _reads(primitive, blocks, params)
-        reading = Primitive(
-            primitive.name, forward, reads, primitive.rules, primitive.kind, primitive.binds
-        )
-        level = blocks[0].binds if primitive.name in MOVES else primitive.binds
+        name = TURNED if turned else primitive.name
+        moved = primitive.name in MOVES or (primitive is ops.transpose_row and not turned)
+        level = blocks[0].binds if moved else primitive.binds
+        reading = Primitive(name, forward, reads, primitive.rules, primitive.kind, level)
         return Block(spelled(reading, blocks), value, level, (reading, blocks))
 
     def _numbered(self, digits: int) -> Symbol:
@@ -75,11 +89,25 @@ def _reads(primitive: Primitive, blocks: list[Symbol], params: dict[str, Any]) -
     """Tell how a row reads on arrays: entry by entry is ⊙, what only moves axes is not written."""
     if primitive.name == "multiply" and all(b.ndim and not b.literal for b in blocks):
         return r"{0:2} \odot {1:2}"
-    if primitive.name == "getitem":
+    if primitive.name in ("getitem", "place"):
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
         places = ",".join(_slice(i) for i in index)
+        if primitive.name == "place":
+            return lambda x: rf"\operatorname{{place}}_{{\left[{places}\right]}}\left({x}\right)"
         return lambda x: rf"{x:0}_{{\left[{places}\right]}}"
-    return (lambda x, *_: f"{x}") if primitive.name in MOVES else primitive.reads
+    if primitive.name == "where" and blocks[0].literal and all(b.literal for b in blocks[2:]):
+        return lambda counts, x, other: rf"\operatorname{{mask}}\left({x}\right)"
+    axes = primitive is ops.transpose_row and not _turned(primitive, params)
+    return (lambda x, *_: f"{x}") if primitive.name in MOVES or axes else primitive.reads
+
+
+def _turned(primitive: Primitive, params: dict[str, Any]) -> bool:
+    """Tell whether a row transposes matrices; to put places or heads elsewhere is not written."""
+    if primitive is not ops.transpose_row:
+        return False
+    *rest, row, column = params["axes"]
+    size = len(params["axes"])
+    return rest == list(range(size - 2)) and (row, column) == (size - 1, size - 2)
 
 
 def _slice(index: Any) -> str:
@@ -93,16 +121,17 @@ def _slice(index: Any) -> str:
 class Blocks(Tape):
     """A tape of whole arrays: its landmarks are named as they are written."""
 
-    __slots__ = ("boxes", "formulas", "inputs", "names", "reading", "slopes")
+    __slots__ = ("boxes", "formulas", "inputs", "marks", "names", "reading", "said", "slopes")
 
     def __init__(self, reading: Reading) -> None:
         super().__init__()
-        self.reading = reading
+        self.reading, self.marks = reading, reading.marks | given_to_turns(reading)
+        self.said: set[str] = set()
         self.formulas: dict[int, Symbol] = {}
         self.names: dict[int, Block] = {}
         self.boxes: dict[int, Box] = {}
         self.slopes: dict[int, tuple[Block, Symbol]] = {}
-        numbers = {m.where: m.number for m in reversed(list(reading.marks.values())) if m.number}
+        numbers = {m.where: m.number for m in reversed(list(self.marks.values())) if m.number}
         params = {p: _parameter(p, a, numbers) for p, a in reading.params.items()}
         buffers = {p: _parameter(p, a, numbers) for p, a in reading.buffers.items()}
         batch = reading.batch
@@ -113,7 +142,7 @@ class Blocks(Tape):
         """Write a step; name its value if it is a landmark."""
         index = len(self.lines)
         result = super().write(step)
-        mark = self.reading.marks.get(index)
+        mark = self.marks.get(index)
         if isinstance(result, Box):
             self.boxes[index] = result
             if mark is not None and mark.role != "logsumexp":
@@ -124,8 +153,8 @@ class Blocks(Tape):
 
     def visit(self, index: int, g: Any) -> Any:
         """Name the derivative in what goes into an activation, and in what layers give."""
-        mark = self.reading.marks.get(index)
-        if mark is None or mark.role not in ("sum", "output", "prediction", "state"):
+        mark = self.marks.get(index)
+        if mark is None or mark.role not in DELTAS:
             return g
         name = Block(derivative_name("E", self.names[index].latex), g.value)
         self.slopes[index] = (name, g)
@@ -149,7 +178,10 @@ def derive(reading: Reading, wrt: str, digits: int, lang: str | None) -> Derivat
     else:
         leaf = Block(derivative_name("E", _target(blocks, wrt, line).latex), g.value)
         where = wrt.rpartition("/")[0] or wrt
-        root = Definition(leaf, lambda: _short(blocks, line, g), "backward", where, LAST)
+        root = Definition(
+            leaf, lambda: _short(blocks, line, g), "backward", where, LAST,
+            remarks=partial(of_rows, said=blocks.said),
+        )  # fmt: skip
     total = defined[id(blocks.names[reading.last.index])]
     whole = grown(root, [total], defined, digits, lang)
     value = np.asarray(g.value)
@@ -160,21 +192,53 @@ def derive(reading: Reading, wrt: str, digits: int, lang: str | None) -> Derivat
 
 def _defined(blocks: Blocks) -> dict[int, Definition]:
     """Say what the names of lines, and of derivatives in them, stand for."""
-    marks, defined = blocks.reading.marks, {}
+    marks, defined = blocks.marks, {}
     for i, formula in blocks.formulas.items():
         spell = lambda i=i, f=formula: _composite(blocks, i) or _readable(f)  # noqa: E731
         kind, leaf = _kind(marks[i]), blocks.names[i]
-        defined[id(leaf)] = Definition(leaf, spell, kind, marks[i].where, i)
+        defined[id(leaf)] = Definition(
+            leaf, spell, kind, marks[i].where, i, remarks=partial(of_rows, said=blocks.said)
+        )
     for i, (leaf, g) in blocks.slopes.items():
         spell = lambda i=i, g=g: _short(blocks, i, g)  # noqa: E731
-        defined[id(leaf)] = Definition(leaf, spell, "backward", marks[i].where, LAST - i)
+        defined[id(leaf)] = Definition(
+            leaf, spell, "backward", marks[i].where, LAST - i,
+            remarks=partial(of_rows, said=blocks.said),
+        )  # fmt: skip
     return defined
 
 
 def _readable(formula: Symbol) -> Symbol:
     """Give a formula, or only what it comes to where nobody would read it."""
-    long = len(formula.latex) > LONGEST or "cases" in formula.latex
-    return Block(matrix(formula.value), formula.value, literal=True) if long else formula
+    formula = _elided(tidied(formula))
+    long = len(formula.latex) > LONGEST and width(parse(formula.latex)) > WIDEST
+    unread = long or "cases" in formula.latex
+    return Block(matrix(formula.value), formula.value, literal=True) if unread else formula
+
+
+def _elided(formula: Symbol) -> Symbol:
+    """Leave terms out in the middle of long sums: a product over many turns has one of each."""
+    if formula.made is None:
+        return formula
+    row, parts = formula.made
+    if row.name == "add":
+        terms = _terms(formula)
+        if len(terms) <= MOST_TERMS:
+            return formula
+        left = functools.reduce(np.add, (one.value for one in terms[2:-1]))
+        count = rf"{LEFT_OUT}_{{{len(terms) - 3}}}"
+        return functools.reduce(ops.add, (*terms[:2], Block(count, left), terms[-1]))
+    new = [_elided(part) for part in parts]
+    if all(a is b for a, b in zip(new, parts, strict=True)):
+        return formula
+    return Block(spelled(row, new), formula.value, formula.binds, (row, new))
+
+
+def _terms(formula: Symbol) -> list[Symbol]:
+    """List what a sum adds up."""
+    if formula.made is None or formula.made[0].name != "add":
+        return [formula]
+    return [term for part in formula.made[1] for term in _terms(part)]
 
 
 def _series(sign: str, tree: Any) -> Any:
@@ -206,12 +270,13 @@ def _composite(blocks: Blocks, index: int) -> Symbol | None:
 
 def _short(blocks: Blocks, index: int, g: Symbol) -> Symbol:
     """Spell the delta of a cross-entropy's logits the short way, where that is what it is."""
-    reading = blocks.reading
-    outputs = [i for i, mark in reading.marks.items() if mark.role == "prediction"]
+    if blocks.marks.get(index, NONE).role == "scores":
+        return _softmax_back(blocks, index, g)
+    outputs = [i for i, mark in blocks.marks.items() if mark.role == "prediction"]
     under = [i for i in blocks.names if outputs and i < outputs[-1]]
     if not under or index != under[-1] or "e^" not in g.latex:
         return _readable(g)
-    output, target = blocks.names[outputs[-1]], np.asarray(leaves(reading.batch.y)[0])
+    output, target = blocks.names[outputs[-1]], np.asarray(leaves(blocks.reading.batch.y)[0])
     if target.dtype.kind != "f" and output.value.ndim == 2 and target.size == len(output.value):
         target = np.eye(output.value.shape[1])[target.ravel()]
     if target.shape == output.value.shape == g.shape:
@@ -220,6 +285,18 @@ def _short(blocks: Blocks, index: int, g: Symbol) -> Symbol:
         if np.allclose(short.value, g.value, rtol=1e-9, atol=1e-12):
             return short
     return _readable(g)
+
+
+def _softmax_back(blocks: Blocks, index: int, g: Symbol) -> Symbol:
+    """Spell the derivative in scores as books do: `A ⊙ (∂A − Σ ∂A ⊙ A)`, where that is it."""
+    later = (line for line, mark in blocks.marks.items() if line > index)
+    shares = next((n for n in later if blocks.marks[n].role == "shares"), None)
+    if shares is None or shares not in blocks.slopes:
+        return _readable(g)
+    a, back = blocks.names[shares], blocks.slopes[shares][0]
+    spelled = a * (back - ops.sum(back * a, axis=-1, keepdims=True))
+    same = np.allclose(spelled.value, g.value, rtol=1e-9, atol=1e-12)
+    return spelled if same else _readable(g)
 
 
 def _target(blocks: Blocks, wrt: str, line: int) -> Symbol:
@@ -234,7 +311,7 @@ def _parameter(path: str, array: Any, numbers: dict[str, int]) -> Block:
 
 
 def _name(mark: Landmark) -> str:
-    sign = SIGNS[mark.role].whole
-    if mark.role in ("sum", "output", "state", "mean", "variance", "penalty"):
+    sign = mark.sign.whole
+    if mark.role not in BARE:
         return f"{sign}^{{({mark.number}){mark.turn}}}"
     return f"{sign}^{{({mark.series})}}" if mark.series else sign

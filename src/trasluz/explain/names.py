@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from trasluz.base.messages import problem
 from trasluz.errors import unknown
 from trasluz.typeset.formula import escaped, parse
@@ -33,13 +35,44 @@ LETTERS = {
     "moving_mean": Sign("m"),
     "moving_variance": Sign("v"),
 }
-SIGNS = {
+NOTED = {  # what layers note of the lines in them
+    "input gate": Sign("i", "I"),
+    "forget gate": Sign("f", "F"),
+    "output gate": Sign("o", "O"),
+    "candidate": Sign("g", "G"),
+    "cell": Sign("c", "C"),
+    "update gate": Sign("z", "Z"),
+    "reset gate": Sign("r", "R"),
+    "new state": Sign("n", "N"),
+    "state": Sign("h", "H"),
+    "queries": Sign("q", "Q"),
+    "keys": Sign("k", "K"),
+    "values": Sign("v", "V"),
+    "scores": Sign("s", "S"),
+    "shares": Sign(r"\alpha", r"\boldsymbol{\alpha}"),
+    "taken": Sign("o", "O"),
+    "mean": Sign(r"\mu", r"\boldsymbol{\mu}"),
+    "variance": Sign(r"\sigma^{2}", r"\boldsymbol{\sigma}^{2}"),
+    "normalised": Sign(r"\hat{x}", r"\hat{X}"),
+}
+GATES = ("input gate", "forget gate", "output gate", "candidate", "update gate", "reset gate",
+         "new state")  # fmt: skip
+THIN = (  # their axes of length one are not written: one head, what was averaged over
+    "queries",
+    "keys",
+    "values",
+    "scores",
+    "shares",
+    "taken",
+    "logsumexp",
+    "mean",
+    "variance",
+)
+SIGNS = NOTED | {
     "sum": Sign("z", "Z"),
     "output": Sign("a", "A"),
     "prediction": Sign(r"\hat{y}", r"\hat{Y}"),
-    "state": Sign("h", "H"),
-    "mean": Sign(r"\mu", r"\boldsymbol{\mu}"),
-    "variance": Sign(r"\sigma^{2}", r"\boldsymbol{\sigma}^{2}"),
+    "given": Sign(r"\bar{x}", r"\bar{X}"),
     "logsumexp": Sign(r"\ell"),
     "errors": Sign("E", r"\mathbf{e}"),
     "rows": Sign("E", r"\boldsymbol{\epsilon}"),
@@ -48,17 +81,47 @@ SIGNS = {
     "total": Sign("E", "E"),
     "line": Sign("v"),
 }
+BARE = ("prediction", "logsumexp", "errors", "rows", "data", "total")  # no layer's number above
 GIVEN = {"output": "", "prediction": "", "sum": "/sum", "total": ""}  # path of a role
 
 
 class Landmark(NamedTuple):
-    """A line of the tape that is worth a name: what it is, of which layer, in which turn."""
+    """A line of the tape that is worth a name: what it is, of which layer, in which turn.
+
+    A sum that goes into something noted says `of` what: it is written as that is, with a bar. Where
+    entries were moved before they were noted, `laid` says where each then lies, and in what shape.
+    """
 
     role: str
     where: str
     number: int = 0
     turn: str = ""
     series: int = 0
+    of: str = ""
+    laid: tuple[Any, Place] | None = None
+
+    @property
+    def sign(self) -> Sign:
+        """How it is written, before any index."""
+        if not self.of:
+            return SIGNS[self.role]
+        return Sign(*(rf"\bar{{{sign}}}" for sign in SIGNS[self.of]))
+
+    def shown(self, place: Place, shape: Place, alone: bool) -> Place:
+        """Give the numbers that an entry is written with.
+
+        Args:
+            place: where it lies in its line.
+            shape: of the line.
+            alone: whether it is the only row, which is not written then.
+        """
+        if self.laid is not None:
+            where, new = self.laid
+            flat = int(where.ravel()[np.ravel_multi_index(place, shape)])
+            place, shape = tuple(int(i) for i in np.unravel_index(flat, new)), new
+        if self.role in THIN:
+            return tuple(i for i, n in zip(place, shape, strict=True) if n > 1)
+        return place[1:] if alone and shape[0] == 1 else place
 
 
 class Names:
@@ -79,6 +142,7 @@ class Names:
     ) -> None:
         marks = list(marks)
         self.numbers = {m.where: m.number for m in reversed(marks) if m.number}
+        self.final = next((m.number for m in marks if m.role == "prediction"), 0)
         self.hidden = len({m.number for m in marks if m.role == "output"})
         self.logarithms = len({m.number for m in marks if m.role == "logsumexp" and m.number})
         self.shapes, self.given = dict(shapes), dict(given or {})
@@ -94,13 +158,13 @@ class Names:
         """Name an entry of a line."""
         if (given := self._given(mark, place)) is not None:
             return given
-        sign = SIGNS[mark.role].entry
+        sign = mark.sign.entry
         if mark.role == "rows":
             series = f"({mark.series})" if mark.series else ""
             return f"{sign}^{{{series}[{','.join(str(i + 1) for i in place)}]}}"
         if mark.role == "logsumexp" and mark.number and self.logarithms > 1:
             sign = _raised(sign, f"({mark.number})")
-        elif mark.role in ("sum", "output", "state", "mean", "variance", "penalty", "line"):
+        elif mark.role not in BARE:
             sign = _raised(sign, f"({mark.number})" + mark.turn)
         elif mark.series:
             sign = _raised(sign, f"({mark.series})")
@@ -154,7 +218,7 @@ class CourseNames(Names):
         if mark.role == "output" and (mark.where, place) not in self.given:
             return lowered("n" if self.hidden == 1 else f"n^{{({mark.number})}}", place)
         if mark.role == "sum" and not mark.turn:
-            role = "prediction" if mark.number == max(self.numbers.values()) else "output"
+            role = "prediction" if mark.number == self.final else "output"
             return rf"\mathrm{{sum}}_{{{self.unit(mark._replace(role=role), place)}}}"
         return super().unit(mark, place)
 
@@ -168,11 +232,11 @@ class KerasNames(Names):
 
     def unit(self, mark: Landmark, place: Place) -> str:
         """Name an entry of a line."""
-        parts = {"sum": "/sum", "mean": "/mean", "variance": "/variance"}
-        if mark.role in ("sum", "output", "prediction", "state", "mean", "variance"):
-            turn = f"/{mark.turn}" if mark.turn else ""
-            return _path(mark.where + turn + parts.get(mark.role, ""), place)
-        return super().unit(mark, place)
+        if mark.where == "loss" or mark.role in ("logsumexp", "line"):
+            return super().unit(mark, place)
+        parts = [mark.where, mark.turn, mark.of]
+        parts += [] if mark.role in ("output", "prediction", "state") else [mark.role]
+        return _path("/".join(filter(None, parts)).replace(" ", "_"), place)
 
     def series(self, sign: str, which: int, place: Place) -> str:
         """Name an entry of an input or target."""

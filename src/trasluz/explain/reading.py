@@ -21,7 +21,7 @@ from trasluz.base.messages import problem, suggest
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.explain.landmarks import landmarks, layer_paths
-from trasluz.explain.names import Landmark
+from trasluz.explain.names import NOTED, Landmark
 from trasluz.models import intake
 from trasluz.state.context import Context
 from trasluz.training.ready import Ready
@@ -189,7 +189,7 @@ class Reading:
         if wrt in self.series:
             raise problem("explain-whole-numbers", name=wrt)
         layer, _, what = wrt.rpartition("/")
-        outputs = ("output", "prediction", "state")
+        outputs = ("output", "prediction", *NOTED)
         asked = [(wrt, outputs), (layer, (what,)), (layer, outputs if what == "sum" else ())]
         for path, roles in asked:
             for line, mark in reversed(self.marks.items()):

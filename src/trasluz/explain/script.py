@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,15 @@ from trasluz.explain.chain import MOST_ENTRIES, Chain
 from trasluz.explain.definitions import LAST, Definition, grown
 from trasluz.explain.derivation import Derivation
 from trasluz.explain.landmarks import cut, layer_of
+from trasluz.explain.memory import memory
 from trasluz.explain.names import Landmark, Names, derivative_name, lowered, scheme
+from trasluz.explain.normalised import collapsed, normalises, of_paths
 from trasluz.explain.passed import passed
+from trasluz.explain.places import Places, places
 from trasluz.explain.reading import Reading
-from trasluz.typeset.entries import HALF, MOST_TERMS, Book, Entries, Place
+from trasluz.explain.remarks import Remark, of_slope
+from trasluz.explain.rows import of_line, of_table
+from trasluz.typeset.entries import FEW, HALF, MOST_TERMS, Book, Entries, Place
 from trasluz.typeset.formula import escaped
 from trasluz.typeset.symbols import Symbol, constant
 
@@ -29,7 +35,10 @@ NOTES = {
     "corrected rate": r"\alpha_{k}", "corrected momentum": r"\hat{m}",
     "corrected velocity": r"\hat{v}",
 }  # fmt: skip
+VERY_MANY = 5000  # entries with a name, from which on a page is very long
 LONGEST = 100  # names in the formula of a line that has no name of its own
+Said = Callable[[Symbol], Iterable[Remark]]
+SAID_ONCE = {"scores": "explain-softmax-back"}  # of the derivatives in a line, by its role
 PASSAGES = ("total", "data", "penalty", "rows", "errors", "logsumexp")  # no delta of their own
 
 
@@ -64,12 +73,15 @@ class Script(Tape):
         self.defined: dict[int, Definition] = {}
         self.named: set[int] = set()
         self.weights: dict[int, int] = {}
+        self.said: set[int] = set()
         self.marks: dict[int, Landmark] = dict(reading.marks)
         if question.depth == "op":
             self._mark_every_line()
         shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
         self.names: Names = scheme(question.names)(self.marks.values(), shapes)
-        self.book = Book(HALF if self.size > MOST_ENTRIES else MOST_TERMS)
+        self.book = Book(
+            MOST_TERMS if self.size <= MOST_ENTRIES else HALF if self.size <= VERY_MANY else FEW
+        )
         self.entries: dict[int, Entries] = {}
         self.params = {p: self._parameter(p, a) for p, a in reading.params.items()}
         buffers = {p: self._parameter(p, a) for p, a in reading.buffers.items()}
@@ -142,14 +154,13 @@ class Script(Tape):
                 known[place] = formula(place)
             return known[place]
 
-        self.name(entries, name, spelled, kind, mark.where, index, mark.role)
+        said = partial(of_line, self, index)
+        self.name(entries, name, spelled, kind, mark.where, index, mark.role, said)
         return entries
 
     def _namer(self, mark: Landmark, entries: Entries) -> Callable[[Place], str]:
-        single = self.reading.one or mark.role in ("mean", "variance")
-        alone = single and entries.ndim > 1 and entries.shape[0] == 1
-        ends = -1 if mark.role == "logsumexp" and entries.shape[-1] == 1 else None
-        return lambda place: self.names.unit(mark, place[1 if alone else 0 : ends])
+        alone, shape = self.reading.one and entries.ndim > 1, entries.shape
+        return lambda place: self.names.unit(mark, mark.shown(place, shape, alone))
 
     def name(
         self,
@@ -160,23 +171,37 @@ class Script(Tape):
         where: str,
         order: int,
         role: str = "",
+        said: Callable[[Place, Symbol], list[Remark]] = lambda place, formula: [],
     ) -> None:
         """Name entries; what they stand for is spelled when the tree asks."""
 
         def leaf(place: Place) -> Symbol:
             symbol = Symbol(name(place), entries.value[place])
-            self.define(symbol, lambda: formula(place), kind, where, order, role=role)
+            self.define(
+                symbol, lambda: formula(place), kind, where, order, role=role,
+                remarks=lambda spelled: said(place, spelled),
+            )  # fmt: skip
             return symbol
 
         entries.name(leaf)
         self.named.add(id(entries))
 
+    def _slope_said(self, index: int, place: Place, formula: Symbol) -> list[Remark]:
+        """Say of the first derivative in a line how its formula is to be read."""
+        role = self.marks[index].role
+        if role not in SAID_ONCE or index in self.said or formula.literal:
+            return [*of_slope(formula), *of_paths(formula, self.defined)]
+        self.said.add(index)
+        return [Remark(SAID_ONCE[role])]
+
     def define(
         self, leaf: Symbol, spell: Callable[[], Symbol], kind: str, where: str, order: int = 0,
-        symbol: str = "", note: str = "", role: str = "",
+        symbol: str = "", note: str = "", role: str = "", remarks: Said = lambda formula: (),
     ) -> Symbol:  # fmt: skip
         """Say what a name stands for."""
-        self.defined[id(leaf)] = Definition(leaf, spell, kind, where, order, symbol, note, role)
+        self.defined[id(leaf)] = Definition(
+            leaf, spell, kind, where, order, symbol, note, role, remarks
+        )
         return leaf
 
     def _visit(self, index: int, g: Entries) -> Entries:
@@ -190,8 +215,9 @@ class Script(Tape):
         name = self._namer(mark, entries)
         new = Entries(g.value, g.at, self.book)
         self.name(
-            new, lambda p: self.slope_sign(name(p)), g.at, "backward", mark.where, LAST - index
-        )
+            new, lambda p: self.slope_sign(name(p)), g.at, "backward", mark.where, LAST - index,
+            f"back to {mark.role}", partial(self._slope_said, index),
+        )  # fmt: skip
         self.slope_of[index] = new
         return new
 
@@ -253,10 +279,16 @@ class Script(Tape):
         return entries.at(self.place)
 
     @cached_property
+    def used(self) -> Places | None:
+        """What a filter's weight met at each place."""
+        return places(self)
+
+    @cached_property
     def derivative(self) -> Definition:
         """The derivative: path by path where the network is small, else by deltas."""
         target, slope = self.target_leaf, self.slope
-        if self.question.depth == "layer":
+        together = self.used is not None or normalises(self)  # sums that deltas tell
+        if self.question.depth == "layer" and not together:
             total = self.entries[self.reading.last.index].at(())
             by_paths = Chain(self, target).whole(total)
             if by_paths is not None:
@@ -272,8 +304,19 @@ class Script(Tape):
         question = self.question
         root = self._updated() if question.update else self.derivative
         total = self.entries[self.reading.last.index].at(())
-        beside = [self.defined[id(total)], *(passed(self) if question.depth == "layer" else ())]
-        return grown(root, beside, self.defined, question.digits, question.lang)
+        beside: Iterable[Definition] = [self.defined[id(total)]]
+        if question.depth == "layer":  # asked once the rest is told
+            beside = chain(beside, memory(self), passed(self), collapsed(self))
+        if self.wrt in self.params or self.wrt in self.series:
+            self.derivative.remarks = self._derivative_said
+        whole = grown(root, beside, self.defined, question.digits, question.lang)
+        whole.places = self.used
+        return whole
+
+    def _derivative_said(self, formula: Symbol) -> list[Remark]:
+        """Say where what is asked for was used, and on what paths it goes to the loss."""
+        used = self.used.remarks(formula) if self.used else []
+        return [*used, *of_paths(formula, self.defined), *of_table(self)]
 
     # -------------------------------------------------------------------------------- the update
 

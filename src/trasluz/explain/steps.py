@@ -9,8 +9,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from trasluz.base.messages import say, speaking
-from trasluz.pages.text import plain
+from trasluz.base.messages import DECIMALS, language, say, speaking
+from trasluz.explain.places import Places
+from trasluz.explain.remarks import Remark
+from trasluz.pages.document import Inline
+from trasluz.pages.text import inline, plain
 from trasluz.typeset.symbols import Symbol, matrix, number
 
 STAGES = {
@@ -36,7 +39,9 @@ class Step:
         children: the steps of the names in the formula, each once in the whole tree.
         reused: the steps of names in the formula that were worked out before.
         number: which step it is, from 1, in the order of reading.
-        note: a remark, the id of a message.
+        note: what other way to its value it is, the id of a message.
+        remarks: what else is said beside it.
+        places: what a filter's weight met at each place, at the root.
         checks: the same number found in other ways, at the root.
         digits: significant digits in print.
         lang: the language of its pages; that of messages unless given.
@@ -53,6 +58,8 @@ class Step:
     checks: dict[str, float] = field(default_factory=dict)
     digits: int = 5
     lang: str | None = None
+    remarks: tuple[Remark, ...] = ()
+    places: Places | None = None
 
     @property
     def formula(self) -> str:
@@ -95,9 +102,16 @@ class Step:
         return " = ".join(self.parts())
 
     @property
+    def said(self) -> Inline:
+        """The remarks, in the language of messages."""
+        remarks = ([Remark(self.note)] if self.note else []) + list(self.remarks)
+        lines = [("; ", *remark.said(self.digits)) for remark in remarks]
+        return tuple(piece for line in lines for piece in line)[1:]
+
+    @property
     def remark(self) -> str:
-        """The note, in the language of messages."""
-        return say(self.note) if self.note else ""
+        """The remarks in one line of text."""
+        return inline(self.said, DECIMALS[language()])
 
     def evaluated(self, known: Mapping[str, Any]) -> Any:
         """Work the step's formula out once more, with other values for some of its names.

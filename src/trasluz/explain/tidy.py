@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from trasluz.autodiff import ops
-from trasluz.typeset.symbols import Symbol, constant, spelled
+from trasluz.typeset.symbols import BOX, Symbol, constant, spelled
 
+MOVES = ("reshape", "broadcast_to", "astype", "stop_gradient")  # which numbers do not see
 Pieces = list[Symbol]
 Rule = tuple[tuple[str, ...], Callable[..., Any]]
 
@@ -34,7 +35,7 @@ def tidied(formula: Symbol) -> Symbol:
         if id(s) not in known:
             row, parts = s.made
             new = [tidy(part) for part in parts]
-            if row.name in ("reshape", "broadcast_to") and new[0].literal:
+            if row.name in MOVES and new[0].literal:
                 return type(s)(new[0].latex, s.value, new[0].binds, literal=True)
             done = rewritten(row.name, *new)
             if done is None:
@@ -149,6 +150,26 @@ def _starts_negative(x: Symbol) -> bool:
     return bool(_parts(x, "negative")) or bool(parts and _starts_negative(parts[0]))
 
 
+def _other(product: Symbol, factor: Symbol) -> Symbol:
+    """Give the factor of a product that is not this one."""
+    first, second = _parts(product, "multiply") or (product, product)
+    return second if first is factor else first
+
+
+def _shared(row: Any) -> Callable[[Symbol, Symbol], Symbol | None]:
+    """Take out a factor that both terms have: a x - y a is a (x - y)."""
+
+    def write(a: Symbol, b: Symbol) -> Symbol | None:
+        for one in _parts(a, "multiply") or ():
+            for other in _parts(b, "multiply") or ():
+                if one is other and not one.latex.startswith(BOX):
+                    x, y = (_other(term, one) for term in (a, b))
+                    return _times(one, _applied(row, x, y))
+        return None
+
+    return write
+
+
 def _cancelled(above: Symbol, x: Symbol, below: Symbol) -> Symbol | None:
     """Divide a multiple by a number that its own is a multiple of: 2x/2 is x."""
     number, divisor = _number(above), _number(below)
@@ -168,12 +189,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
         (("-x", "x"), lambda x, y: ops.subtract(y, x)),
         (("-number", "x"), lambda n, x: ops.subtract(x, constant(-n.value))),
         (("x", "-number"), lambda x, n: ops.subtract(x, constant(-n.value))),
+        (
+            ("formula", "x - y"),
+            lambda x, y, z: ops.subtract(x, _negative(y - z)) if _starts_negative(y) else None,
+        ),
+        (("formula", "formula"), _shared(ops.add)),
     ),
     "subtract": (
         (("x", "0"), lambda x, _: x),
         (("0", "x"), lambda _, x: _negative(x)),
         (("number", "number"), lambda m, n: constant(m.value - n.value)),
         (("x", "-x"), ops.add),
+        (("formula", "formula"), _shared(ops.subtract)),
     ),
     "negative": (
         (("number",), lambda n: _constant(-n.value, n)),
@@ -186,6 +213,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "multiply": (
         (("number", "number"), lambda m, n: _constant(m.value * n.value, m)),
+        (("0", "x"), lambda zero, x: _constant(zero.value * x.value, zero)),
         (("-x", "x"), lambda x, y: _negative(_times(x, y))),
         (("number", "-x"), lambda n, x: _times(_negative(n), x)),
         (("x", "-x"), lambda x, y: _negative(_times(x, y))),
@@ -198,6 +226,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         (("1/x", "formula"), lambda x, y: ops.divide(y, x)),
         (("x", "x"), ops.multiply),
     ),
+    "matmul": (
+        (("0", "x"), lambda zero, x: _constant(zero.value @ x.value, zero)),
+        (("x", "0"), lambda x, zero: _constant(x.value @ zero.value, zero)),
+    ),
+    "turned": ((("0",), lambda zero: _constant(np.swapaxes(zero.value, -1, -2), zero)),),
     "divide": (
         (("x", "1"), lambda x, _: x),
         (("0", "x"), lambda x, _: x),

@@ -132,16 +132,15 @@ class Softmax(Layer):
         return masked_softmax(inputs, ops.cast(mask, bool), self.axis)
 
 
-def masked_softmax(x: Any, counts: Any, axis: Any = -1, some: bool = False) -> Any:
+def masked_softmax(x: Any, counts: Any, axis: Any = -1) -> Any:
     """Softmax over those that count; where none does, all are zero.
 
     Args:
         x: what the softmax is of.
         counts: which of them count; `None` says all.
         axis: the axis of the softmax.
-        some: whether it is known that one counts everywhere.
     """
     if counts is None:
         return ops.softmax(x, axis=axis)
     shares = ops.softmax(ops.where(counts, x, np.asarray(FAR, x.dtype)), axis=axis)
-    return shares if some else ops.where(counts, shares, ops.zero(shares))
+    return ops.where(counts, shares, ops.zero(shares))

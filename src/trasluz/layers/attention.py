@@ -191,18 +191,17 @@ class MultiHeadAttention(Layer):
 
     def _attend(self, places: Places, q: Any, k: Any, v: Any, masks: list[Any], near: Any) -> Any:
         """Take of the values what they are worth, head by head: `softmax(Q Kᵀ / √d) V`."""
-        q, k, v = (places.by_head(x) for x in (q, k, v))  # (…, heads, places, length)
+        named = ((q, "queries"), (k, "keys"), (v, "values"))
+        q, k, v = (note(places.by_head(x), n) for x, n in named)  # (…, heads, places, length)
         scores = ops.matmul(q * (1 / math.sqrt(self.key_dim)), k.mT, self.precision)
+        scores = note(scores, "scores")
         counts = near
         for mask in masks:
             if mask is not None:
                 counts = mask if counts is None else ops.logical_and(counts, mask)
-        some = not any(mask is not None for mask in masks) and (
-            self.sliding_window is None or places.t <= places.s
-        )  # by where they stand alone, each place may look at one at least
-        shares = note(masked_softmax(note(scores, "scores"), counts, some=some), "shares")
-        taken = ops.matmul(self.dropout_layer(shares), note(v, "values"), self.precision)
-        return places.from_heads(taken), shares
+        shares = note(masked_softmax(scores, counts), "shares")
+        taken = ops.matmul(self.dropout_layer(shares), v, self.precision)
+        return places.from_heads(note(taken, "taken")), shares
 
 
 class CachedMultiHeadAttention(MultiHeadAttention):
@@ -432,7 +431,7 @@ class _Lookup(Layer):
             )
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) == 3 else value
-        scores = self.scores(query, key)
+        scores = note(self.scores(query, key), "scores")
         q_mask, v_mask = (*(mask or ()), None, None)[:2]
         counts = None if v_mask is None else ops.expand_dims(ops.cast(v_mask, bool), 1)
         if use_causal_mask:
@@ -440,7 +439,7 @@ class _Lookup(Layer):
             counts = before if counts is None else ops.logical_and(counts, before)
         if counts is not None:
             scores = ops.where(counts, scores, scores + np.asarray(FAR, scores.dtype))
-        shares = ops.softmax(scores)
+        shares = note(ops.softmax(scores), "shares")
         y = ops.matmul(self.dropout_layer(shares) if self.dropout else shares, value)
         if q_mask is not None:
             y = y * ops.expand_dims(ops.cast(q_mask, y.dtype), -1)

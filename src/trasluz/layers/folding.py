@@ -9,7 +9,7 @@ import numpy as np
 
 from trasluz.autodiff import ops
 from trasluz.autodiff.scan import scan, unrolled
-from trasluz.autodiff.tape import where
+from trasluz.autodiff.tape import note, where
 from trasluz.base.tree import fill, leaves, tree_map
 from trasluz.errors import UserError, shown
 from trasluz.initializers import Zeros
@@ -96,10 +96,13 @@ class _Folded(Layer):
         def body(states: Any, turn: dict[str, Any], constants: Any) -> tuple[Any, Any]:
             output, new = take(turn["x"], states, constants)
             if "valid" not in turn:
-                return new, output
+                return new, note(output, "state")
             count = lambda n, s: ops.where(_beside(turn["valid"], n), n, s)  # noqa: E731
             other = ops.zero(output) if self.zero_output_for_mask else _like(output, states)
-            return tree_map(count, new, states), count(output, other)
+            kept = tree_map(count, new, states)
+            is_state = output is leaves(new)[0] and not self.zero_output_for_mask
+            output = leaves(kept)[0] if is_state else count(output, other)
+            return kept, note(output, "state")
 
         with unrolled() if self.unroll else nullcontext():
             last, outputs = scan(body, states, xs, constants, reverse=self.go_backwards)
@@ -252,6 +255,12 @@ class RNN(_Folded):
     stateful: bool = False
     unroll: bool = False
     zero_output_for_mask: bool = False
+
+    @property
+    def state_size(self) -> Any:
+        """How large the states are: a list, one for each."""
+        size = self.cell.state_size
+        return list(size) if isinstance(size, (list, tuple)) else [size]
 
     def declare(self, step_shape: Any) -> None:
         """Declare the cell's arrays for inputs of this shape at each step."""

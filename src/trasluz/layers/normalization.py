@@ -8,7 +8,7 @@ import numpy as np
 
 from trasluz import initializers
 from trasluz.autodiff import ops
-from trasluz.autodiff.tape import where
+from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
@@ -19,6 +19,40 @@ _FEW = 1e-7  # added to a number of entries, which may be none
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+def _moments(x: Any, axes: tuple[int, ...], mask: Any = None) -> tuple[Any, Any]:
+    """Work out mean and variance along some axes, which stay with length one.
+
+    A mask leaves places out; where it leaves all out, ε keeps both at zero.
+    """
+    if mask is None:
+        mean = note(ops.mean(x, axis=axes, keepdims=True), "mean")
+        return mean, note(ops.mean(ops.square(x - mean), axis=axes, keepdims=True), "variance")
+    counts = _counts(mask, x)
+    many = ops.sum(counts, axis=axes, keepdims=True) + _FEW
+    mean = note(ops.sum(x * counts, axis=axes, keepdims=True) / many, "mean")
+    squares = ops.square(x - mean) * counts
+    return mean, note(ops.sum(squares, axis=axes, keepdims=True) / many, "variance")
+
+
+def _counts(mask: Any, x: Any) -> Any:
+    """Give a one to each entry of a place that counts."""
+    fits = len(mask.shape) == len(x.shape) - 1 and all(
+        m in (1, n) for m, n in zip(mask.shape, x.shape, strict=False)
+    )
+    if not fits:
+        raise UserError(
+            f"a mask of shape {tuple(mask.shape)} came for inputs of shape {tuple(x.shape)}",
+            where(),
+            "give a truth for each place: an axis less than the inputs",
+        )
+    return ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
+
+
+def _normalised(x: Any, mean: Any, variance: Any, epsilon: float) -> Any:
+    """Centre and scale: `(x − μ) / √(σ² + ε)`."""
+    return note((x - mean) / ops.sqrt(variance + epsilon), "normalised")
 
 
 class BatchNormalization(Layer):
@@ -81,16 +115,12 @@ class BatchNormalization(Layer):
         shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
         if training and self.trainable:
             others = tuple(i for i in range(rank) if i != axis)
-            if mask is None:
-                mean = ops.mean(x, axis=others, keepdims=True)
-                variance = ops.var(x, axis=others, keepdims=True)
-            else:
-                mean, variance = _moments(x, mask, others)
+            mean, variance = _moments(x, others, mask)
             self._remember(mean, variance)
         else:
             mean = ops.reshape(self.moving_mean, shape=shape)
             variance = ops.reshape(self.moving_variance, shape=shape)
-        y = (x - mean) / ops.sqrt(variance + self.epsilon)
+        y = _normalised(x, mean, variance, self.epsilon)
         if self.scale:
             y = y * ops.reshape(self.gamma, shape=shape)
         if self.center:
@@ -104,23 +134,6 @@ class BatchNormalization(Layer):
         new_variance = ops.stop_gradient(ops.reshape(variance, shape=self.moving_mean.shape))
         self.moving_mean = self.moving_mean * m + new_mean * (1 - m)
         self.moving_variance = self.moving_variance * m + new_variance * (1 - m)
-
-
-def _moments(x: Any, mask: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
-    """Mean and variance of the entries at places that count: ε keeps them at 0 where none does."""
-    fits = len(mask.shape) == len(x.shape) - 1 and all(
-        m in (1, n) for m, n in zip(mask.shape, x.shape, strict=False)
-    )
-    if not fits:
-        raise UserError(
-            f"a mask of shape {tuple(mask.shape)} came for inputs of shape {tuple(x.shape)}",
-            where(),
-            "give a truth for each place: an axis less than the inputs",
-        )
-    counts = ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
-    many = ops.sum(counts, axis=axes, keepdims=True) + _FEW
-    mean = ops.sum(x * counts, axis=axes, keepdims=True) / many
-    return mean, ops.sum(ops.square(x - mean) * counts, axis=axes, keepdims=True) / many
 
 
 class LayerNormalization(Layer):
@@ -159,9 +172,7 @@ class LayerNormalization(Layer):
     def call(self, inputs: Any) -> Any:
         axes = _axes(self.axis, len(inputs.shape))
         shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
-        mean = ops.mean(inputs, axis=axes, keepdims=True)
-        variance = ops.var(inputs, axis=axes, keepdims=True)
-        y = (inputs - mean) / ops.sqrt(variance + self.epsilon)
+        y = _normalised(inputs, *_moments(inputs, axes), self.epsilon)
         if self.scale:
             y = y * ops.reshape(self.gamma, shape=shape)
         if self.center:
@@ -225,9 +236,7 @@ class GroupNormalization(Layer):
         parted = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
         x = ops.reshape(inputs, parted)
         over = tuple(i for i in range(1, len(parted)) if i != axis)
-        mean = ops.mean(x, axis=over, keepdims=True)
-        variance = ops.var(x, axis=over, keepdims=True)
-        y = ops.reshape((x - mean) / ops.sqrt(variance + self.epsilon), shape)
+        y = ops.reshape(_normalised(x, *_moments(x, over), self.epsilon), shape)
         own = tuple(n if i == axis else 1 for i, n in enumerate(shape))
         if self.scale:
             y = y * ops.reshape(self.gamma, own)

@@ -9,6 +9,7 @@ import numpy as np
 
 from trasluz import activations, initializers
 from trasluz.autodiff import ops, random
+from trasluz.autodiff.parts import split
 from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
@@ -121,10 +122,6 @@ class _Cell(Layer):
         z, constants, take = self.all_steps(inputs, training)
         output, new = take(z, states if isinstance(states, (list, tuple)) else [states], constants)
         return output, list(new)
-
-    def _part(self: Any, z: Any, number: int) -> Any:
-        """Give the sums of one gate."""
-        return z[:, number * self.units : (number + 1) * self.units]
 
 
 class _Whole(_Folded):
@@ -283,8 +280,10 @@ class LSTMCell(_Cell):
         """Take a step."""
         gate, squash = activations.get(self.recurrent_activation), activations.get(self.activation)
         z = z + ops.matmul(before, constants["U"], self.precision)
-        i, f, o = (note(gate(self._part(z, n)), "gate") for n in (0, 1, 3))
-        c = f * states[1] + i * note(squash(self._part(z, 2)), "gate")
+        i, f, g, o = split(z, 4)
+        named = ((i, "input gate"), (f, "forget gate"), (o, "output gate"))
+        i, f, o = (note(gate(part), name) for part, name in named)
+        c = note(f * states[1] + i * note(squash(g), "candidate"), "cell")
         return o * squash(c), c
 
 
@@ -409,18 +408,19 @@ class GRUCell(_Cell):
         """Take a step."""
         gate, squash = activations.get(self.recurrent_activation), activations.get(self.activation)
         u, both = constants["U"], 2 * self.units
+        inputs = split(z, 3)
         if self.reset_after:
             inner = ops.matmul(before, u, self.precision)
-            inner = inner + constants["b"] if "b" in constants else inner
-            update, reset = (gate(self._part(z, n) + self._part(inner, n)) for n in (0, 1))
-            new = squash(self._part(z, 2) + reset * self._part(inner, 2))
+            parts = split(inner + constants["b"] if "b" in constants else inner, 3)
+            update, reset = (gate(inputs[n] + parts[n]) for n in (0, 1))
+            new = squash(inputs[2] + reset * parts[2])
         else:
-            inner = ops.matmul(before, u[:, :both], self.precision)
-            update, reset = (gate(self._part(z, n) + self._part(inner, n)) for n in (0, 1))
-            again = ops.matmul(reset * before, u[:, both:], self.precision)
-            new = squash(self._part(z, 2) + again)
-        note(update, "gate")
-        note(reset, "gate")
+            parts = split(ops.matmul(before, u[:, :both], self.precision), 2)
+            update, reset = (gate(inputs[n] + parts[n]) for n in (0, 1))
+            new = squash(inputs[2] + ops.matmul(reset * before, u[:, both:], self.precision))
+        note(update, "update gate")
+        note(reset, "reset gate")
+        note(new, "new state")
         return (update * states[0] + (1 - update) * new,)
 
 

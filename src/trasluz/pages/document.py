@@ -119,14 +119,14 @@ class Equation(Block):
         members: what is equal; each but the first begins with its sign.
         kind: what kind of step it is, for styles.
         seen: which equations it leans on.
-        remark: words under it.
+        remark: words under it, and formulas among them.
     """
 
     number: int
     members: tuple[Node, ...]
     kind: str = ""
     seen: Inline = ()
-    remark: str = ""
+    remark: Inline = ()
 
 
 @dataclass(frozen=True)

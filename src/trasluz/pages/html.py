@@ -308,7 +308,7 @@ class _Writer:
         if rest and equation.seen:
             spelled[-1] += f' <span class="seen">{self.inline(equation.seen)}</span>'
         members = "\n".join(f'<span class="member">{part}</span>' for part in spelled)
-        remark = f"{_remark(equation.remark)}\n" if equation.remark else ""
+        remark = f"{_remark(self.inline(equation.remark))}\n" if equation.remark else ""
         return (
             f'<div class="step {escape(equation.kind)}"{anchor}>{link}\n'
             f'<div class="equation{long}"><span class="name">{self.math(name)}</span>\n'
@@ -334,12 +334,12 @@ class _Writer:
         return (
             f'<div class="step"><span class="number">({exercise.number})</span>'
             f'<div class="equation"><span class="name">{first}</span>'
-            f'<span class="members">{members}</span></div>{_remark(exercise.remark)}</div>'
+            f'<span class="members">{members}</span></div>{_remark(escape(exercise.remark))}</div>'
         )
 
 
-def _remark(words: str) -> str:
-    return f'<p class="remark">{escape(words)}</p>' if words else ""
+def _remark(spelled: str) -> str:
+    return f'<p class="remark">{spelled}</p>' if spelled else ""
 
 
 # ---------------------------------------------------------------------------- what is filled in

@@ -145,15 +145,15 @@ def _heading(line: Inline, decimal: str) -> list[str]:
 def _equations(blocks: tuple[Block, ...], decimal: str) -> Iterator[str]:
     """Align the equations of a section under each other, up to each remark."""
     lines: list[str] = []
-    for one in blocks:
-        assert isinstance(one, Equation)
+    equations = [one for one in blocks if isinstance(one, Equation)]  # pictures it cannot hold
+    for one in equations:
         tag = rf" \tag{{{one.number}}}" if one.number else ""
         lines.append(aligned(one, decimal) + tag)
-        if one.remark or one is blocks[-1]:
+        if one.remark or one is equations[-1]:
             yield "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
             lines = []
         if one.remark:
-            yield text(one.remark) + r"\par"
+            yield inline(one.remark, decimal) + r"\par"
 
 
 def aligned(equation: Equation, decimal: str) -> str:

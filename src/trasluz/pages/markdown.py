@@ -92,7 +92,7 @@ def written(block: Block, decimal: str, level: int = 2) -> list[str]:
         case Equation(number):
             tag = rf" \tag{{{number}}}" if number else ""
             equation = rf"\begin{{aligned}} {latex.aligned(block, decimal)} \end{{aligned}}{tag}"
-            remark = ["", text(block.remark)] if block.remark else []
+            remark = ["", inline(block.remark, decimal)] if block.remark else []
             return ["", "$$", equation, "$$", *remark]
         case Exercise():
             blank = ["", f"{block.blank} = "] if block.blank else []

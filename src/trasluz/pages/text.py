@@ -239,13 +239,16 @@ def _table(table: Table, decimal: str) -> list[str]:
 
 def _equation(equation: Equation, decimal: str, digits: int) -> list[str]:
     """Write a step: on one line if it fits, else a line a member, their signs under each other."""
-    margin = f"  {f'({equation.number})':>{digits + 2}} " if digits else "  "
+    label = f"({equation.number})" if equation.number else ""
+    margin = f"  {label:>{digits + 2}} " if digits else "  "
     first, *rest = equation.members
     start = f"{margin}{write(first, decimal)} "
     mark = f"   [{inline(equation.seen, decimal)}]" if equation.seen else ""
     whole = start + " ".join(write(member, decimal).strip() for member in rest) + mark
     aside = " " * len(margin)
-    remark = textwrap.wrap(equation.remark, WIDTH, initial_indent=aside, subsequent_indent=aside)
+    remark = textwrap.wrap(
+        inline(equation.remark, decimal), WIDTH, initial_indent=aside, subsequent_indent=aside
+    )
     if len(whole) <= WIDTH and not any(_matrices(member) for member in rest):
         return [whole, *remark]
     indent = " " * min(len(start), WIDTH // 3)
@@ -307,10 +310,10 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
     """Draw a formula over as many lines as its matrices need; what is too wide goes below."""
     matrices: list[formula.Matrix] = []
     text = write(_emptied(member, matrices), decimal)
-    pieces = [[piece] for piece in re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())]
-    blocks = [pieces[0]]
+    pieces = re.split(f"[{chr(_PLACE)}-\uf8ff]", text.strip())
+    blocks = _parted(pieces[0], indent)
     for table, piece in zip(matrices, pieces[1:], strict=True):
-        blocks += [_bracketed(table, decimal), piece]
+        blocks += [_bracketed(table, decimal), *_parted(piece, indent)]
     rows: list[list[str]] = [[]]
     for block in blocks:
         beside = _beside(rows[-1], block)
@@ -319,6 +322,12 @@ def _drawn(member: Node, decimal: str, indent: str) -> list[str]:
         else:
             rows[-1] = beside
     return [(indent + line).rstrip() for row in rows for line in row]
+
+
+def _parted(piece: str, indent: str) -> list[list[str]]:
+    """Part what stands between matrices before its signs, if it is wider than a line."""
+    long = len(indent) + len(piece) > WIDTH
+    return [[part] for part in re.split(r"(?= [-+·⊙] )", piece)] if long else [[piece]]
 
 
 def _bracketed(table: formula.Matrix, decimal: str) -> list[str]:

@@ -22,6 +22,7 @@ from trasluz.pages.document import (
     Heading,
     Inline,
     Paragraph,
+    Picture,
     Section,
     Table,
     joined,
@@ -239,6 +240,8 @@ def _block(block: Block, decimal: str) -> list[str]:
             return [f"#given([{text(title)}], ({listed},), [{said}])"]
         case Drawing(svg):
             return [f"#drawing({_quoted(svg)})"]
+        case Picture(draw):
+            return [f"#picture(({','.join(map(str, draw()))}))"]
         case Code():
             return []
     raise TypeError(f"{block!r} is not printed")
@@ -250,7 +253,7 @@ def _equation(equation: Equation, decimal: str) -> str:
     return (
         f"#step([{f'({number})' if number else ''}], [{_term(name, decimal)}], (\n{members}  ),"
         f" long: {_is_long(equation.members)}, seen: [{inline(equation.seen, decimal)}],"
-        f" remark: [{_remark(equation.remark)}]){f' <step-{number}>' if number else ''}"
+        f" remark: [{inline(equation.remark, decimal)}]){f' <step-{number}>' if number else ''}"
     )
 
 
@@ -258,9 +261,10 @@ def _exercise(exercise: Exercise, decimal: str) -> str:
     name, *members = [_term(part, decimal) for part in exercise.members]
     if exercise.blank:
         members.append(f"$=$ #blank[{text(exercise.blank)}]")
+    remark = text(exercise.remark) if exercise.remark else ""
     return (
         f"#step([({exercise.number})], [{name}], ({', '.join(f'[{one}]' for one in members)},),"
-        f" long: {_is_long(exercise.members)}, remark: [{_remark(exercise.remark)}])"
+        f" long: {_is_long(exercise.members)}, remark: [{remark}])"
     )
 
 
@@ -281,10 +285,6 @@ def _term(node: Node, decimal: str) -> str:
 
 def _is_long(members: tuple[Node, ...]) -> str:
     return str(sum(map(formula.width, members)) > LONG).lower()
-
-
-def _remark(words: str) -> str:
-    return text(words) if words else ""
 
 
 def _flowing(member: Node, decimal: str) -> str:

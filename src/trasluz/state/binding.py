@@ -68,6 +68,7 @@ class Structure:
         kept = [v for p in self.parts for k, v in vars(p).items() if k not in apart.union(p._apart)]
         self.containers = [(inner, _ids(inner)) for value in kept for inner in _containers(value)]
         self.recordings: dict[Any, Any] = {}  # what computes it, by the shape of the input
+        self.given: dict[Any, list[Any]] = {}  # what it gave for a few rows, by their shapes
 
     @functools.cached_property
     def binding(self) -> Binding:

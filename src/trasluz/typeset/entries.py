@@ -35,8 +35,9 @@ from trasluz.autodiff.tape import Primitive, Traced
 from trasluz.typeset.symbols import Symbol, constant, named_by_value
 
 Place = tuple[int, ...]
-MOST_TERMS = 12  # longer sums are left out in the middle; on long pages, sums longer than HALF
-HALF = 6
+MOST_TERMS = 12  # longer sums are left out in the middle
+HALF = 6  # on long pages, sums longer than this
+FEW = 3  # on very long ones longer than this, and of their terms only the first and the last show
 HEAD, TAIL = 3, 1
 LEFT_OUT = r"\underbrace{\cdots}"
 
@@ -85,6 +86,10 @@ class Entries(Traced):
         if place not in self._known:
             self._known[place] = self.spell(place)
         return self._known[place]
+
+    def known(self, place: Place) -> Symbol | None:
+        """Give the symbol of an entry that has been spelled."""
+        return self._known.get(place)
 
     def name(self, spell: Callable[[Place], Symbol]) -> None:
         """Spell the entries in another way from now on."""
@@ -244,8 +249,17 @@ def _summed(
     primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any], value: np.ndarray
 ) -> Spell:
     x, fold = args[0], _folding(args[0].shape, params)
+    if _is_truth(x):
+        return _fixed(primitive, args, params, value)  # how many there are is a number
     counts = _counting(x)
     return lambda place: total(x, (i for i in fold(place) if counts is None or counts[i]))
+
+
+def _is_truth(x: Any) -> bool:
+    """Tell whether entries are brackets of truth, which nothing passes through."""
+    while isinstance(x, Entries) and x.made and x.made[0].name == "astype":
+        x = x.made[1][0]
+    return isinstance(x, Entries) and x.made is not None and x.value.dtype == bool
 
 
 def _counting(x: Any) -> np.ndarray | None:
@@ -274,7 +288,8 @@ def _folded(
 
     def spell(place: Place) -> Symbol:
         every = fold(place)
-        shown = _shown(len(every), x.book.most)
+        reached = np.flatnonzero(x.value.ravel()[every] == value[place])[:1]  # by no logarithm
+        shown = _shown(len(every), x.book.most, [int(i) for i in reached])
         parts = [x.at(_place(i, x.shape)) for i in every[shown]]
         if len(shown) < len(every):  # a fold of the rest stands for it
             rest = primitive.forward(np.delete(x.value.ravel()[every], shown))
@@ -399,6 +414,9 @@ def elided(
     if count == 0:
         return constant(0)
     shown = _shown(count, most, wanted)
+    if len(shown) < count and 0 < len(some := np.flatnonzero(numbers)) < count:
+        chosen = _shown(len(some), most)  # those that are zero are left out first
+        shown = sorted({*(int(some[k]) for k in chosen), *wanted})
     parts = [term(k) for k in shown]
     if len(shown) < count:
         rest = np.delete(numbers, shown).sum()
@@ -413,7 +431,7 @@ def _shown(count: int, most: int, wanted: Sequence[int] = ()) -> list[int]:
     """Choose which of so many terms are spelled."""
     if count <= most:
         return list(range(count))
-    return sorted({*range(HEAD), *wanted, *range(count - TAIL, count)})
+    return sorted({*range(HEAD if most > FEW else 1), *wanted, *range(count - TAIL, count)})
 
 
 def _left_out(count: int, value: Any) -> Symbol:

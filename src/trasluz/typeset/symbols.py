@@ -14,6 +14,7 @@ template and compute the value as well, so one run of a rule gives formula, numb
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -159,6 +160,8 @@ def constant(value: Any, digits: int = 4) -> Symbol:
 
     >>> constant(1 / 3).latex, constant(0.5).latex, constant(0.3333).latex
     ('\\frac{1}{3}', '0.5', '0.3333')
+    >>> constant(1 / np.sqrt(8)).latex
+    '\\frac{1}{\\sqrt{8}}'
     """
     array = np.asarray(value)
     if array.ndim == 0 and array.dtype.kind == "f" and np.isfinite(array):
@@ -169,6 +172,10 @@ def constant(value: Any, digits: int = 4) -> Symbol:
                 if 0 < above < 100 and above / below == size:
                     text = rf"{sign}\frac{{{above}}}{{{below}}}"
                     return Symbol(text, array, SUM if sign else ATOM, literal=True)
+            below = round(1 / size**2) if 0.01 < size < 1 else 0
+            if below > 1 and 1 / math.sqrt(below) == size:
+                text = rf"{sign}\frac{{1}}{{\sqrt{{{below}}}}}"
+                return Symbol(text, array, SUM if sign else ATOM, literal=True)
     return named_by_value(value, digits)
 
 
