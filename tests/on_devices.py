@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+import test_own_steps as own
 from trasluz import Sequential, callbacks, distribution, layers, utils
 from trasluz.autodiff import backend
 from trasluz.errors import UserError
@@ -48,6 +49,13 @@ def near(one, other):
         np.testing.assert_allclose(v, w, **NEAR)
     for name, values in one[1].items():
         np.testing.assert_allclose(values, other[1][name], rtol=1e-5, err_msg=name)
+
+
+def test_own_steps():
+    """Two optimizers, numbers drawn in the step, a tape inside a tape."""
+    pair = [fitted(own.wgan("xla"), own.X[:64], None, epochs=2, batch_size=16, **how)
+            for how in ({}, {"devices": 4})]  # fmt: skip
+    near(*pair)
 
 
 def test_there_are_four():

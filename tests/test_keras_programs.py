@@ -541,6 +541,57 @@ def batch_by_batch(keras, tmp_path):
 
 
 @program
+def losses_of_ones_own(keras, tmp_path):
+    class Tracked(keras.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.loss_tracker = keras.metrics.Mean(name="loss")
+
+        def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+            loss = keras.ops.mean((y_pred - y) ** 2) + 0.1 * keras.ops.mean(keras.ops.abs(y_pred))
+            self.loss_tracker.update_state(loss)
+            return loss
+
+        @property
+        def metrics(self):
+            return [self.loss_tracker]
+
+    class Doubled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = keras.layers.Dense(3, "tanh", kernel_regularizer="l2")
+            self.out = keras.layers.Dense(1)
+
+        def call(self, x):
+            hidden = self.hidden(x)
+            self.add_loss(0.5 * keras.ops.mean(keras.ops.square(hidden)))
+            return self.out(hidden)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return 2.0 * super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            results = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {"seven": 7.0, **results}
+
+    inputs = keras.Input((4,))
+    drawn = start(Tracked(inputs, keras.layers.Dense(1)(inputs)))
+    drawn.compile(keras.optimizers.SGD(0.05), loss=None)
+    histories = [drawn.fit(X, Y, epochs=3, batch_size=20, shuffle=False, verbose=0).history]
+    called = Doubled()
+    called(X[:1])
+    start(called)
+    called.compile("adam", "mse", metrics=["mae"])
+    weights = np.linspace(0.5, 1.5, 48).astype("float32")
+    how = {"epochs": 2, "batch_size": 20, "shuffle": False, "verbose": 0}
+    valid = called.fit(X, Y, sample_weight=weights, validation_data=(X[::-1], Y), **how)
+    histories.append(valid.history)
+    outside = float(called.compute_loss(x=X, y=Y, y_pred=called(X)))
+    measured = called.evaluate(X, Y, verbose=0, return_dict=True)
+    return histories, outside, measured, called.get_weights()
+
+
+@program
 def accuracies_of_all_kinds(keras, tmp_path):
     hot = keras.utils.to_categorical(LABELS)
     found = []

@@ -22,8 +22,8 @@ ROOT = Path(trasluz.__file__).parent
 # The wings and the files beside them, in the order in which one may build on the other: each may
 # import from those before it, at the head of a file or further down.
 ORDER = [
-    "errors", "config", "base", "autodiff", "tape", "ops", "random", "messages", "distribution",
-    "typeset", "state", "activations", "initializers", "regularizers", "constraints",
+    "errors", "config", "base", "autodiff", "tape", "ops", "messages", "distribution",
+    "typeset", "state", "random", "activations", "initializers", "regularizers", "constraints",
     "data", "losses", "metrics", "optimizers", "layers", "saving", "callbacks", "training",
     "models", "utils", "testing", "pages", "tables", "datasets", "drawing", "families", "linear",
     "studies", "explain", "examples", "worksheets", "cli", "former",

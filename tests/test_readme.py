@@ -42,6 +42,7 @@ TRANSLATED = [
     ("docs/sweep.md", "docs/sweep.es.md"),
     ("docs/security.md", "docs/security.es.md"),
     ("docs/layers.md", "docs/layers.es.md"),
+    ("docs/own-steps.md", "docs/own-steps.es.md"),
 ]
 LONG = [("README.md", "README.es.md"), ("docs/sweep.md", "docs/sweep.es.md")]
 TOGETHER = [*LONG, tuple(name for name in DOCUMENTS if not any(name in pair for pair in LONG))]

@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 
-from trasluz import Input, Sequential, layers, tape
+from trasluz import Input, Sequential, layers, tape, utils
 from trasluz.base import tree
 from trasluz.errors import UserError
-from trasluz.models import clone_model, utils
+from trasluz.models import clone_model
 from trasluz.saving import load_model
 from trasluz.state.binding import bind, read
 

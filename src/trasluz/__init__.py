@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from trasluz.data import ParquetStream
     from trasluz.layers import Input, Layer
     from trasluz.models import Model, Sequential
-    from trasluz.state import Param, Variable
+    from trasluz.state import GradientTape, Param, Variable
     from trasluz.studies.many import fit_many
     from trasluz.studies.search import search
 
@@ -49,6 +49,7 @@ _MODULES = (
     "random", "regularizers", "saving", "tape", "utils", "worksheets",
 )  # fmt: skip
 _NAMES = {
+    "GradientTape": "trasluz.state.gradient",
     "Input": "trasluz.state.symbolic",
     "Layer": "trasluz.layers.base",
     "Model": "trasluz.models.model",
@@ -61,6 +62,7 @@ _NAMES = {
 }
 
 __all__ = [
+    "GradientTape",
     "Input",
     "Layer",
     "Model",

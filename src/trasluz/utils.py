@@ -12,7 +12,7 @@ from trasluz import config
 from trasluz.autodiff import random
 from trasluz.autodiff.backend import compute_on_one_thread
 from trasluz.base.arguments import checks_arguments
-from trasluz.data.arrays import as_array
+from trasluz.data.arrays import Batch, as_array, packed, unpacked
 from trasluz.errors import UserError
 from trasluz.state.registry import custom_object_scope, register_keras_serializable
 
@@ -20,9 +20,11 @@ __all__ = [
     "PyDataset",
     "custom_object_scope",
     "normalize",
+    "pack_x_y_sample_weight",
     "register_keras_serializable",
     "set_random_seed",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 
@@ -122,6 +124,24 @@ def _numbers(x: Any) -> np.ndarray:
     alone = isinstance(x, (int, float, np.generic))
     array = np.asarray(as_array([x] if alone else x, "x"))
     return array.reshape(()) if alone else array
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """Take a batch apart, as `train_step` gets it: inputs, targets or `None`, weights or `None`.
+
+    >>> unpack_x_y_sample_weight((1, 2))
+    (1, 2, None)
+    """
+    return tuple(unpacked(data))
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """Put a batch together: `x`, `(x, y)` or `(x, y, sample_weight)`.
+
+    >>> pack_x_y_sample_weight(1, 2)
+    (1, 2)
+    """
+    return packed(Batch(x, y, sample_weight))
 
 
 class PyDataset:

@@ -443,6 +443,13 @@ def compiled(f: Callable[..., Any], engine: str | DeviceMesh) -> Callable[..., A
     return run
 
 
+def outlined(f: Callable[..., Any], *args: Any) -> Any:
+    """Run `f` on shapes alone, as compiling does: zeros in place of what it gives."""
+    with _width_of(args):
+        shapes = _jax().eval_shape(f, *args)
+        return tree_map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+
+
 def _compiled_for(f: Callable[..., Any], engine: DeviceMesh) -> Callable[..., Any]:
     """Compile for several devices; what comes out is on each of them."""
     program = _jax().jit(f, out_shardings=engine.placed())

@@ -555,33 +555,35 @@ OPERATORS = {
 }
 
 
+def _reduction(row: Any) -> Callable[..., Any]:
+    """Make a row a method; NumPy's function of that name calls it with more, and is told."""
+
+    def method(self: Any, axis: Any = None, keepdims: bool = False, **more: Any) -> Any:
+        if more:
+            np.asarray(self)
+        return row(self, axis=axis, keepdims=keepdims)
+
+    return method
+
+
 def _equip() -> None:
     """Give traced values the operators and methods of arrays, all of them rows."""
-    for name, primitive in OPERATORS.items():
-        setattr(
-            Traced, f"__{name}__", lambda self, other, primitive=primitive: primitive(self, other)
-        )
-        setattr(
-            Traced, f"__r{name}__", lambda self, other, primitive=primitive: primitive(other, self)
-        )
     relations = {
         "eq": equal, "ne": not_equal,
         "lt": less, "le": less_equal,
         "gt": greater, "ge": greater_equal,
     }  # fmt: skip
-    for name, primitive in relations.items():
-        setattr(
-            Traced, f"__{name}__", lambda self, other, primitive=primitive: primitive(self, other)
-        )
+    for name, row in (OPERATORS | relations).items():
+        setattr(Traced, f"__{name}__", lambda self, other, row=row: row(self, other))
+    for name, row in OPERATORS.items():
+        setattr(Traced, f"__r{name}__", lambda self, other, row=row: row(other, self))
+    reductions = {"sum": sum, "mean": mean, "max": max, "min": min}
     methods: dict[str, Any] = {
         "__neg__": lambda self: negative(self),
         "__abs__": lambda self: absolute(self),
         "__getitem__": lambda self, index: getitem(self, index=index),
         "__hash__": object.__hash__,
-        "sum": lambda self, axis=None, keepdims=False: sum(self, axis=axis, keepdims=keepdims),
-        "mean": lambda self, axis=None, keepdims=False: mean(self, axis=axis, keepdims=keepdims),
-        "max": lambda self, axis=None, keepdims=False: max(self, axis=axis, keepdims=keepdims),
-        "min": lambda self, axis=None, keepdims=False: min(self, axis=axis, keepdims=keepdims),
+        **{name: _reduction(row) for name, row in reductions.items()},
         "reshape": lambda self, *shape: reshape(
             self, shape=shape[0] if shape and isinstance(shape[0], (tuple, list)) else shape
         ),

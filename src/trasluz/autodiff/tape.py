@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trasluz.base.tree import fill, leaves, leaves_like, tree_map
+from trasluz.base.tree import BRANCHING, fill, leaves, leaves_like, tree_map
 from trasluz.errors import UserError
 
 
@@ -96,6 +97,14 @@ def where() -> str:
     """Say which layer or composite is running, as a path."""
     here = _scope.get()
     return str(here) if here else "top level"
+
+
+def outermost() -> Scope | None:
+    """Give the outermost call that is running."""
+    here = _scope.get()
+    while here is not None and here.outer is not None:
+        here = here.outer
+    return here
 
 
 class Primitive:
@@ -190,7 +199,25 @@ class Line:
         self.notes: tuple[str, ...] = ()
 
 
-class Box(Traced):
+class Wrapped(Traced):
+    """A value that computes like an array; rows called on it hand themselves over to it."""
+
+    __slots__ = ()
+    value: Any
+
+    shape = property(lambda self: self.value.shape)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+    dtype = property(lambda self: self.value.dtype)
+
+    def __len__(self) -> int:
+        return self.value.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+
+class Box(Wrapped):
     """A value on a tape: computes like an array and writes down what happened to it."""
 
     __slots__ = ("__weakref__", "index", "made_by", "tape", "value")
@@ -219,35 +246,101 @@ class Box(Traced):
         if line is not None:
             line.notes += (name,)
 
-    shape = property(lambda self: self.value.shape)
-    ndim = property(lambda self: self.value.ndim)
-    size = property(lambda self: self.value.size)
-    dtype = property(lambda self: self.value.dtype)
-
-    def __len__(self) -> int:
-        return self.value.shape[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))  # type: ignore[index]
-
     def __repr__(self) -> str:
         return f"<box {self.index} of {self.value!r}>"
 
     def __bool__(self) -> bool:
+        if self.tape.closed:
+            return bool(self.value)
         raise UserError(
             "a branch asks for the truth of a value that is being differentiated",
             where(),
             "use ops.where(condition, a, b) instead of if",
         )
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.tape.closed:
+            return np.asarray(self.value, dtype)
         raise UserError(
             "a NumPy function was given a value that is being differentiated",
             where(),
             "use the function of the same name in trasluz.ops",
         )
 
-    __float__ = __int__ = __index__ = __array__
+    def __float__(self) -> float:
+        return float(self.__array__())
+
+    def __int__(self) -> int:
+        return int(self.__array__())
+
+    __index__ = __int__
+
+
+class Held(Wrapped):
+    """A value of a step that a user wrote: a tape may come to watch it after it was made.
+
+    It has no number that Python may ask for, so that such a step says on NumPy too what could not
+    be compiled.
+    """
+
+    __slots__ = ("value",)
+    level = math.inf  # type: ignore[assignment] # asked before any tape: hands its value over
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return held(primitive(*map(released, args), **released(params)))
+
+    def noted(self, name: str) -> None:
+        note(self.value, name)
+
+    def __repr__(self) -> str:
+        return f"<value of a step, shape={tuple(self.shape)}, dtype={self.dtype}>"
+
+    def __bool__(self) -> bool:
+        raise UserError(
+            "a branch asks for the truth of a value that the step computes",
+            where(),
+            "use ops.where(condition, a, b) instead of if",
+        )
+
+    def numpy(self, *_: Any, **__: Any) -> Any:
+        """Say that there is no number yet."""
+        raise UserError(
+            "a step asks for the numbers of a value, which a compiled step does not have",
+            where(),
+            "use the function of the same name in trasluz.ops, and look at numbers in a callback",
+        )
+
+    __array__ = __float__ = __int__ = __index__ = numpy
+
+
+def held(tree: Any) -> Any:
+    """Hand the arrays of a tree to a step that a user wrote."""
+    return tree_map(lambda x: Held(x) if hasattr(x, "shape") and type(x) is not Held else x, tree)
+
+
+def released(tree: Any) -> Any:
+    """Take back what `held` handed out.
+
+    >>> released(held([np.array(2.0)]))
+    [array(2.)]
+    """
+    if not isinstance(tree, BRANCHING):
+        return tree.value if type(tree) is Held else tree
+    return tree_map(lambda x: x.value if type(x) is Held else x, tree)
+
+
+def bare(tree: Any) -> Any:
+    """Take arrays out of whatever wraps them, boxes of all tapes too."""
+
+    def value(x: Any) -> Any:
+        while isinstance(x, Wrapped):
+            x = x.value
+        return x
+
+    return tree_map(value, tree)
 
 
 _levels = itertools.count(1)
@@ -257,6 +350,7 @@ class Tape:
     """The lines of one computation, in the order in which they happened."""
 
     __slots__ = ("level", "lines")
+    closed = False  # whether nothing is taken down any more
 
     def __init__(self) -> None:
         self.level = next(_levels)
@@ -317,8 +411,7 @@ class Tape:
 
 def zeros_like(x: Any) -> Any:
     """Zeros of the shape and dtype of a value, whatever boxes it is in."""
-    while isinstance(x, Box):
-        x = x.value
+    x = bare(x)
     return x.__array_namespace__().zeros_like(x) if hasattr(x, "__array_namespace__") else 0.0
 
 
@@ -329,6 +422,8 @@ def composite(f: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         if not any(isinstance(a, Traced) for a in args):
             return f(*args, **kwargs)
+        if type(args[0]) is Held:
+            return held(call(*map(released, args), **kwargs))
         with scope(f.__name__):
             result = f(*args, **kwargs)
         if (
@@ -352,6 +447,7 @@ def made_by(x: Any, function: Any) -> Any:
 
     Losses use it to see through a sigmoid or softmax to the logits under it.
     """
+    x = released(x)
     if not isinstance(x, Box):
         return None
     if x.made_by is not None:
@@ -367,7 +463,7 @@ def unbox(tree: Any, tape: Tape) -> Any:
     """Take the values out of the boxes of one tape."""
     if type(tree) is Box:
         return tree.value if tree.tape is tape else tree
-    return tree_map(lambda x: x.value if type(x) is Box and x.tape is tape else x, tree)
+    return tree_map(lambda x: x.value if type(x) is Box and x.tape is tape else x, released(tree))
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
@@ -388,9 +484,11 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     """
     tape = Tape()
     inputs = [np.asarray(x, float) if isinstance(x, (int, float)) else x for x in leaves(primals)]
+    inputs = released(inputs)
     boxes = [tape.input(x) for x in inputs]
     result = f(*fill(primals, boxes))
     result, aux = result if has_aux else (result, None)
+    result = released(result)
     results = leaves(result)
 
     def pullback(g: Any) -> tuple[Any, ...]:

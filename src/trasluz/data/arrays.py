@@ -25,6 +25,31 @@ class Batch(NamedTuple):
     w: Any = None
 
 
+def packed(batch: Batch) -> Any:
+    """Give a batch as steps of users get it: `x`, `(x, y)` or `(x, y, sample_weight)`."""
+    if batch.w is not None:
+        return tuple(batch)
+    if batch.y is not None:
+        return batch.x, batch.y
+    return (batch.x,) if isinstance(batch.x, (list, tuple)) else batch.x
+
+
+def unpacked(data: Any) -> Batch:
+    """Undo `packed`.
+
+    Raises:
+        UserError: if there are more than three parts.
+    """
+    if isinstance(data, list):
+        data = tuple(data)
+    parts = data if isinstance(data, tuple) else (data,)
+    if not 1 <= len(parts) <= 3:
+        raise UserError(
+            f"a batch of {len(parts)} parts", mend="give x, (x, y) or (x, y, sample_weight)"
+        )
+    return Batch(*parts)
+
+
 def as_array(value: Any, name: str, dtype: Any = None) -> Any:
     """Take an array out of what people hold data in: arrays, lists, pandas and polars frames.
 

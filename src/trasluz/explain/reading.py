@@ -51,6 +51,8 @@ class Reading:
     """One training step of a model on some rows, in double precision."""
 
     def __init__(self, model: Any, x: Any, y: Any, training: bool = False) -> None:
+        if not model._computes:
+            raise problem("explain-no-call", model.name or type(model).__name__)
         data = intake.with_targets(model, x, y)
         objective = Ready(model, data.rows(slice(None))).objective
         self.model, self.training = model, training

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, dataclass_transform
@@ -14,20 +13,21 @@ import numpy as np
 
 from trasluz import config, constraints, initializers, regularizers
 from trasluz.autodiff import random
-from trasluz.autodiff.tape import Box, Traced, note, scope
+from trasluz.autodiff.tape import Box, Held, Traced, held, note, released, scope
 from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
+from trasluz.layers.added import check_may_build, keep_losses, losses_of
+from trasluz.layers.calling import first_of, hand_on, take_masks
 from trasluz.state.binding import read, write
-from trasluz.state.context import Context, current
-from trasluz.state.masks import are_masks, keep_masks, mask_of, set_mask
+from trasluz.state.context import Context, current, opened
+from trasluz.state.masks import are_masks, keep_masks
 from trasluz.state.module import (
     Module,
     Param,
     Variable,
     assign_paths,
     own_things,
-    weights_of,
 )
 from trasluz.state.registry import (
     Configurable,
@@ -119,17 +119,18 @@ class Layer(Module, Configurable):
 
     def __call__(self, *inputs: Any, training: bool | None = None, **options: Any) -> Any:
         if not inputs:
-            inputs = (self._first_of(options),)
-        if not isinstance(inputs[0], _NUMBERS) and is_symbolic((inputs, options)):
-            return self._draw_call(inputs, training, options)
+            inputs = (first_of(self, options),)
+        if not isinstance(inputs[0], _NUMBERS):
+            if is_symbolic((inputs, options)):
+                return self._draw_call(inputs, training, options)
+            if Held in map(type, leaves((inputs, options))):
+                return held(self(*released(inputs), training=training, **released(options)))
         context = current()
         if context is None:
-            inputs = tree_map(self._as_array, inputs)
             usual = _usual_training(type(self))  # type: ignore[arg-type]
             context = Context(bool(usual if training is None else training))
-            if not self.built:
-                assign_paths(self, self._path)
-        elif training is not None and bool(training) != context.training:
+            return self._run_alone(context, inputs, options)
+        if training is not None and bool(training) != context.training:
             context = context.again(bool(training))
         else:
             return self._run(context, inputs, options)
@@ -138,13 +139,19 @@ class Layer(Module, Configurable):
         keep_masks(outputs, context)
         return outputs
 
-    def _first_of(self, options: dict[str, Any]) -> Any:
-        """Take the first argument of the call out of those that were given by name."""
-        first = _parameters(type(self))[0]  # type: ignore[arg-type]
-        if first not in options:
-            name = self.name or snake(type(self).__name__)
-            raise UserError("it was called on nothing", name, f"give {first}")
-        return options.pop(first)
+    def _run_alone(self, context: Context, inputs: Any, options: dict[str, Any]) -> Any:
+        """Compute outside of any step: tapes that are open watch, added losses stay to be read."""
+        if not self.built:
+            assign_paths(self, self._path)
+        for tape in opened():
+            tape.take_in(self)
+        with context:
+            outputs = self._run(
+                context, tree_map(functools.partial(_as_array, self.compute_dtype), inputs), options
+            )
+        keep_losses(self, context)
+        keep_masks(outputs, context)
+        return outputs
 
     def _run(self, context: Context, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         with scope(self.name or snake(type(self).__name__)):
@@ -152,7 +159,9 @@ class Layer(Module, Configurable):
                 self._build_for(inputs)
             if _usual_training(type(self)) is not None:  # type: ignore[arg-type]
                 options["training"] = context.training
-            mask = self._take_masks(inputs, options) if are_masks(context) else options.get("mask")
+            mask = options.get("mask")
+            if are_masks(context):
+                mask = take_masks(self, inputs, options)
             try:
                 outputs = self.call(*inputs, **options)
             except RecursionError:
@@ -170,47 +179,8 @@ class Layer(Module, Configurable):
             if self.activity_regularizer is not None:
                 self._penalise(outputs, context)
             if mask is not None or type(self).compute_mask is not Layer.compute_mask:
-                self._hand_on(inputs[0], outputs, mask)
+                hand_on(self, inputs[0], outputs, mask)
             return outputs
-
-    def _take_masks(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Give the call the masks that it asks for and nobody gave: that of the first input."""
-        names = _parameters(type(self))  # type: ignore[arg-type]
-        given = {**dict(zip(names, inputs, strict=False)), **options}
-        arrays = [name for name, value in given.items() if _is_arrays(value)]
-        several = len(arrays) > 1
-        for name in arrays:
-            wanted = f"{name}_mask" if several or "mask" not in names else "mask"
-            if wanted in names and given.get(wanted) is None:
-                options[wanted] = _masks_in(given[name])
-        if options.get("mask") is not None:
-            return options["mask"]
-        mask = _masks_in(inputs[0])
-        if mask is not None and several and "mask" in names and len(inputs) == 1:
-            self._warn(
-                f"it has a mask that is not used: {', '.join(arrays[1:])} came with "
-                f"{arrays[0]}; give mask= too"
-            )
-        return mask
-
-    def _hand_on(self, first: Any, outputs: Any, mask: Any) -> None:
-        """Let masks go with the outputs that have none yet."""
-        flat = leaves(outputs)
-        if all(mask_of(y) is not None for y in flat):
-            return
-        if not self.supports_masking:
-            if mask is not None and "mask" not in _parameters(type(self)):  # type: ignore[arg-type]
-                self._warn("it does not hand its mask on, layers behind it see none")
-            return
-        masks = self.compute_mask(first, mask)
-        masks = masks if isinstance(masks, (list, tuple)) else [masks]
-        for y, own in zip(flat, masks, strict=False):
-            if own is not None and mask_of(y) is None:
-                set_mask(y, own)
-
-    def _warn(self, what: str) -> None:
-        name = self.name or snake(type(self).__name__)
-        warnings.warn(f"{name}: {what}", stacklevel=2)
 
     def _of_ones_own(self, method: str, error: Exception, inputs: Any) -> bool:
         """Tell a layer of the user's own, whose errors pass as they are, with a note on where."""
@@ -255,17 +225,13 @@ class Layer(Module, Configurable):
             tensor.name = tensor.name or self.name
         return outputs
 
-    def _as_array(self, x: Any) -> Any:
-        """Take in what a person hands over: lists become arrays, floats the layer's dtype."""
-        if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
-            return x
-        x = np.asarray(x)
-        return x.astype(self.compute_dtype, copy=False) if x.dtype.kind == "f" else x
-
     def _build_for(self, inputs: tuple[Any, ...]) -> None:
+        check_may_build(self.name or snake(type(self).__name__))
         try:
             shapes = shapes_of(inputs, rows_of)
             self.build(shapes[0] if len(inputs) == 1 else shapes)
+            for tape in opened():
+                tape.take_in(self)
         except MISFITS as error:
             if not is_misfit(error) or self._of_ones_own("build", error, inputs):
                 raise
@@ -276,7 +242,7 @@ class Layer(Module, Configurable):
         penalty = regularizers.get(self.activity_regularizer)
         for y in leaves(outputs):
             try:
-                context.losses.append(penalty(y) / y.shape[0])
+                context.add(self, penalty(y) / y.shape[0])
             except MISFITS as error:
                 if not is_misfit(error):
                     raise
@@ -345,10 +311,11 @@ class Layer(Module, Configurable):
         )
 
     def add_loss(self, loss: Any) -> None:
-        """Add a term to the loss of the step that is running."""
+        """Add a term, or several, to the loss of the step that is running."""
         context = current()
         if context is not None:
-            context.losses.append(loss)
+            for term in leaves(loss):
+                context.add(self, term)
 
     def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
         """Tell how many numbers, from 0 on, each input of a call chooses from; () if it is any."""
@@ -372,8 +339,8 @@ class Layer(Module, Configurable):
 
     @property
     def losses(self) -> list[Any]:
-        """The penalties that the layer's arrays add to the loss now."""
-        return [v.regularizer(v.value) for v in weights_of(self) if v.regularizer is not None]
+        """What is added to the loss: by the last call, and by the arrays' regularizers now."""
+        return losses_of(self)
 
     @property
     def input(self) -> Any:
@@ -432,7 +399,7 @@ class Layer(Module, Configurable):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make a layer from what `get_config` gave; layers within it too."""
-        return super().from_config({name: _made(value) for name, value in config.items()})
+        return super().from_config({name: _again(value) for name, value in config.items()})
 
     def __repr__(self) -> str:
         shown = [
@@ -441,15 +408,6 @@ class Layer(Module, Configurable):
             if f.init and not _same(getattr(self, f.name), _usual(f))
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _made(value: Any) -> Any:
-    """Make the layers that are written down in a value."""
-    if isinstance(value, list):
-        return [_made(one) for one in value]
-    if isinstance(value, dict) and value.get("class_name") in registry.known:
-        return registry.get(value)
-    return value
 
 
 def twin_of(layer: Any, **changes: Any) -> Any:
@@ -464,6 +422,14 @@ def _usual(f: dataclasses.Field[Any]) -> Any:
 
 
 _NUMBERS = (Box, np.ndarray)  # what a running step hands over: no need to look any further
+
+
+def _again(value: Any) -> Any:
+    """Make the layers that are written down in a value."""
+    if isinstance(value, list):
+        return [_again(one) for one in value]
+    written = isinstance(value, dict) and value.keys() == {"class_name", "config"}
+    return registry.get(value) if written and value["class_name"] in registry.known else value
 
 
 def _drawing(build: Callable[..., None]) -> Callable[..., None]:
@@ -497,28 +463,16 @@ def _same(value: Any, default: Any) -> bool:
     return value is default or (not hasattr(value, "shape") and value == default)
 
 
+def _as_array(dtype: str, x: Any) -> Any:
+    """Take in what a person hands over: lists become arrays, floats the layer's dtype."""
+    if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
+        return x
+    x = np.asarray(x)
+    return x.astype(dtype, copy=False) if x.dtype.kind == "f" else x
+
+
 def _is_numpy(x: Any) -> bool:
     return isinstance(x, (np.ndarray, np.generic))
-
-
-@functools.cache
-def _parameters(kind: Any) -> tuple[str, ...]:
-    """Name what a layer's call takes."""
-    return tuple(inspect.signature(kind.call).parameters)[1:]
-
-
-def _is_arrays(value: Any) -> bool:
-    """Tell an array, or a tree of nothing but arrays, from other arguments."""
-    parts = leaves(value)
-    return bool(parts) and all(hasattr(part, "shape") for part in parts)
-
-
-def _masks_in(inputs: Any) -> Any:
-    """Give the masks of a tree of arrays, a list for a list; `None` where there is none."""
-    if isinstance(inputs, (list, tuple)):
-        masks = [_masks_in(one) for one in inputs]
-        return None if all(one is None for one in masks) else masks
-    return None if isinstance(inputs, dict) else mask_of(inputs)
 
 
 @functools.cache

@@ -38,6 +38,7 @@ class Metric(Module, Configurable):
     name: str
     dtype: str | None
     built: bool = True
+    _aside: ClassVar[bool] = True
 
     def __init__(self, dtype: str | None = None, name: str | None = None) -> None:
         self.name, self.dtype = name or snake(type(self).__name__), dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from trasluz.models.model import Model
 from trasluz.state.masks import set_mask
 from trasluz.state.module import assign_paths
 from trasluz.state.registry import serialize
-from trasluz.state.symbolic import Input, Node, SymbolicTensor, limits_of, shapes_of
+from trasluz.state.symbolic import Input, Node, SymbolicTensor, is_drawn, limits_of, shapes_of
 
 
 class Ref:
@@ -69,6 +70,17 @@ class Functional(Model):
         self._plan: list[tuple[Any, Any, Any, Any]] = []
         self._draw_plan(inputs, outputs)
         self._finish_plan(inputs, outputs)
+
+    @classmethod
+    def taken_as_base_of(cls, kind: Any) -> Any:
+        """Let a subclass of `Model` whose models turn out to be drawn derive from this class."""
+        if kind is Model:
+            return cls
+        if issubclass(kind, Model) and not issubclass(kind, cls):
+            if "__dataclass_fields__" in vars(kind):  # its constructor was made for it
+                del kind.__init__
+            kind.__bases__ = tuple(map(cls.taken_as_base_of, kind.__bases__))
+        return kind
 
     def _draw_plan(self, inputs: Any, outputs: Any) -> None:
         numbers: dict[int, int] = {}
@@ -207,7 +219,18 @@ class Functional(Model):
         )
 
 
+def _init(self: Model, *args: Any, **kwargs: Any) -> None:
+    """Take what is drawn in a constructor of a subclass: `super().__init__(inputs, outputs)`."""
+    if not is_drawn(args, kwargs):
+        return _plain_init(self, *args, **kwargs)
+    Functional.taken_as_base_of(type(self))
+    Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
+    return None
+
+
+# Set here because both classes have to be there.
 Model._functional = Functional  # what `Model(inputs, outputs)` makes
+_plain_init, Model.__init__ = Model.__init__, functools.wraps(Model.__init__)(_init)  # type: ignore[assignment,method-assign]
 
 
 def _in_order(outputs: list[SymbolicTensor], known: set[int]) -> list[Node]:

@@ -11,6 +11,7 @@ from trasluz.data.arrays import Arrays
 from trasluz.data.streams import Stream, is_stream
 from trasluz.errors import UserError, shown
 from trasluz.state.module import weights_of
+from trasluz.training.own import is_own
 
 Data = Arrays | Stream
 
@@ -90,9 +91,10 @@ def with_targets(model: Any, x: Any, y: Any, weights: Any = None) -> Arrays:
     """Take in arrays with their targets.
 
     Raises:
-        UserError: if there are no targets.
+        UserError: if there are no targets, and the model is compiled for some.
     """
-    if x is not None and y is None and not is_stream(x, y):
+    free = model.compiled and (is_own(model) or model._compiled_with["loss"] is None)
+    if x is not None and y is None and not is_stream(x, y) and not free:
         raise UserError("there are inputs without targets", mend="give (x, y, ...)")
     return arrays(model, x, y, weights)
 

@@ -15,18 +15,26 @@ from trasluz.base.arguments import Checked, checks_arguments
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Arrays
 from trasluz.data.streams import is_stream
-from trasluz.errors import UserError, shown, unknown, visible
+from trasluz.errors import MISFITS, UserError, is_misfit, shown, unknown, visible
 from trasluz.layers.base import Layer
 from trasluz.models import intake
+from trasluz.models.building import drawn_on_examples, require_parts
 from trasluz.models.faces import Face
 from trasluz.models.recording import is_plain, predicted
 from trasluz.models.summary import summary
 from trasluz.saving.models import load_weights, save_model, save_weights
 from trasluz.state.binding import Structure
 from trasluz.state.context import Context
-from trasluz.state.module import assign_paths
-from trasluz.state.registry import serialize
-from trasluz.state.symbolic import SymbolicTensor, limits_of, placeholder, rows_of, shapes_of
+from trasluz.state.module import assign_paths, set_aside
+from trasluz.state.registry import overrides, serialize
+from trasluz.state.symbolic import (
+    SymbolicTensor,
+    is_drawn,
+    limits_of,
+    placeholder,
+    rows_of,
+    shapes_of,
+)  # fmt: skip
 from trasluz.training.objective import Objective, State
 from trasluz.training.step import NO_KEY
 
@@ -45,10 +53,10 @@ class Model(Layer):
 
     _apart: ClassVar[tuple[str, ...]] = (
         "_compiled_with", "_programs", "_slots", "_known_structure", "_single", "history",
-        "stop_training",
+        "stop_training", "_tracked",
     )  # fmt: skip
 
-    _functional: ClassVar[type[Model]]  # of models that are drawn; it says so itself
+    _functional: ClassVar[Any]  # of models that are drawn; it says so itself
 
     optimizer: Any = field(default=None, init=False)
     stop_training: bool = field(default=False, init=False)
@@ -63,10 +71,13 @@ class Model(Layer):
     _limits: tuple[int | None, ...] = field(default=(), init=False)
     _known_structure: Structure | None = field(default=None, init=False)
     _single: Any = field(default=None, init=False)
+    _tracked: Any = field(default=None, init=False)  # in a step: its metrics of compile
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
             return object.__new__(cls._functional)
+        if not issubclass(cls, cls._functional) and is_drawn(args, kwargs):
+            return object.__new__(cls._functional.taken_as_base_of(cls))
         return Checked.__new__(cls, *args, **kwargs)  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,7 +101,12 @@ class Model(Layer):
     def _build_on(self, tensors: Any) -> None:
         self._input_symbols = tensors
         assign_paths(self, self._path)
-        outputs = self.call(tensors)
+        try:
+            outputs = self.call(tensors)
+        except MISFITS as error:  # what asks how many rows there are needs some
+            if not is_misfit(error):
+                raise
+            outputs = drawn_on_examples(self, tensors)
         if not leaves(outputs) or not all(isinstance(t, SymbolicTensor) for t in leaves(outputs)):
             raise UserError(
                 f"its call gives {shown(outputs)}",
@@ -109,7 +125,9 @@ class Model(Layer):
 
     def _require_built(self, x: Any) -> None:
         """Build for data whose shapes are seen now for the first time."""
-        if not self.built:
+        if not (self.built or self._computes) and overrides(self, "train_step"):
+            self._require_parts()
+        elif not self.built:
             shapes = shapes_of(x, rows_of)
             if isinstance(shapes, dict):
                 with Context():
@@ -118,6 +136,9 @@ class Model(Layer):
                     )
             else:
                 self.build(shapes)
+
+    def _require_parts(self) -> None:
+        require_parts(self)
 
     def index_limits(self, *inputs: Any, **options: Any) -> tuple[int | None, ...]:
         return self._limits
@@ -192,9 +213,9 @@ class Model(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make a model from what `get_config` gave; `Model` itself reads those of drawn models."""
-        if cls is not Model:
-            return super().from_config(config)
-        return cls._functional.from_config(config)
+        return (
+            super().from_config(config) if cls is not Model else cls._functional.from_config(config)
+        )
 
     # --------------------------------------------------------------------------------- compiling
 
@@ -269,10 +290,20 @@ class Model(Layer):
         return self._objective
 
     @property
+    def _computes(self) -> bool:
+        """Whether there is a call: a model whose steps its user wrote can do without."""
+        return type(self).call is not Layer.call
+
+    @property
     def metrics(self) -> list[Any]:
-        """The metrics that are reported, the loss first, once they are known."""
+        """The metrics that are reported, the loss first, once they are known.
+
+        In a step of your own they are those of the step. A subclass may list its own: those are
+        reset when an epoch begins.
+        """
         trackers = self._objective.trackers if self._objective else None
-        return list(trackers.tracked) if trackers else []
+        tracked = self._tracked or (trackers.tracked if trackers else [])
+        return [*tracked, *(m for m in set_aside(self) if all(m is not t for t in tracked))]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -491,12 +522,20 @@ class Model(Layer):
         with Context(False, NO_KEY):
             return tree_map(np.array, self._structure().binding.twins({})[0](x))
 
-    def reset_metrics(self) -> None:
-        """Do nothing: every call of fit, evaluate and train_on_batch begins with empty metrics."""
-
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch."""
         return self.predict(x, None)
+
+    # What steps are made of, for a subclass to write in its own way; see docs/own-steps.md.
+    train_step = Face("trasluz.training.pieces:train_step")
+    test_step = Face("trasluz.training.pieces:test_step")
+    predict_step = Face("trasluz.training.pieces:predict_step")
+    compute_loss = Face("trasluz.training.pieces:compute_loss")
+    compute_metrics = Face("trasluz.training.pieces:compute_metrics")
+    get_metrics_result = Face("trasluz.training.pieces:get_metrics_result")
+    reset_metrics = Face("trasluz.training.pieces:reset_metrics")
+
+    stateless_call = Face("trasluz.training.pieces:stateless_call")
 
     # ----------------------------------------------------------------------------------- looking
 

@@ -19,6 +19,7 @@ from trasluz.errors import UserError
 from trasluz.state.binding import Structure
 from trasluz.state.context import Context
 from trasluz.state.module import Module
+from trasluz.state.registry import overrides
 from trasluz.state.symbolic import SymbolicTensor
 from trasluz.training.step import NO_KEY
 
@@ -77,6 +78,7 @@ def is_plain(model: Any, x: Any, size: Any) -> bool:
     return (
         model._engine != "xla"
         and model.built
+        and not overrides(model, "predict_step")
         and type(x) is np.ndarray
         and x.ndim > 0
         and isinstance(model._input_symbols, SymbolicTensor)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from trasluz.autodiff import ops
 from trasluz.autodiff.backend import namespace
-from trasluz.autodiff.tape import note
+from trasluz.autodiff.tape import Traced, note, released
 from trasluz.base.naming import unique
+from trasluz.base.tree import leaves
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
 from trasluz.optimizers import schedules
 from trasluz.optimizers.schedules import LearningRateSchedule
-from trasluz.state.module import Variable
+from trasluz.state.module import Module, Variable, join_path, modules_in
 from trasluz.state.registry import Configurable, Registry, serialize
 
 Arrays = dict[str, Any]
@@ -43,6 +45,47 @@ def takes_step(rate: Callable[..., Any]) -> bool:
         return True
     parameters = inspect.signature(rate).parameters.values()
     return any(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in parameters)
+
+
+def _paired(grads: list[Any], variables: list[Any], wrong: Callable[..., UserError]) -> Any:
+    if len(grads) != len(variables):
+        what = f"{len(grads)} derivatives were given for {len(variables)} variables"
+        raise wrong(what, "give one a variable; None leaves it as it is")
+    return zip(grads, variables, strict=True)
+
+
+def _derivative(g: Any, v: Variable) -> Any:
+    """Take in a derivative: of the variable's type, and of its shape.
+
+    Raises:
+        UserError: if it has another shape.
+    """
+    g = released(g)
+    if isinstance(g, Traced) or (hasattr(g, "__array_namespace__") and namespace(g) is not np):
+        g = g if g.dtype == v.dtype else ops.astype(g, dtype=v.dtype)
+    else:
+        g = np.asarray(g, v.dtype)
+    if tuple(g.shape) != v.shape:
+        raise UserError(
+            f"a derivative of shape {tuple(g.shape)} was given, the variable has {v.shape}",
+            v.path,
+            "give derivatives in the order of the variables",
+        )
+    return g
+
+
+class Acting(Protocol):
+    """What the step of a model tells its optimizers."""
+
+    @property
+    def weights(self) -> list[Any]:
+        """Handles on the weights that training moves."""
+
+    def path(self, variable: Variable) -> str:
+        """Give the path of a weight; raise if it is none of the model's."""
+
+    def rate(self, optimizer: Optimizer) -> Any:
+        """Give the learning rate; `None` where the optimizer works it out."""
 
 
 @dataclass(eq=False)
@@ -99,6 +142,7 @@ class Optimizer(Configurable):
         self._spared: list[Variable] = []
         self._decays_not: set[str] = set()
         self._decays_not_pattern: re.Pattern[str] | None = None
+        self._acting: Acting | None = None
 
     def _wrong(self, what: str, mend: str) -> UserError:
         return UserError(what, type(self).__name__, mend)
@@ -192,8 +236,9 @@ class Optimizer(Configurable):
     def rate(self, t: Any = None) -> Any:
         """Give the learning rate of the update after `t` updates; of the next one if not given."""
         rate = self._learning_rate
-        if not callable(rate):
-            return rate
+        given = None if self._acting is None else self._acting.rate(self)
+        if given is not None or not callable(rate):
+            return rate if given is None else given
         try:
             return rate(self.iterations if t is None else t) if self.scheduled else rate()
         except MISFITS as error:
@@ -274,6 +319,8 @@ class Optimizer(Configurable):
         self._state = self.init({self._key(v): v.value for v in variables})
 
     def _key(self, variable: Variable) -> str:
+        if self._acting is not None:
+            return self._acting.path(variable)
         try:
             return self._keys[id(variable.module), variable.name]
         except KeyError:
@@ -281,6 +328,18 @@ class Optimizer(Configurable):
                 f"the variable {variable.path!r} is not known to the optimizer",
                 "build it with all variables that it will move",
             ) from None
+
+    def acting(self, acting: Acting, iterations: Any, state: State) -> Self:
+        """Make a twin for a step of a model: its state is what the step is given, and gives.
+
+        Args:
+            acting: what the step knows.
+            iterations: how many updates there were.
+            state: by path of the weights; what is missing begins when it is needed.
+        """
+        twin = copy.copy(self)
+        twin._acting, twin.iterations, twin._state = acting, iterations, dict(state)
+        return twin
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> int:
         """Update variables from pairs of derivative and variable; gives the number of updates.
@@ -292,8 +351,8 @@ class Optimizer(Configurable):
         >>> v.numpy()
         array([0.5, 1.5], dtype=float32)
         """
-        grads, variables = zip(*grads_and_vars, strict=True)
-        self.apply(grads, variables)
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self.iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
@@ -306,20 +365,32 @@ class Optimizer(Configurable):
         Raises:
             UserError: if there is no derivative, or a variable is not known.
         """
-        if trainable_variables is None:
-            trainable_variables = self._variables
-        elif not self._variables:
-            self.build(list(trainable_variables))
-        pairs = zip(grads, trainable_variables, strict=True)
-        moved = {self._key(v): (g, v) for g, v in pairs if g is not None}
+        if self._acting is not None:
+            given = trainable_variables
+            variables = self._acting.weights if given is None else list(given)
+        elif trainable_variables is None:
+            variables = self._variables
+        else:
+            variables = list(trainable_variables)
+            if not self._variables:
+                self.build(variables)
+        keys = [self._key(v) for v in variables]
+        pairs = _paired(list(grads), list(variables), self._wrong)
+        moved = {key: pair for key, pair in zip(keys, pairs, strict=True) if pair[0] is not None}
         if not moved:
-            raise self._wrong("there is no derivative for any variable", "differentiate the loss")
-        gradients = {key: np.asarray(g, v.dtype) for key, (g, v) in moved.items()}
+            raise self._wrong(
+                "there is no derivative for any variable",
+                "differentiate the loss in the variables that it depends on, computed on the tape",
+            )
+        gradients = {key: _derivative(g, v) for key, (g, v) in moved.items()}
         params = {key: v.value for key, (_, v) in moved.items()}
-        params, self._state = self.update(gradients, self._state, params, self.iterations)
+        fresh = {key: p for key, p in params.items() if key not in self._state}
+        state = {**self._state, **self.init(fresh)}
+        rate = None if self._acting is None else self._acting.rate(self)
+        params, self._state = self.update(gradients, state, params, self.iterations, rate)
         for key, (_, v) in moved.items():
             v.assign(v.constraint(params[key]) if v.constraint else params[key])
-        self.iterations += 1
+        self.iterations = self.iterations + 1
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Set variables to their averages, if averages are kept."""
@@ -364,6 +435,9 @@ def _read_rate(self: Optimizer) -> Any:
 
 
 def _assign_rate(self: Optimizer, rate: Any) -> None:
+    if self.__dict__.get("_acting") is not None:
+        mend = "give a schedule, or assign it between steps, in a callback"
+        raise self._wrong("a step assigns the learning rate, which would be lost", mend)
     if isinstance(self.__dict__.get("_learning_rate"), LearningRateSchedule) and not callable(rate):
         raise self._wrong(
             "the learning rate follows a schedule, so no number can be assigned",
@@ -382,3 +456,21 @@ def _assign_rate(self: Optimizer, rate: Any) -> None:
 
 # Set here because in the class body it would be taken for the field's default.
 Optimizer.learning_rate = property(_read_rate, _assign_rate)
+
+
+def is_rule(value: Any) -> bool:
+    """Tell optimizers from all else."""
+    return isinstance(value, Optimizer)
+
+
+def optimizers_in(module: Module) -> dict[str, Optimizer]:
+    """Name the optimizers that a model and its layers keep, by the attributes that hold them."""
+    found: dict[str, Optimizer] = {}
+    for one in modules_in(module):
+        for name, value in dict(vars(one)).items():
+            kept = [] if name in one._apart else [v for v in leaves(value) if is_rule(v)]
+            for number, rule in enumerate(kept):
+                label = join_path(one._path, name) + (f"/{number}" if len(kept) > 1 else "")
+                if all(rule is not other for other in found.values()):
+                    found[label] = rule
+    return found

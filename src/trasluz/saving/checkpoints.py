@@ -10,6 +10,7 @@ import numpy as np
 
 from trasluz.base.files import write_atomically
 from trasluz.errors import UserError
+from trasluz.optimizers.base import optimizers_in
 from trasluz.saving.archive import flat, nested, pack, unpack
 from trasluz.saving.kinds import require_all
 from trasluz.saving.models import check_weights, describe, read_carefully, write_weights
@@ -71,6 +72,10 @@ def load_checkpoint(
         optimizer.iterations = steps["iterations"]
         if not optimizer.scheduled and not isinstance(rate, (dict, str)):
             optimizer.learning_rate = _rate(rate)  # a callback may have lowered it
+        rates = document.get("rates", {})
+        for name, rule in optimizers_in(model).items():
+            if name in rates:
+                rule.learning_rate = _rate(rates[name])
         model._slots, model._root = slots, root
         return position, nested(arrays, "more")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from trasluz.base.files import write_atomically
 from trasluz.base.version import __version__
 from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer, arguments_of, registry
+from trasluz.optimizers.base import optimizers_in
 from trasluz.saving.archive import flat, nested, pack, unpack
 from trasluz.saving.kinds import require
 from trasluz.saving.kinds import wrong as misplaced
@@ -23,7 +25,7 @@ from trasluz.state.binding import read, write
 from trasluz.state.context import Context
 from trasluz.state.limits import check_depth, weights_up_to
 from trasluz.state.module import assign_paths, modules_in, weights_of
-from trasluz.state.registry import known, named, plain, serialize
+from trasluz.state.registry import known, named, overrides, plain, serialize
 from trasluz.state.symbolic import placeholder, shapes_of
 
 
@@ -72,6 +74,11 @@ def describe(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         document["compile"] = {"engine": model._engine, **{k: plain(v) for k, v in how.items()}}
         document["decays_not"] = _spared_from_decay(model)
         document["iterations"] = int(model.optimizer.iterations)
+        document["rates"] = {
+            name: float(rule.learning_rate)
+            for name, rule in optimizers_in(model).items()
+            if rule is not model.optimizer and not callable(rule._learning_rate)
+        }
         if model._slots is not None:
             arrays |= flat(model._slots, "slots")
     if model._root is not None:
@@ -91,7 +98,9 @@ def _spared_from_decay(model: Any) -> dict[str, list[str]]:
 
 
 def _input_shapes(model: Any) -> Any:
-    """Write down what a model was drawn on: a tensor, or a list or dict of them."""
+    """Write down what a model was drawn on: a tensor, or a list or dict of them, or nothing."""
+    if model._input_symbols is None:
+        return None
     described = lambda t: {"shape": list(t.shape), "dtype": str(t.dtype)}  # noqa: E731
     return shapes_of(model._input_symbols, described)
 
@@ -209,14 +218,21 @@ def _restored(
     arrays: dict[str, np.ndarray], document: dict[str, Any], compile: bool, where: str
 ) -> Any:
     model = registry.get(document["model"])
-    if not model.built:
+    if not model.built and document["inputs"] is None:
+        model._require_parts()
+    elif not model.built:
         with Context():
             model._build_on(_drawn_again(document["inputs"]))
     write_weights(model, nested(arrays, "weights"), where)
     weights = weights_of(model)
     for weight in weights:
         weight.trainable = weight.path not in document["fixed"]
-    if compile and "compile" in document:
+    if compile and "compile" in document and overrides(model, "compile"):
+        warnings.warn(
+            f"{type(model).__name__} has a compile of its own: call it, the file does not say how",
+            stacklevel=2,
+        )
+    elif compile and "compile" in document:
         model.compile(**named(document["compile"]))
         spared = document["decays_not"]
         names = [_as_text(name, where) for name in spared["names"]]

@@ -9,6 +9,7 @@ arrays binds a twin, calls it and reads it: what happens to the twin leaves the 
 from trasluz.base.naming import snake, unique
 from trasluz.state.binding import Binding, Structure, bind, read, write
 from trasluz.state.context import Context, current
+from trasluz.state.gradient import GradientTape
 from trasluz.state.limits import weights_up_to
 from trasluz.state.module import (
     Buffer,
@@ -25,6 +26,7 @@ __all__ = [
     "Binding",
     "Buffer",
     "Context",
+    "GradientTape",
     "Module",
     "Param",
     "Structure",

@@ -8,11 +8,18 @@ from typing import Any
 
 from trasluz.base.tree import BRANCHING, leaves, tree_map
 from trasluz.errors import UserError, nearest
-from trasluz.state.module import Module, assign_paths, join_path, modules_in, weights_of
+from trasluz.state.module import (
+    Module,
+    assign_paths,
+    join_path,
+    modules_in,
+    own_modules,
+    weights_of,
+)
 
 
 def read(module: Module) -> dict[str, Any]:
-    """Give all arrays of a module by path.
+    """Give all arrays of a module by path, but for those of metrics that lie in it.
 
     >>> from trasluz.layers import Dense
     >>> layer = Dense(2)
@@ -22,7 +29,7 @@ def read(module: Module) -> dict[str, Any]:
     """
     return {
         join_path(one._path, attribute): one.__dict__[attribute]
-        for one in modules_in(module)
+        for one in own_modules(module)
         for attribute in one._specs
     }
 

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from trasluz.autodiff import random
+from trasluz.autodiff.tape import outermost, released
 
 
 class Context:
@@ -17,9 +18,17 @@ class Context:
         root: the key that all randomness of the run comes from; a fresh one if it is not given.
         step: the number of the training step.
         factors: numbers that the step is given for penalties to take, by name.
+
+    Attributes:
+        losses: the terms that were added to the loss.
+        owners: for each, the layer that added it, and the outermost call in which it did.
+        acting: the model whose own step is running, and what its step knows; else `None`.
     """
 
-    __slots__ = ("_tokens", "calls", "factors", "losses", "masks", "root", "step", "training")
+    __slots__ = (
+        "_tokens", "acting", "calls", "factors", "losses", "masks", "owners", "root", "step",
+        "training",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -31,6 +40,8 @@ class Context:
         self.training, self.root, self.step = training, root, step
         self.factors: Mapping[str, Any] = factors or {}
         self.losses: list[Any] = []
+        self.owners: list[tuple[Any, Any]] = []
+        self.acting: Any = None
         self.calls: dict[str, int] = {}
         self.masks: dict[int, tuple[Any, Any]] = {}  # arrays and theirs; see `state.masks`
         self._tokens: list[Any] = []  # layers enter the context of the layer that calls them
@@ -48,10 +59,24 @@ class Context:
         self.root = random.next_key() if self.root is None else self.root
         return random.fold(self.root, self.step, f"{path}#{call}")
 
+    def add(self, owner: Any, term: Any) -> None:
+        """Add a term to the loss."""
+        self.losses.append(released(term))
+        self.owners.append((owner, outermost()))
+
+    def added_by(self, owners: set[int]) -> list[Any]:
+        """List the terms that some layers (by `id`) added in the last outermost call of each."""
+        last = {id(owner): call for owner, call in self.owners}
+        pairs = zip(self.losses, self.owners, strict=True)
+        return [
+            term for term, (owner, call) in pairs if id(owner) in owners and last[id(owner)] is call
+        ]
+
     def again(self, training: bool) -> Context:
         """The same step with another training flag."""
         other = Context(training, self.root, self.step, self.factors)
         other.losses, other.calls, other.masks = self.losses, self.calls, self.masks
+        other.owners, other.acting = self.owners, self.acting
         return other
 
     def __enter__(self) -> Context:
@@ -62,7 +87,13 @@ class Context:
         _current.reset(self._tokens.pop())
 
 
+_opened: ContextVar[tuple[Any, ...]] = ContextVar("opened", default=())
 _current: ContextVar[Context | None] = ContextVar("context", default=None)
+
+
+def opened() -> tuple[Any, ...]:
+    """Give the gradient tapes that are open, the outermost first."""
+    return _opened.get()
 
 
 def current() -> Context | None:

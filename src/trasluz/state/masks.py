@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from trasluz.autodiff.tape import released
 from trasluz.base.tree import leaves
 from trasluz.state.context import Context, current
 
@@ -30,7 +31,7 @@ def mask_of(x: Any) -> Any:
     >>> mask_of(y)
     array([[ True,  True, False]])
     """
-    context = current()
+    context, x = current(), released(x)
     if context is not None and id(x) in context.masks:
         return context.masks[id(x)][1]
     return _kept[id(x)][1] if id(x) in _kept else None
@@ -38,6 +39,7 @@ def mask_of(x: Any) -> Any:
 
 def set_mask(x: Any, mask: Any) -> None:
     """Let a mask go with an array; `None` takes it away."""
+    x = released(x)
     context, place = current(), id(x)
     if mask is None and mask_of(x) is None:
         return

@@ -11,11 +11,12 @@ import numpy as np
 
 from trasluz import config
 from trasluz.autodiff import ops, random
-from trasluz.autodiff.tape import Primitive, Traced
+from trasluz.autodiff.tape import Primitive, Traced, released
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown
+from trasluz.state.context import current, opened
 from trasluz.state.limits import check_weight
 
 
@@ -99,6 +100,7 @@ class Module:
     trainable: bool = True
     _path: str = ""
     _apart: ClassVar[tuple[str, ...]] = ()  # attributes that hold nothing of the module's own
+    _aside: ClassVar[bool] = False  # whether its arrays are no weights of what it lies in
     _changes: ClassVar[int] = 0  # how often an attribute of any module became another thing
 
     @property
@@ -227,6 +229,8 @@ class Weight(Traced):
         self.name: str | None = attribute or module.name or "variable"
 
     def record(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        for tape in opened():
+            tape.take_in_weights(a for a in args if isinstance(a, Weight))
         return primitive(*(a.value if isinstance(a, Weight) else a for a in args), **params)
 
     @property
@@ -287,7 +291,7 @@ class Weight(Traced):
 
     def assign(self, value: Any) -> Any:
         """Replace the array; in a step that is differentiated or compiled too."""
-        value = value.value if isinstance(value, Weight) else value
+        value = released(value.value if isinstance(value, Weight) else value)
         if not (isinstance(value, Traced) or hasattr(value, "__array_namespace__")):
             value = np.asarray(value, self.dtype)
         self.check(value)
@@ -423,11 +427,40 @@ def own_things(module: Module, mend: str = "give one of them another name") -> d
     return own
 
 
+def set_aside(module: Module) -> list[Module]:
+    """List what lies in a module without being of it: metrics."""
+    return _parted(module)[1]
+
+
+def own_modules(module: Module) -> list[Module]:
+    """List a module and all below it that is of it."""
+    return _parted(module)[0]
+
+
+def _parted(module: Module) -> tuple[list[Module], list[Module]]:
+    """Walk a module: what is of it, and the metrics in it; in a step, as the step knows it."""
+    context = current()
+    known = None if context is None or context.acting is None else context.acting.parted(module)
+    if known is not None:
+        return known
+    own: list[Module] = []
+    aside: list[Module] = []
+    below: set[int] = set()
+    for one in modules_in(module):
+        if one._aside and not module._aside:
+            if id(one) not in below:
+                aside.append(one)
+                below.update(id(inner) for inner in modules_in(one))
+        elif id(one) not in below:
+            own.append(one)
+    return own, aside
+
+
 def weights_of(module: Module) -> list[Weight]:
-    """List handles on all arrays of a module."""
+    """List handles on all arrays of a module; those of metrics that lie in it are none of them."""
     frozen: set[int] = set()
     weights = []
-    for one in modules_in(module):
+    for one in own_modules(module):
         if not one.trainable or id(one) in frozen:
             frozen.update(id(h) for h in modules_in(one))
         own = sorted(one._specs, key=lambda attribute: not one._specs[attribute].trainable)

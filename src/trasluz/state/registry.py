@@ -73,6 +73,14 @@ def take_fields(
     dataclasses.dataclass(eq=False, repr=spelled)(kind)
 
 
+def overrides(model: Any, name: str) -> bool:
+    """Tell whether a model has a method or property of its own in place of the package's."""
+    if name in vars(model):
+        return True
+    maker = next(kind for kind in type(model).__mro__ if name in vars(kind))
+    return not maker.__module__.startswith("trasluz.")
+
+
 def plain(value: Any) -> Any:
     """Turn a field's value into plain data: numbers, strings, lists, dicts."""
     if isinstance(value, Configurable):

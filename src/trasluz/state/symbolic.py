@@ -126,6 +126,12 @@ def is_symbolic(tree: Any) -> bool:
     return any(isinstance(x, SymbolicTensor) for x in leaves(tree))
 
 
+def is_drawn(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a constructor is given inputs and outputs that were drawn."""
+    given = [*args[:2], *(kwargs[name] for name in ("inputs", "outputs") if name in kwargs)]
+    return len(given) > 1 and all(is_symbolic(one) for one in given[:2])
+
+
 def apply(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer or row on symbolic tensors: on both examples for real, noted as a node."""
     node, name = Node(operation, args, kwargs), getattr(operation, "name", None)

@@ -130,7 +130,7 @@ def fit_many(
             "fit_many",
             "e.g. epochs=20",
         )
-    if is_stream(x, y) or x is None or y is None:
+    if is_stream(x, y) or x is None:
         raise UserError(
             "fit_many needs inputs and targets in memory", mend="give arrays or frames x and y"
         )
@@ -182,13 +182,14 @@ class _Group:
         self.measuring = held_out and Feed(held_out, self.size, self.engine, reader)
         self.example = data.rows(slice(0, 1)).x
         self.ready = Ready(lead, data.sample())
+        self.engine.try_out(self.ready, "train", data.sample(), self.size)
         steps = self.steps * len(members) * self.epochs
         self.engine.settle_auto(data.rows(slice(0, 2)), self.size, steps, at_once=True)
 
     def _data(self) -> tuple[Arrays, Arrays | None]:
         """Take in the rows to train on, and those to measure on."""
         job = self.job
-        data = intake.arrays(self.lead, job["x"], job["y"], job["sample_weight"])
+        data = intake.with_targets(self.lead, job["x"], job["y"], job["sample_weight"])
         held_out = job["validation_data"]
         if job["validation_split"] and held_out is None:
             data, held_out = data.split(job["validation_split"])
@@ -197,7 +198,8 @@ class _Group:
     def train(self) -> None:
         """Train all members."""
         feeds = [feed for feed in (self.feed, self.measuring) if feed]
-        if not (self.engine.compiles and all(feed.stays for feed in feeds)):
+        together = self.engine.compiles and all(feed.stays for feed in feeds)
+        if not together or self.ready.own is not None:  # a user's step is not mapped over members
             for member in self.members:
                 self._alone(member)
                 self.progress.say(self.epochs)

@@ -27,7 +27,7 @@ from trasluz.models.model import Model
 from trasluz.state.binding import read, write
 from trasluz.state.context import current
 from trasluz.state.module import Weight, own_things, weights_of
-from trasluz.state.registry import custom_object_scope, serialize
+from trasluz.state.registry import custom_object_scope, overrides, serialize
 from trasluz.training.objective import State
 from trasluz.utils import set_random_seed
 
@@ -229,6 +229,12 @@ def own_random_numbers() -> Iterator[None]:
 
 def _copied(model: Any, settings: Settings) -> Any:
     """Make a model anew, compiled in the same way, with settings put into its layers."""
+    if overrides(model, "compile"):
+        raise UserError(
+            "the model has a compile of its own, and nothing says what to call it with",
+            "fit_many",
+            "give a function in its place that makes the model and compiles it",
+        )
     config = serialize(model)
     for name, value in settings.items():
         if name not in _KNOWN:

@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 
 from trasluz import distribution
-from trasluz.autodiff import backend
-from trasluz.base.tree import leaves
+from trasluz.autodiff import backend, random, tape
+from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.data.blocks import Block
 from trasluz.errors import UserError, unknown
+from trasluz.optimizers.base import Optimizer
+from trasluz.state.binding import read
 from trasluz.state.module import modules_in, weights_of
 from trasluz.state.registry import Configurable
-from trasluz.training.cost import Cost, cost_of
+from trasluz.training.cost import Cost, cost_of, cost_of_step
 from trasluz.training.fold import find_fold, test_fold, train_fold
-from trasluz.training.objective import Objective, State
+from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.step import few_of
+from trasluz.training.step import few_of, initial
 
 # "auto" trains on NumPy for so many seconds, while XLA compiles for what is left after them; if
 # nothing is, XLA is left alone. The seconds are worked out, not measured, and the step at which a
@@ -78,7 +80,7 @@ class Engine:
         self._ahead: Any = None  # what XLA gets ready before a run goes over to it
         self._cost: Cost | None = None
         self._dtype: str | None = None  # the floating type of the weights
-        self._fresh: State | None = None
+        self._fresh: dict[str, State] = {}
 
     @property
     def compiles(self) -> bool:
@@ -128,6 +130,44 @@ class Engine:
             self._cost = cost_of(self.model, few_of(self.model, batch.x))
         return self._cost
 
+    def try_out(self, ready: Ready, kind: str, batch: Batch, size: int) -> None:
+        """Find out what a step that a user wrote reports and moves, before any step counts.
+
+        Args:
+            ready: the model, ready for the data.
+            kind: "train" or "test".
+            batch: some rows.
+            size: how many a step takes; 0 for as they come.
+        """
+        own, model = ready.own, self.model
+        if own is None or kind in own.logs:
+            return
+        rows = len(leaves(batch.x)[0])
+        places = np.arange(size or rows) % rows
+        given = Batch(*(tree_map(lambda a: a[places], part) for part in batch))
+        shapes = str([(a.shape, a.dtype) for a in leaves(tuple(given))])
+        made_from, functions = fingerprint(model, kind)
+        key = f"try {kind}", self.compiles, made_from + shapes
+        if key not in model._programs:
+            root = random.key(0) if model._root is None else model._root
+            state = initial(model, model.optimizer, root, own.slots) | {"metrics": own.fresh(kind)}
+            self._try(ready, kind, state, given)
+            model._programs[key] = (own.logs[kind], own.moved, self._cost), functions
+        (own.logs[kind], own.moved, self._cost), _ = model._programs[key]
+
+    def _try(self, ready: Ready, kind: str, state: State, batch: Batch) -> None:
+        own, book = ready.own, tape.Tape()
+        assert own is not None
+        if self.compiles:
+            own.try_out(kind, state, batch, self.rate(own), compiles=True)
+            return
+        for group in ("params", "buffers"):
+            state[group] = {path: book.input(array) for path, array in state[group].items()}
+        with np.errstate(all="ignore"):
+            own.try_out(kind, state, batch, self.rate(own), compiles=False)
+        weights = sum(np.size(a) for a in read(self.model).values())
+        self._cost = cost_of_step(book, len(leaves(batch.x)[0]), weights)
+
     def is_due(self, step: Any) -> bool:
         """Tell whether it is time to go over to XLA, before some step."""
         return self.moves_at is not None and not self.compiles and int(step) >= self.moves_at
@@ -141,7 +181,7 @@ class Engine:
         from concurrent.futures import ThreadPoolExecutor
 
         twin = copy.copy(self)
-        twin.where, twin.counts, twin._programs, twin._fresh = "xla", {}, {}, None
+        twin.where, twin.counts, twin._programs, twin._fresh = "xla", {}, {}, {}
         pool = ThreadPoolExecutor(1, "compile")
         self._ahead = pool.submit(contextvars.copy_context().run, act, twin)
         pool.shutdown(wait=False)
@@ -159,12 +199,20 @@ class Engine:
             )
             self.moves_at = None
             return False
-        self.where, self._programs, self._fresh = "xla", {}, None
+        self.where, self._programs, self._fresh = "xla", {}, {}
         return True
 
-    def rate(self) -> Any:
-        """The learning rate to hand to a step; `None` where a schedule works it out inside."""
-        optimizer = self.model.optimizer
+    def rate(self, own: Any = None) -> Any:
+        """The learning rate to hand to a step; `None` where a schedule works it out inside.
+
+        Args:
+            own: the steps that a user wrote: they are given a rate for each optimizer, by name.
+        """
+        if own is not None:
+            return {name: self._rate(rule) for name, rule in own.optimizers.items()}
+        return self._rate(self.model.optimizer)
+
+    def _rate(self, optimizer: Any) -> Any:
         if optimizer.scheduled:
             return None
         number = optimizer.learning_rate
@@ -173,13 +221,13 @@ class Engine:
         self._dtype = self._dtype or self.model._dtype()
         return np.asarray(number, self._dtype)
 
-    def fresh(self, objective: Objective) -> State:
-        """The arrays of an objective's trackers before anything was seen."""
-        if not self.compiles:
-            return objective.fresh()
-        if self._fresh is None:
-            self._fresh = self.put(objective.fresh())
-        return self._fresh
+    def fresh(self, ready: Ready, kind: str = "train", before: State | None = None) -> State:
+        """The arrays of metrics before anything was seen; `kind` is "train" or "test"."""
+        if not self.compiles or ready.own is not None:
+            return self.put(ready.fresh(kind, before))
+        if kind not in self._fresh:
+            self._fresh[kind] = self.put(ready.fresh(kind))
+        return self._fresh[kind]
 
     def program(self, kind: str, make: Callable[[], Any]) -> Any:
         """Give a compiled step, kept as long as nothing that it was made from changes."""
@@ -209,7 +257,15 @@ def fingerprint(model: Any, kind: str) -> tuple[str, list[Any]]:
     """
     functions: list[Any] = []
 
+    def rule_of(optimizer: Any) -> dict[str, Any]:
+        rule = {k: v for k, v in vars(optimizer).items() if k[:1] != "_"}
+        rule.pop("iterations", None)
+        rule["schedule"] = mark(optimizer._learning_rate) if optimizer.scheduled else ""
+        return rule
+
     def mark(value: Any) -> str:
+        if isinstance(value, Optimizer):
+            return f"{type(value).__name__} {rule_of(value)}"
         if isinstance(value, Configurable):
             own = {k: v for k, v in vars(value).items() if k[:1] != "_"}
             plain = {k: mark(v) for k, v in own.items() if not hasattr(v, "shape")}
@@ -235,9 +291,7 @@ def fingerprint(model: Any, kind: str) -> tuple[str, list[Any]]:
     objective = [] if kind == "predict" else [mark(v) for v in leaves(list(how.values()))]
     optimizer, rule = model.optimizer, None
     if kind != "predict" and not kind.startswith("test"):
-        rule = {k: v for k, v in vars(optimizer).items() if k[:1] != "_"}
-        rule.pop("iterations", None)
-        rule["schedule"] = mark(optimizer._learning_rate) if optimizer.scheduled else ""
+        rule = rule_of(optimizer)
     return repr([parts, frozen, objective, type(optimizer).__name__, rule]), functions
 
 
@@ -298,12 +352,12 @@ class CompiledSteps:
     ) -> tuple[State, bool]:
         """Take training steps."""
         fold = lambda: train_fold(ready.train_step(), self.block.size)  # noqa: E731
-        return self.take("fold", fold, state, begin, end, self.engine.rate(), meanwhile)
+        return self.take("fold", fold, state, begin, end, self.engine.rate(ready.own), meanwhile)
 
     def find(self, ready: Ready, state: State, begin: int, end: int) -> tuple[State, bool]:
         """Take training steps up to before the first whose numbers break."""
         fold = lambda: find_fold(ready.train_step(), self.block.size)  # noqa: E731
-        return self.take("find", fold, state, begin, end, self.engine.rate())
+        return self.take("find", fold, state, begin, end, self.engine.rate(ready.own))
 
     def test(
         self, ready: Ready, tracked: State, begin: int, end: int, arrays: State

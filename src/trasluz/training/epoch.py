@@ -90,7 +90,7 @@ class Epoch:
         while self.batch < block.end and not self._is_due():
             self.listed.on_train_batch_begin(self.batch)
             rows = block.batch(self.batch)
-            arrays, fine = step(self.state.arrays, rows, self.engine.rate())
+            arrays, fine = step(self.state.arrays, rows, self.engine.rate(self.ready.own))
             if not fine:
                 self.broken = rows
                 return
@@ -123,7 +123,7 @@ class Epoch:
             self.ready.model.stop_training = True
             return
         arrays = backend.to_numpy(self.state.arrays)
-        raise non_finite(self.ready.model, self.ready.objective, arrays, batch)
+        raise non_finite(self.ready, arrays, batch)
 
     def logs(self) -> dict[str, Any]:
         """Work out what was measured; the loss is NaN where numbers broke."""

@@ -13,6 +13,8 @@ from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.context import Context
 from trasluz.training.objective import Objective, State
+from trasluz.training.own import OwnSteps
+from trasluz.training.ready import Ready
 from trasluz.training.step import Problem
 
 _CALMER = (
@@ -44,16 +46,19 @@ def checked(step: Callable[..., Any]) -> Callable[..., Any]:
     return look
 
 
-def non_finite(model: Any, objective: Objective, state: State, batch: Batch) -> NonFiniteError:
+def non_finite(ready: Ready, state: State, batch: Batch) -> NonFiniteError:
     """Make the error that says where numbers break: at which step, in which layer, and why.
 
     Args:
-        model: a compiled model.
-        objective: what it is compiled for.
+        ready: a compiled model, ready for the data.
         state: that before the step.
         batch: the rows at which they break.
     """
-    place, mend = diagnose(model, objective, state, batch), _CALMER
+    if ready.own is None:
+        place = diagnose(ready.model, ready.objective, state, batch)
+    else:
+        place = diagnose_own(ready.own, state, batch)
+    mend = _CALMER
     for what, part in (("inputs", batch.x), ("targets", batch.y), ("weights", batch.w)):
         if not all_finite(part):
             place = f"because the {what} of its batch hold NaN or infinity ({place})"
@@ -61,7 +66,7 @@ def non_finite(model: Any, objective: Objective, state: State, batch: Batch) -> 
     return NonFiniteError(
         f"the loss or a weight is not finite any more at training step {int(state['step']) + 1}, "
         f"{place}; the weights from before that step are kept",
-        model.name or "fit",
+        ready.model.name or "fit",
         mend,
     )
 
@@ -73,10 +78,9 @@ def diagnose(model: Any, objective: Objective, state: State, batch: Batch) -> st
     boxes = {path: book.input(value) for path, value in state["params"].items()}
     with np.errstate(all="ignore"):
         total, _ = Problem(model, objective).loss(boxes, state["buffers"], batch, context)
-        for step in book.lines:
-            if step is not None and not all_finite(step.value):
-                where, name = step.scope or "the loss", step.primitive.name
-                return f"first in the forward pass, in {where} ({name})"
+        forward = _first_broken(book)
+        if forward:
+            return forward
         seeds = {total.index: np.ones_like(total.value)} if isinstance(total, tape.Box) else {}
         grads = book.backward(seeds, keep=True)
         for index in range(len(book.lines) - 1, -1, -1):
@@ -89,6 +93,26 @@ def diagnose(model: Any, objective: Objective, state: State, batch: Batch) -> st
             if box.index in grads and not all_finite(grads[box.index]):
                 return f"first in the backward pass, in the gradient of {path}"
     return "first in the optimizer's update"
+
+
+def diagnose_own(own: OwnSteps, state: State, batch: Batch) -> str:
+    """Say where in a step that a user wrote the first number appears that is not finite."""
+    with np.errstate(all="ignore"):
+        tapes = own.try_out("train", state, batch, {}, compiles=False)
+    for book in tapes:
+        forward = _first_broken(book)
+        if forward:
+            return forward
+    return "in the backward pass or the optimizer's update" if tapes else "in what it computes"
+
+
+def _first_broken(book: tape.Tape) -> str:
+    """Say which line of a tape is the first that is not finite; nothing if all are."""
+    for step in book.lines:
+        if step is not None and not all_finite(tape.bare(step.value)):
+            where, name = step.scope or "the loss", step.primitive.name
+            return f"first in the forward pass, in {where} ({name})"
+    return ""
 
 
 def all_finite(value: Any) -> bool:

@@ -40,6 +40,7 @@ def evaluate(
         feed = Feed(data, batch_size, engine, reader)
         sample = feed.sample()
         ready = Ready(model, sample)
+        engine.try_out(ready, "test", sample, feed.size)
         size = feed.size or len(leaves(sample.x)[0])
         if isinstance(data, Arrays):
             steps = (feed.steps or 0) // _STEPS_A_TRAINING_STEP
@@ -65,10 +66,10 @@ def measured(
         listed: the callbacks.
         epoch: that of training, where one is on.
     """
-    engine, objective = feed.engine, ready.objective
+    engine = feed.engine
     listed.on_test_begin()
-    tracked, number = carrying(ready.model, engine.fresh(objective), arrays), 0
-    say = lambda: objective.results(tracked)  # noqa: E731
+    tracked, number = carrying(ready.model, engine.fresh(ready, "test"), arrays), 0
+    say = lambda: ready.results(tracked, "test")  # noqa: E731
     every = listed.wants_every_batch
     coming = feed.blocks(epoch, every=every, check=ready.check_targets)
     with contextlib.closing(coming):
@@ -91,7 +92,7 @@ def measured(
             mend="give one that can start anew, or steps",
         )
     arrays.update(tracked.get(CARRIED, {}))
-    logs = objective.results(tracked)
+    logs = ready.results(tracked, "test")
     listed.on_test_end(logs)
     return logs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from trasluz.state.module import Module, assign_paths
 from trasluz.state.symbolic import is_numeric
 
 State = dict[str, Any]
+CARRIED = "carried"  # the states that layers carry on, beside the trackers' arrays
+NONE = np.zeros((0,))  # stands for targets that are not there
 
 
 class Trackers(Module):
     """The metrics of a compiled model, and the mean of its loss."""
 
     name = "trackers"
+    _aside: ClassVar[bool] = True
 
     def __init__(self, tracked: list[metrics.Metric]) -> None:
         self.tracked = tracked
@@ -122,7 +125,7 @@ class Objective:
         self.trackers = Trackers([loss_mean, *parts, *chosen_metrics])
 
     def value(self, y: list[Any], p: list[Any], w: list[Any]) -> tuple[Any, list[Any]]:
-        """Add up the outputs' losses: `(total, one an output)`."""
+        """Add up the outputs' losses: `(total, one an output)`; the total is `None` without any."""
         parts = [
             None if loss is None or y[i] is None else loss(y[i], p[i], sample_weight=w[i])
             for i, loss in enumerate(self.losses)
@@ -132,29 +135,29 @@ class Objective:
             for part, weight in zip(parts, self.loss_weights, strict=True)
             if part is not None
         ]
-        if not terms:
-            raise UserError(
-                "no output has both targets and a loss",
-                "compile",
-                "give compile(loss=…), and targets beside the inputs",
-            )
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
+        total = None
+        for term in terms:
+            total = term if total is None else total + term
         return total, parts
 
     def track(
         self, tracked: list[Any], total: Any, parts: list[Any], y: Any, p: list[Any], w: Any
     ) -> None:
         """Let metrics (those of `trackers`, or twins of them) see a batch."""
-        rows = p[0].shape[0]
-        metric = iter(tracked)
-        next(metric).update_state(total, sample_weight=rows)
+        tracked[0].update_state(total, sample_weight=p[0].shape[0])
+        self.track_parts(tracked, parts, p)
+        self.track_metrics(tracked, y, p, w)
+
+    def track_parts(self, tracked: list[Any], parts: list[Any], p: list[Any]) -> None:
+        """Let the means of the outputs' losses see a batch, where there are several outputs."""
         if len(self.names) > 1:
-            for part in parts:
-                mean = next(metric)
+            for mean, part in zip(tracked[1:], parts, strict=False):
                 if part is not None:
-                    mean.update_state(part, sample_weight=rows)
+                    mean.update_state(part, sample_weight=p[0].shape[0])
+
+    def track_metrics(self, tracked: list[Any], y: Any, p: list[Any], w: Any) -> None:
+        """Let the metrics that compile was given see a batch."""
+        metric = iter(tracked[1 + (len(self.names) if len(self.names) > 1 else 0) :])
         for i, output in enumerate(self.by_output):
             for _, weighted in output:
                 one = next(metric)

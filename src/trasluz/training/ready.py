@@ -12,8 +12,11 @@ from trasluz.base.tree import leaves
 from trasluz.data.arrays import Batch
 from trasluz.errors import UserError
 from trasluz.state.binding import read
-from trasluz.training.objective import per_output
-from trasluz.training.step import few_of, predict_step, test_step, train_step
+from trasluz.state.context import Context
+from trasluz.state.registry import overrides
+from trasluz.training.objective import NONE, State, per_output
+from trasluz.training.own import OwnSteps, is_own
+from trasluz.training.step import NO_KEY, Problem, few_of, initial, test_step, train_step
 
 
 class Ready:
@@ -38,18 +41,26 @@ class Ready:
         model._check_shape(batch.x)
         structure = model._structure()  # gives paths anew: a layer may lie in another model since
         self.model, self.objective = model, model._require_objective()
-        few = few_of(model, batch.x)
-        shapes = tuple((array.shape, array.dtype) for array in leaves(few))
-        if shapes not in structure.given:
-            with np.errstate(all="ignore"):
-                structure.given[shapes] = leaves(predict_step(model)(read(model), few))
-        p = structure.given[shapes]
-        drawn = leaves(model._drawn[1]) if model._drawn else p
-        self.output_shapes = [output.shape[1:] for output in drawn]
+        self.output_shapes: list[tuple[int, ...]] = []
+        free, p = overrides(model, "train_step") or overrides(model, "compute_loss"), [NONE]
+        if model._computes:
+            few = few_of(model, batch.x)
+            shapes = tuple((array.shape, array.dtype) for array in leaves(few))
+            if shapes not in structure.given:
+                context = Context(False, NO_KEY)
+                with np.errstate(all="ignore"):
+                    outputs = Problem(model).forward(read(model), few, context)[0]
+                structure.given[shapes] = leaves(outputs)
+            p = structure.given[shapes]
+            drawn = leaves(model._drawn[1]) if model._drawn else p
+            self.output_shapes = [output.shape[1:] for output in drawn]
+        self.checks = model._computes and not free
         self.check_targets(batch)
-        none = np.zeros((0,))
-        y = per_output(batch.y, self.objective.names, "y")
-        self.objective.prepare([none if t is None else t for t in y], p)
+        names, y = self.objective.names, [None]
+        if not free or _goes_with(batch.y, self.objective.names):
+            y = per_output(batch.y, names, "y")
+        self.objective.prepare([NONE if t is None else t for t in y], p)
+        self.own = OwnSteps(model, self.objective) if is_own(model) else None
 
     def check_targets(self, batch: Batch) -> None:
         """Make sure that the targets of some rows fit the outputs.
@@ -57,6 +68,8 @@ class Ready:
         Raises:
             UserError: if they do not; it names the output.
         """
+        if not self.checks:
+            return  # what they are is the matter of those who wrote the step
         rows, names = len(leaves(batch.x)[0]), self.objective.names
         y = per_output(batch.y, names, "y")
         for name, target, output, loss in zip(
@@ -71,11 +84,36 @@ class Ready:
 
     def train_step(self) -> Callable[..., Any]:
         """Make the training step."""
+        if self.own is not None:
+            return self.own.train_step()
         return train_step(self.model, self.objective, self.model.optimizer)
 
     def test_step(self) -> Callable[..., Any]:
         """Make the evaluation step."""
+        if self.own is not None:
+            return self.own.test_step()
         return test_step(self.model, self.objective)
+
+    def fresh(self, kind: str = "train", before: State | None = None) -> State:
+        """The arrays of metrics before anything was seen; `kind` is "train" or "test"."""
+        return self.objective.fresh() if self.own is None else self.own.fresh(kind, before)
+
+    def results(self, tracked: State, kind: str = "train") -> dict[str, Any]:
+        """Work out what the metrics say."""
+        if self.own is None:
+            return self.objective.results(tracked)
+        return self.own.results(tracked, kind)
+
+    def state(self) -> State:
+        """Gather the state that a run starts from; metrics and logs are fresh."""
+        model = self.model
+        slots = None if self.own is None else self.own.slots
+        return initial(model, model.optimizer, model._root, slots)
+
+
+def _goes_with(y: Any, names: list[str]) -> bool:
+    """Tell whether targets are one an output."""
+    return set(y) <= set(names) if isinstance(y, dict) else len(leaves(y)) in (0, len(names))
 
 
 def _check_classes(name: str, numbers: Any, classes: int, skip: int | None) -> None:

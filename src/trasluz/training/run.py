@@ -21,6 +21,7 @@ from trasluz.data.arrays import Arrays, Batch
 from trasluz.data.reader import Reader
 from trasluz.data.streams import Stream
 from trasluz.errors import UserError
+from trasluz.optimizers.base import optimizers_in
 from trasluz.state.binding import read
 from trasluz.state.registry import plain
 from trasluz.training.engine import CompiledSteps, Engine
@@ -29,7 +30,7 @@ from trasluz.training.feed import Feed
 from trasluz.training.measure import measured, verbosity
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.state import TrainingState, array_shapes
+from trasluz.training.state import TrainingState, array_shapes, refilled
 
 # Before several processes train together, they compare about so many bytes of each array.
 _LOOKED_AT = 2**24
@@ -91,8 +92,11 @@ class Run:
             sample = feed.sample()
             self.ready = Ready(model, sample)
             size, steps = feed.size or len(leaves(sample.x)[0]), feed.steps
+            engine.try_out(self.ready, "train", sample, feed.size)
             if steps:
                 engine.settle_auto(sample, size, steps * epochs)
+            if measuring is not None:
+                engine.try_out(self.ready, "test", measuring.sample(), measuring.size)
             level = verbosity(verbose)
             self.listed = listed = CallbackList(
                 callbacks, add_history=True, add_progbar=level != 0, model=model,
@@ -205,7 +209,7 @@ class Run:
             if measuring is not None and isinstance(measuring.data, Arrays):
                 weights, tests = {**state["params"], **state["buffers"]}, measuring.on(engine)
                 steps = CompiledSteps(engine, tests.example(sample))
-                steps.test(ready, engine.fresh(ready.objective), 0, 0, weights)
+                steps.test(ready, engine.fresh(ready, "test"), 0, 0, weights)
                 measuring.kept = tests.kept
             feed.kept = there.kept
 
@@ -252,10 +256,12 @@ class Run:
         """Say what a run rests on: a checkpoint of another one is not gone on with."""
         model, feed = self.model, self.feed
         optimizer = plain(model.optimizer)
+        others = {name: rule for name, rule in optimizers_in(model).items() if name != "optimizer"}
         rows = leaves(tuple(feed.data.sample())) if isinstance(feed.data, Arrays) else None
         return {
             "optimizer": optimizer["class_name"],
             **{f"optimizer's {k}": v for k, v in optimizer["config"].items() if k != "name"},
+            **{name: _fixed(rule) for name, rule in others.items()},
             "loss": plain(model._compiled_with["loss"]),
             "batch size": feed.size,
             "shuffle": bool(shuffle),
@@ -297,7 +303,7 @@ class Run:
         Raises:
             UserError: if it is one that this run does not come to.
         """
-        metrics, fresh = arrays.get("metrics", {}), self.ready.objective.fresh()
+        metrics, fresh = arrays.get("metrics", {}), self.ready.fresh()
         if array_shapes(metrics) != array_shapes(fresh):
             raise UserError(
                 "the file holds other metrics than the model is compiled with",
@@ -305,7 +311,7 @@ class Run:
             )
         self._begin(position["epoch"], position["batch"], position.get("begun"))
         self.state.load()
-        self.state.arrays["metrics"] = self.engine.put(metrics)
+        self.state.arrays["metrics"] = self.engine.put(refilled(fresh, metrics))
         self.listed.remember(position["callbacks"], arrays.get("callbacks", {}))
 
 
@@ -327,6 +333,15 @@ def _alone_on(model: Any) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _fixed(rule: Any) -> dict[str, Any]:
+    """Write down what of an optimizer no callback moves."""
+    written = plain(rule)
+    config = written["config"]
+    return {"class_name": written["class_name"]} | {
+        k: v for k, v in config.items() if k not in ("name", "learning_rate")
+    }
 
 
 def _counted(machine: dict[str, Any]) -> str:

@@ -35,6 +35,7 @@ class SingleSteps:
         shapes = [(a.shape[1:], a.dtype) for a in leaves(batch)]
         if shapes != self._shapes:
             self._ready = Ready(self.model, batch)
+            self.engine.try_out(self._ready, "train", batch, 0)
             self._state = TrainingState(self._ready, self.engine)
             self._shapes = shapes
         else:
@@ -46,14 +47,16 @@ class SingleSteps:
 
     def measure(self, data: Arrays) -> dict[str, Any]:
         """Measure on one batch."""
-        batch, state = self._take_in(data), self._state
-        step = self.engine.program("test", self._ready.test_step)
+        batch, state, ready = self._take_in(data), self._state, self._ready
+        self.engine.try_out(ready, "test", batch, 0)
+        step = self.engine.program("test", ready.test_step)
         with np.errstate(all="ignore"):
             arrays = state.weights()
-            tracked = carrying(self.model, state.arrays["metrics"], arrays)
+            tracked = carrying(self.model, self.engine.fresh(ready, "test"), arrays)
             tracked = step(tracked, batch, arrays)[0]
             state.carry(arrays | tracked.get(CARRIED, {}))
-            return self._ready.objective.results(tracked)
+            results: dict[str, Any] = ready.results(tracked, "test")
+            return results
 
     def train(self, data: Arrays) -> dict[str, Any]:
         """Take one training step.
@@ -64,11 +67,11 @@ class SingleSteps:
         batch, state = self._take_in(data), self._state
         step = self.engine.program("step", lambda: checked(self._ready.train_step()))
         with np.errstate(all="ignore"):
-            arrays, fine = step(state.arrays, batch, self.engine.rate())
+            arrays, fine = step(state.arrays, batch, self.engine.rate(self._ready.own))
             if fine:
                 state.arrays = arrays
         state.store()
         if not fine:
             before = backend.to_numpy(state.arrays)
-            raise non_finite(self.model, self._ready.objective, before, batch)
+            raise non_finite(self._ready, before, batch)
         return state.results()

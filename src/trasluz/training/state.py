@@ -11,7 +11,6 @@ from trasluz.state.module import carried_in
 from trasluz.training.engine import Engine
 from trasluz.training.objective import State
 from trasluz.training.ready import Ready
-from trasluz.training.step import initial
 
 
 class TrainingState:
@@ -35,12 +34,12 @@ class TrainingState:
         model = self.model
         if model._root is None:
             model._root = random.next_key()
-        state = initial(model, model.optimizer, model._root)
+        state = self.ready.state()
         slots = model._slots
         if slots is not None and array_shapes(slots) == array_shapes(state["slots"]):
-            state["slots"] = slots
+            state["slots"] = refilled(state["slots"], slots)
         state["step"] = np.asarray(model.optimizer.iterations, np.int32)
-        state["metrics"] = self.ready.objective.fresh()
+        state["metrics"] = self.ready.fresh()
         self.arrays = self.engine.put(state)
         self._known_structure = model._structure()
         self._left = self._held()
@@ -51,11 +50,11 @@ class TrainingState:
 
     def results(self) -> dict[str, Any]:
         """Work out what the trackers say."""
-        return self.ready.objective.results(self.arrays["metrics"])
+        return self.ready.results(self.arrays["metrics"])
 
     def forget_metrics(self) -> None:
         """Let the trackers begin anew."""
-        self.arrays["metrics"] = self.engine.fresh(self.ready.objective)
+        self.arrays["metrics"] = self.engine.fresh(self.ready, "train", self.arrays["metrics"])
 
     def carry(self, arrays: State) -> None:
         """Take up the states that layers carried on while they were measured."""
@@ -72,6 +71,11 @@ class TrainingState:
         for weight in self._known_structure.weights:
             weight.module.__dict__[weight.attribute] = arrays[weight.path]
         self.model._slots = state["slots"]
+        own = self.ready.own
+        if own is not None:
+            own.keep(self.arrays["metrics"])
+            for name, rule in own.optimizers.items():
+                rule.iterations = int(state["slots"][name]["iterations"])
         self.model.optimizer.iterations = int(state["step"])
         self._left = self._held()
 
@@ -89,8 +93,11 @@ class TrainingState:
 
     def average(self) -> None:
         """Give the model the averages of its weights, where the optimizer keeps them."""
-        arrays = self.arrays
-        arrays["params"] = self.model.optimizer.finalize(arrays["params"], arrays["slots"])
+        arrays, own = self.arrays, self.ready.own
+        rules = {"": self.model.optimizer} if own is None else own.optimizers
+        for name, rule in rules.items():
+            slots = arrays["slots"] if own is None else arrays["slots"][name]["slots"]
+            arrays["params"] = rule.finalize(arrays["params"], slots)
         self.store()
 
     def _held(self) -> list[Any]:
@@ -116,7 +123,15 @@ class TrainingState:
 
 
 def array_shapes(tree: Any) -> Any:
-    """Give the shapes of nested arrays, nested likewise."""
-    return (
-        {k: array_shapes(v) for k, v in tree.items()} if isinstance(tree, dict) else np.shape(tree)
-    )
+    """Give the shapes of nested arrays, nested likewise; what holds none is left out."""
+    if not isinstance(tree, dict):
+        return np.shape(tree)
+    shapes = {name: array_shapes(branch) for name, branch in tree.items()}
+    return {name: shape for name, shape in shapes.items() if shape != {}}
+
+
+def refilled(tree: Any, other: Any) -> Any:
+    """Take the arrays of another tree, which may lack branches that hold none."""
+    if not isinstance(tree, dict):
+        return other
+    return {name: refilled(branch, other.get(name, {})) for name, branch in tree.items()}

@@ -6,6 +6,7 @@ state is a flat dict of dicts of arrays: everything that a run is, and all that 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,20 +19,21 @@ from trasluz.state.binding import Binding
 from trasluz.state.context import Context
 from trasluz.state.masks import mask_of, set_mask
 from trasluz.state.module import carried_in, weights_of
-from trasluz.training.objective import Objective, State, per_output
+from trasluz.state.registry import overrides
+from trasluz.training.objective import CARRIED, Objective, State, per_output
+from trasluz.training.pieces import asked_loss, total_loss
 
-CARRIED = "carried"  # the states, beside the trackers' arrays
 NO_KEY = random.key(0)  # nothing is drawn outside of training but by layers that insist on it
 
 
-def initial(model: Any, optimizer: Any, root: Any) -> State:
-    """Gather the state a run starts from."""
+def initial(model: Any, optimizer: Any, root: Any, slots: Any = None) -> State:
+    """Gather the state a run starts from; `slots` makes the optimizer's, if it is given."""
     variables = weights_of(model)
     trainable = {v.path: v.value for v in variables if v.trainable}
     return {
         "params": trainable,
         "buffers": {v.path: v.value for v in variables if not v.trainable},
-        "slots": optimizer.init(trainable),
+        "slots": optimizer.init(trainable) if slots is None else slots(trainable),
         "step": np.asarray(0, np.int32),
         "root": root,
     }
@@ -47,6 +49,8 @@ class Problem:
 
     def __init__(self, model: Any, objective: Objective | None = None) -> None:
         self.binding = Binding(model)
+        self.own_loss = overrides(model, "compute_loss")
+        self.own_prediction = overrides(model, "predict_step")
         self.objective: Any = objective
         variables = weights_of(model)
         self.penalised = [
@@ -59,29 +63,42 @@ class Problem:
             Binding(objective.trackers) if objective and objective.trackers else None
         )
 
-    def forward(self, arrays: State, x: Any, context: Context) -> tuple[Any, State]:
-        """Run a twin of the model: its outputs, and its arrays as it left them."""
+    def forward(self, arrays: State, x: Any, context: Context) -> tuple[Any, list[Any]]:
+        """Run a twin of the model: its outputs, and the twins."""
         twins = self.binding.twins(arrays)
         with context:
             outputs = twins[0](x)
-        return outputs, self.binding.read(twins)
+        return outputs, twins
+
+    def predict(self, arrays: State, x: Any) -> Any:
+        """Compute the outputs for some rows, the model's own way if it has one."""
+        context = Context(False, NO_KEY)
+        if not self.own_prediction:
+            return self.forward(arrays, x, context)[0]
+        with context:
+            return self.binding.twins(arrays)[0].predict_step(x)
 
     def loss(
         self, params: State, buffers: State, batch: Batch, context: Context
     ) -> tuple[Any, tuple[Any, ...]]:
         """The loss of a batch as a function of the parameters, and what is worth keeping of it."""
         arrays = {**buffers, **params}
-        outputs, after = self.forward(arrays, batch.x, context)
+        outputs, twins = self.forward(arrays, batch.x, context)
         names = self.objective.names
         p = leaves(outputs)
         y, w = per_output(batch.y, names, "y"), per_output(batch.w, names, "sample_weight")
+        if self.own_loss:
+            with context:
+                total = asked_loss(twins[0], *batch, y_pred=outputs, training=context.training)
+            parts = []
+        else:
+            with context:
+                total, parts = self.objective.value(y, p, w)
+                penalties = (regularizer(arrays[path]) for path, regularizer in self.penalised)
+                total = total_loss(total, itertools.chain(penalties, context.losses))
         with context:
-            total, parts = self.objective.value(y, p, w)
             masks = [mask_of(one) for one in p]
-            for path, regularizer in self.penalised:
-                total = tape.note(total, "data") + tape.note(regularizer(arrays[path]), "penalty")
-        for penalty in context.losses:
-            total = tape.note(total, "data") + tape.note(penalty, "penalty")
+        after = self.binding.read(twins)
         moved = {path: after[path] for path in buffers}
         return total, (total, parts, p, y, w, masks, moved)
 
@@ -169,7 +186,8 @@ def carrying_step(model: Any) -> Callable[..., Any]:
     problem, carried = Problem(model), carried_in(model)
 
     def step(arrays: State, x: Any) -> tuple[Any, State]:
-        outputs, after = problem.forward(arrays, x, Context(False, NO_KEY))
+        outputs, twins = problem.forward(arrays, x, Context(False, NO_KEY))
+        after = problem.binding.read(twins)
         return outputs, {path: after[path] for path in carried}
 
     return step
@@ -184,5 +202,4 @@ def few_of(model: Any, x: Any) -> Any:
 
 def predict_step(model: Any) -> Callable[..., Any]:
     """Make the pure prediction step: `step(arrays, x) -> outputs`."""
-    problem = Problem(model)
-    return lambda arrays, x: problem.forward(arrays, x, Context(False, NO_KEY))[0]
+    return Problem(model).predict
