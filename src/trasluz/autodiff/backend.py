@@ -34,6 +34,7 @@ CHOICES = ("auto", *ENGINES)  # what can be asked for
 _THREADED, _FOR_THREADS = 2**18, 1e7
 _KEPT_PROGRAMS = 2**28
 _ALIGNED = 64
+_AS_PRODUCT = 256
 
 
 def namespace(*args: Any) -> Any:
@@ -77,6 +78,11 @@ def _jax() -> Any:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     return jax
+
+
+def on_processor() -> bool:
+    """Tell whether XLA computes on the processor itself, with no accelerator."""
+    return bool(_jax().default_backend() == "cpu")
 
 
 def _program_folder() -> Path | None:
@@ -153,6 +159,21 @@ def place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     zeros = np.zeros(shape, np.asarray(x).dtype)
     np.add.at(zeros, index, x)
     return zeros
+
+
+def add_rows(x: Any, i: Any, axis: int, size: int) -> Any:
+    """Add entries up where whole numbers say, along an axis of zeros.
+
+    XLA on a processor does that row by row, 1.4 µs each (docs/speed.md); up to a few hundred
+    places, a product with a matrix of ones and zeros is faster.
+    """
+    xp, before = namespace(x, i), (slice(None),) * axis
+    if xp is np or axis or size > _AS_PRODUCT or not on_processor():
+        return place(x, (*before, i), (*x.shape[:axis], size, *x.shape[axis + i.ndim :]))
+    places = xp.where(i < 0, i + size, i).reshape(-1)
+    ones = (xp.arange(size, dtype=i.dtype)[:, None] == places).astype(x.dtype)
+    rest = x.shape[i.ndim :]
+    return (ones @ x.reshape(-1, math.prod(rest))).reshape(size, *rest)
 
 
 def place_slice(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -393,7 +414,7 @@ def compiled(f: Callable[..., Any], engine: str | DeviceMesh) -> Callable[..., A
         return _compiled_for(f, engine)
     if engine != "xla":
         raise unknown("engine", engine, ENGINES)
-    program = _jax().jit(f)
+    program = _jax().jit(f, compiler_options=_compiler_options())
 
     def run(*args: Any) -> Any:
         with _width_of(args):
@@ -402,9 +423,29 @@ def compiled(f: Callable[..., Any], engine: str | DeviceMesh) -> Callable[..., A
     return run
 
 
+@cache
+def _compiler_options() -> dict[str, str]:
+    """Say which library computes what in our programs on a processor; theirs stay as they are.
+
+    XLA has two for convolutions. That of YNNPACK, its usual one, takes 1.3 to 6 times as long as
+    Eigen's in training steps (docs/speed.md); products and sums stay with YNNPACK. An XLA that
+    does not know the option is left as it is.
+    """
+    if not on_processor():
+        return {}
+    kinds = ("DOT", "INDIVIDUAL_DOT", "REDUCE")  # without INDIVIDUAL_CONVOLUTION
+    names = ",".join(f"LIBRARY_FUSION_TYPE_{kind}" for kind in kinds)
+    options = {"xla_cpu_experimental_ynn_fusion_type": names}
+    try:
+        _jax().jit(lambda: 0, compiler_options=options).lower().compile()
+    except (RuntimeError, ValueError, TypeError):
+        return {}
+    return options
+
+
 def _compiled_for(f: Callable[..., Any], engine: DeviceMesh) -> Callable[..., Any]:
     """Compile for several devices; what comes out is on each of them."""
-    program = _jax().jit(f, out_shardings=engine.placed())
+    program = _jax().jit(f, out_shardings=engine.placed(), compiler_options=_compiler_options())
 
     def run(*args: Any) -> Any:
         kept = _SPREAD.set(engine)

@@ -60,7 +60,7 @@ def scan(
     return fill(carry, list(last)), fill(seen[0], list(ys))
 
 
-UNROLLED = ("scan", "convolve")  # rows that are taken apart where they are read
+UNROLLED = ("scan", "convolve", "normalise")  # rows that are taken apart where they are read
 _unrolled: ContextVar[bool] = ContextVar("unrolled", default=False)
 
 

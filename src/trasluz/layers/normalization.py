@@ -8,6 +8,7 @@ import numpy as np
 
 from trasluz import initializers
 from trasluz.autodiff import ops
+from trasluz.autodiff.moments import moments, normalised
 from trasluz.autodiff.tape import where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
@@ -17,6 +18,13 @@ from trasluz.state.module import Buffer
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
+
+
+def _gamma(layer: Any, x: Any, shape: tuple[int, ...]) -> Any:
+    """Give a layer's γ in a shape; without one a 1 of as many axes, in the type of the input."""
+    if layer.scale:
+        return ops.reshape(layer.gamma, shape=shape)
+    return np.ones((1,) * len(shape), x.dtype)
 
 
 class BatchNormalization(Layer):
@@ -74,15 +82,15 @@ class BatchNormalization(Layer):
         shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
         if training and self.trainable:
             others = tuple(i for i in range(rank) if i != axis)
-            mean = ops.mean(x, axis=others, keepdims=True)
-            variance = ops.var(x, axis=others, keepdims=True)
+            mean, variance = moments(x, others)
             self._remember(mean, variance)
+            y = normalised(x, mean, variance, _gamma(self, x, shape), others, self.epsilon)
         else:
             mean = ops.reshape(self.moving_mean, shape=shape)
             variance = ops.reshape(self.moving_variance, shape=shape)
-        y = (x - mean) / ops.sqrt(variance + self.epsilon)
-        if self.scale:
-            y = y * ops.reshape(self.gamma, shape=shape)
+            y = (x - mean) / ops.sqrt(variance + self.epsilon)
+            if self.scale:
+                y = y * ops.reshape(self.gamma, shape=shape)
         if self.center:
             y = y + ops.reshape(self.beta, shape=shape)
         return y
@@ -130,11 +138,8 @@ class LayerNormalization(Layer):
     def call(self, inputs: Any) -> Any:
         axes = _axes(self.axis, len(inputs.shape))
         shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
-        mean = ops.mean(inputs, axis=axes, keepdims=True)
-        variance = ops.var(inputs, axis=axes, keepdims=True)
-        y = (inputs - mean) / ops.sqrt(variance + self.epsilon)
-        if self.scale:
-            y = y * ops.reshape(self.gamma, shape=shape)
+        gamma = _gamma(self, inputs, shape)
+        y = normalised(inputs, *moments(inputs, axes), gamma, axes, self.epsilon)
         if self.center:
             y = y + ops.reshape(self.beta, shape=shape)
         return y
@@ -194,12 +199,10 @@ class GroupNormalization(Layer):
         parted = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
         x = ops.reshape(inputs, parted)
         over = tuple(i for i in range(1, len(parted)) if i != axis)
-        mean = ops.mean(x, axis=over, keepdims=True)
-        variance = ops.var(x, axis=over, keepdims=True)
-        y = ops.reshape((x - mean) / ops.sqrt(variance + self.epsilon), shape)
+        split = tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(parted))
+        gamma = _gamma(self, x, split)
+        y = ops.reshape(normalised(x, *moments(x, over), gamma, over, self.epsilon), shape)
         own = tuple(n if i == axis else 1 for i, n in enumerate(shape))
-        if self.scale:
-            y = y * ops.reshape(self.gamma, own)
         return y + ops.reshape(self.beta, own) if self.center else y
 
 
