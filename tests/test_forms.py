@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trasluz import tape
-from trasluz.autodiff import backend, moments, ops, windows
+from trasluz.autodiff import backend, moments, windows
 from trasluz.autodiff.scan import unrolled
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
@@ -73,15 +73,18 @@ def test_one_channel_laid_out_is_xla_s_convolution(strides, dilation):
     np.testing.assert_allclose(ours, windows.convolve(x, w, strides, pads, dilation), **CLOSE)
 
 
-@pytest.mark.parametrize("size", [5, 300])
-def test_rows_are_added_up_alike_by_a_product_and_one_by_one(size):
-    drawn = np.random.default_rng(size)
-    x, i = drawn.normal(size=(2, 7, 3)), drawn.integers(-2, size, (2, 7)).astype("int32")
-    add = lambda x, i: ops.scatter_add(x, i, axis=0, size=size)  # noqa: E731
-    wanted = np.zeros((size, 3))
-    np.add.at(wanted, i, x)
-    np.testing.assert_allclose(add(x, i), wanted, **CLOSE)
-    np.testing.assert_allclose(backend.compiled(add, "xla")(x, i), wanted, **CLOSE)
+@pytest.mark.parametrize(
+    "index",
+    [
+        (slice(1, 3),), (slice(None), slice(0, 7, 3)), (slice(4, 5, 2), slice(-3, None)),
+        (slice(None, None, -1), slice(0, 2)), (2, slice(0, 2)), (Ellipsis, slice(1, 2)),
+    ],
+)  # fmt: skip
+def test_what_slices_place_is_padded_with_zeros(index):
+    shape = (6, 7)
+    x = np.random.default_rng(0).normal(size=np.zeros(shape)[index].shape)
+    put = backend.compiled(lambda x: backend.place_slice(x, index, shape), "xla")
+    np.testing.assert_array_equal(put(x), backend.place_slice(x, index, shape))
 
 
 def test_what_compiles_convolutions_leaves_products_and_sums_as_they_are():

@@ -34,7 +34,6 @@ CHOICES = ("auto", *ENGINES)  # what can be asked for
 _THREADED, _FOR_THREADS = 2**18, 1e7
 _KEPT_PROGRAMS = 2**28
 _ALIGNED = 64
-_AS_PRODUCT = 256
 
 
 def namespace(*args: Any) -> Any:
@@ -161,29 +160,31 @@ def place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return zeros
 
 
-def add_rows(x: Any, i: Any, axis: int, size: int) -> Any:
-    """Add entries up where whole numbers say, along an axis of zeros.
-
-    XLA on a processor does that row by row, 1.4 µs each (docs/speed.md); up to a few hundred
-    places, a product with a matrix of ones and zeros is faster.
-    """
-    xp, before = namespace(x, i), (slice(None),) * axis
-    if xp is np or axis or size > _AS_PRODUCT or not on_processor():
-        return place(x, (*before, i), (*x.shape[:axis], size, *x.shape[axis + i.ndim :]))
-    places = xp.where(i < 0, i + size, i).reshape(-1)
-    ones = (xp.arange(size, dtype=i.dtype)[:, None] == places).astype(x.dtype)
-    rest = x.shape[i.ndim :]
-    return (ones @ x.reshape(-1, math.prod(rest))).reshape(size, *rest)
-
-
 def place_slice(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Put `x` at a basic index (whole numbers and slices) of an array of zeros."""
     xp = namespace(x)
     if xp is not np:
-        return xp.zeros(shape, x.dtype).at[index].set(x)
+        widths = _around(index, shape)
+        if widths is None:
+            return xp.zeros(shape, x.dtype).at[index].set(x)
+        return _jax().lax.pad(x, xp.zeros((), x.dtype), widths)
     zeros = np.zeros(shape, np.asarray(x).dtype)
     zeros[index] = x
     return zeros
+
+
+def _around(index: Any, shape: tuple[int, ...]) -> list[tuple[int, int, int]] | None:
+    """Say how many zeros go before, behind and between entries that slices place, by axis.
+
+    `None` if that cannot be said: writing takes twice as long as padding, but does all.
+    """
+    if not isinstance(index, tuple) or not all(isinstance(part, slice) for part in index):
+        return None
+    parts = (*index, *[slice(None)] * (len(shape) - len(index)))
+    places = [range(n)[part] for n, part in zip(shape, parts, strict=True)]
+    if any(not at or at.step < 0 for at in places):
+        return None
+    return [(at[0], n - 1 - at[-1], at.step - 1) for at, n in zip(places, shape, strict=True)]
 
 
 def sorted_places(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -427,9 +428,9 @@ def compiled(f: Callable[..., Any], engine: str | DeviceMesh) -> Callable[..., A
 def _compiler_options() -> dict[str, str]:
     """Say which library computes what in our programs on a processor; theirs stay as they are.
 
-    XLA has two for convolutions. That of YNNPACK, its usual one, takes 1.3 to 6 times as long as
-    Eigen's in training steps (docs/speed.md); products and sums stay with YNNPACK. An XLA that
-    does not know the option is left as it is.
+    XLA has two for convolutions. With YNNPACK, its usual one, steps of convolutional networks take
+    1.2 to 1.4 times as long as with Eigen (docs/speed.md); products and sums stay with YNNPACK. An
+    XLA that does not know the option is left as it is.
     """
     if not on_processor():
         return {}

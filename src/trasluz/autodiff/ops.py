@@ -158,7 +158,7 @@ take = structural("take", r"{0:0}_{{[{1}]}}",
                   forward=lambda x, i, axis: namespace(x, i).take(x, i, axis=axis), binds=POWER)
 scatter_add = structural("scatter_add", r"\operatorname{{scatter}}_{{{1}}}\left({0}\right)",
                          lambda g, y, x, i, axis, size: take(g, i, axis=axis), None,
-                         forward=backend.add_rows)
+                         forward=lambda x, i, axis, size: _scatter_add(x, i, axis, size))
 astype = structural("astype", "{0:0}", lambda g, y, x, dtype: cast_back(g, x.dtype, dtype),
                     forward=lambda x, dtype: x.astype(dtype))
 stop_gradient = structural("stop_gradient", "{0:0}", None, forward=lambda x: x)
@@ -228,6 +228,12 @@ def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     parts = index if isinstance(index, tuple) else (index,)
     basic = all(p is None or p is Ellipsis or isinstance(p, (int, slice)) for p in parts)
     return (backend.place_slice if basic else backend.place)(x, index, shape)
+
+
+def _scatter_add(x: Any, i: Any, axis: int, size: int) -> Any:
+    before = x.shape[:axis]
+    shape = (*before, size, *x.shape[axis + i.ndim :])
+    return backend.place(x, (*[slice(None)] * axis, i), shape)
 
 
 def share(wins: Any, ties: Any, y: Any) -> Any:

@@ -197,7 +197,7 @@ def _spread(x: Any, pads: Any, spread: Any) -> Any:
     if any(u > 1 for u in spread):
         wide = [(n - 1) * u + 1 if n else 0 for n, u in zip(shape[1:-1], spread, strict=True)]
         index = (slice(None), *(slice(None, None, u) for u in spread))
-        x = backend.place(x, index, (shape[0], *wide, shape[-1]))
+        x = backend.place_slice(x, index, (shape[0], *wide, shape[-1]))
     if all(pad == (0, 0) for pad in pads):
         return x
     cut = tuple(
