@@ -15,7 +15,7 @@ import numpy as np
 import peers
 from bench import Question, main, per
 
-ROWS = 8  # batches an epoch
+ROWS = 16  # batches an epoch
 CLASSES = 10
 WORDS, LONG, WIDE, HEADS, DEEP = 64, 64, 128, 4, 4
 

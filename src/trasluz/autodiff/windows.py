@@ -253,11 +253,12 @@ def convolve_groups(
 
 
 def _tiles(x: Any, sizes: Any, strides: Any, pads: Pads) -> Any:
-    """Part places into tiles, where windows neither overlap nor leave any out: one reshape."""
-    places = x.shape[1:-1]
-    even = all(n % k == 0 for n, k in zip(places, sizes, strict=True))
-    if tuple(sizes) != tuple(strides) or not even or any(pad != (0, 0) for pad in pads):
+    """Part places into tiles, where windows do not overlap: one reshape of those that are seen."""
+    places = [n // k * k for n, k in zip(x.shape[1:-1], sizes, strict=True)]
+    if tuple(sizes) != tuple(strides) or any(pad != (0, 0) for pad in pads) or not all(places):
         return None
+    if places != list(x.shape[1:-1]):  # what is left over at the end belongs to no window
+        x = ops.getitem(x, index=(slice(None), *(slice(0, n) for n in places)))
     parted = itertools.chain(*((n // k, k) for n, k in zip(places, sizes, strict=True)))
     return ops.reshape(x, (x.shape[0], *parted, x.shape[-1]))
 
