@@ -41,7 +41,7 @@ RESULTS = HERE / "results.md"
 ORDER = (
     "steps", "rate", "batches", "sizes", "rules", "cold", "first_fit", "memory", "one_row",
     "throughput", "many", "sweep", "streams", "devices", "gradient", "explaining", "lightness",
-    "quality", "layers", "generating", "own_step",
+    "quality", "layers", "generating", "own_step", "networks", "fresh",
 )  # fmt: skip
 PACKAGES = ("numpy", "jax", "optax", "torch", "keras", "scikit-learn")
 

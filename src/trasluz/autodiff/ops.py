@@ -255,7 +255,7 @@ def cast_back(g: Any, source: Any, dtype: Any) -> Any:
 def among(ties: Any, g: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Share a derivative equally among the entries that reach the extreme."""
     ties = astype(ties, dtype=g.dtype)
-    return g * ties / sum(ties, axis=axis, keepdims=True)
+    return g / sum(ties, axis=axis, keepdims=True) * ties
 
 
 def kept(g: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -53,7 +53,7 @@ def scan(
     return fill(carry, list(results[:n])), fill(turn.y, list(results[n : len(turn.results)]))
 
 
-UNROLLED = ("scan", "convolve", "split")  # rows that are taken apart where they are read
+UNROLLED = ("scan", "convolve", "split", "normalise")  # rows taken apart where they are read
 _unrolled: ContextVar[bool] = ContextVar("unrolled", default=False)
 
 

@@ -118,8 +118,8 @@ class Primitive:
             `position` it is asked for. `None`: not differentiable.
         kind: "elementwise", a rule is the local derivative, a function of `(y, *args)`;
             "structural", it is the pullback, a function of `(g, y, *args)`;
-            "joint", the one rule gives the pullbacks of all arguments at once; of several results
-            those that nothing came back to have `None`.
+            "joint", the one rule gives the pullbacks of all arguments at once, `None` for those
+            through which none goes; of several results those that nothing came back to have `None`.
         binds: how loosely it binds where it is spelled (see `typeset`).
     """
 
@@ -153,7 +153,8 @@ class Primitive:
         """Carry `g`, the derivative in the result, over to the lines the arguments came from."""
         if self.kind == "joint":
             every = self.rules[0](g, line.value, *line.args, **line.params)  # type: ignore[misc]
-            yield from ((p, d) for p, d in zip(line.parents, every, strict=True) if p >= 0)
+            pairs = zip(line.parents, every, strict=True)
+            yield from ((p, d) for p, d in pairs if p >= 0 and d is not None)
             return
         last = len(self.rules) - 1
         for position, parent in enumerate(line.parents):

@@ -8,6 +8,7 @@ import numpy as np
 
 from trasluz import initializers
 from trasluz.autodiff import ops
+from trasluz.autodiff.moments import centred, moments, normalised
 from trasluz.autodiff.tape import note, where
 from trasluz.errors import UserError
 from trasluz.layers.base import Layer
@@ -21,14 +22,8 @@ def _axes(axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
 
 
-def _moments(x: Any, axes: tuple[int, ...], mask: Any = None) -> tuple[Any, Any]:
-    """Work out mean and variance along some axes, which stay with length one.
-
-    A mask leaves places out; where it leaves all out, ε keeps both at zero.
-    """
-    if mask is None:
-        mean = note(ops.mean(x, axis=axes, keepdims=True), "mean")
-        return mean, note(ops.mean(ops.square(x - mean), axis=axes, keepdims=True), "variance")
+def _masked_moments(x: Any, axes: tuple[int, ...], mask: Any) -> tuple[Any, Any]:
+    """Work out mean and variance of what a mask leaves; of nothing, ε keeps both at zero."""
     counts = _counts(mask, x)
     many = ops.sum(counts, axis=axes, keepdims=True) + _FEW
     mean = note(ops.sum(x * counts, axis=axes, keepdims=True) / many, "mean")
@@ -50,9 +45,9 @@ def _counts(mask: Any, x: Any) -> Any:
     return ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
 
 
-def _normalised(x: Any, mean: Any, variance: Any, epsilon: float) -> Any:
-    """Centre and scale: `(x − μ) / √(σ² + ε)`."""
-    return note((x - mean) / ops.sqrt(variance + epsilon), "normalised")
+def _gamma(layer: Any, shape: tuple[int, ...]) -> Any:
+    """Give a layer's γ in a shape; `None` without one."""
+    return ops.reshape(layer.gamma, shape=shape) if layer.scale else None
 
 
 class BatchNormalization(Layer):
@@ -115,14 +110,18 @@ class BatchNormalization(Layer):
         shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
         if training and self.trainable:
             others = tuple(i for i in range(rank) if i != axis)
-            mean, variance = _moments(x, others, mask)
+            gamma = _gamma(self, shape)
+            if mask is None:
+                mean, variance = moments(x, others)
+                y = normalised(x, mean, variance, gamma, others, self.epsilon)
+            else:
+                mean, variance = _masked_moments(x, others, mask)
+                y = centred(x, mean, variance, gamma, self.epsilon)
             self._remember(mean, variance)
         else:
             mean = ops.reshape(self.moving_mean, shape=shape)
             variance = ops.reshape(self.moving_variance, shape=shape)
-        y = _normalised(x, mean, variance, self.epsilon)
-        if self.scale:
-            y = y * ops.reshape(self.gamma, shape=shape)
+            y = centred(x, mean, variance, _gamma(self, shape), self.epsilon)
         if self.center:
             y = y + ops.reshape(self.beta, shape=shape)
         return y
@@ -172,9 +171,8 @@ class LayerNormalization(Layer):
     def call(self, inputs: Any) -> Any:
         axes = _axes(self.axis, len(inputs.shape))
         shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
-        y = _normalised(inputs, *_moments(inputs, axes), self.epsilon)
-        if self.scale:
-            y = y * ops.reshape(self.gamma, shape=shape)
+        gamma = _gamma(self, shape)
+        y = normalised(inputs, *moments(inputs, axes), gamma, axes, self.epsilon)
         if self.center:
             y = y + ops.reshape(self.beta, shape=shape)
         return y
@@ -236,10 +234,10 @@ class GroupNormalization(Layer):
         parted = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
         x = ops.reshape(inputs, parted)
         over = tuple(i for i in range(1, len(parted)) if i != axis)
-        y = ops.reshape(_normalised(x, *_moments(x, over), self.epsilon), shape)
+        split = tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(parted))
+        gamma = _gamma(self, split)
+        y = ops.reshape(normalised(x, *moments(x, over), gamma, over, self.epsilon), shape)
         own = tuple(n if i == axis else 1 for i, n in enumerate(shape))
-        if self.scale:
-            y = y * ops.reshape(self.gamma, own)
         return y + ops.reshape(self.beta, own) if self.center else y
 
 
