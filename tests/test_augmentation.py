@@ -225,6 +225,29 @@ def test_training_sees_the_same_pictures_on_both_engines():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+def test_a_turned_picture_is_explained_to_the_weight_behind_it():
+    model = Sequential(
+        [
+            layers.Input((3, 4, 1)),
+            layers.Conv2D(1, 2),
+            layers.RandomRotation(0.2),
+            layers.RandomTranslation(0.2, 0.2, "constant", fill_value=0.5),
+            layers.RandomContrast(0.3, (-1, 1)),
+            layers.Flatten(),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse", engine="numpy")
+    x = photo(1, 3, 4, 1)
+    seen = model.explain(x, np.ones((1, 1)), "conv2d/kernel", (0, 1, 0, 0), training=True)
+    for value in seen.checks.values():
+        assert float(value) == pytest.approx(float(seen.value), rel=1e-6, abs=1e-9)
+    assert "layer random_rotation" in str(seen)
+    assert "layer random_rotation" not in str(
+        model.explain(x, np.ones((1, 1)), "conv2d/kernel", (0, 1, 0, 0))
+    )
+
+
 WRONG = [
     (lambda: layers.RandomFlip("horizontl"), "did you mean 'horizontal'"),
     (lambda: layers.RandomRotation(1.5), "factor is 1.5.*from -1 to 1"),

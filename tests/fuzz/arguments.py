@@ -68,8 +68,16 @@ LAYERS: dict[str, tuple[dict[str, Any], Any]] = {
     "Flatten": ({}, (2, 2)),
     "Identity": ({}, (4,)),
     "SharedBias": ({"units": 4}, (4,)),
+    "Lambda": ({"function": abs}, (4,)),
+    "RandomFlip": ({}, (3, 4, 1)),
+    "RandomRotation": ({"factor": 0.1}, (3, 4, 1)),
+    "RandomTranslation": ({"height_factor": 0.1, "width_factor": 0.1}, (3, 4, 1)),
+    "RandomZoom": ({"height_factor": 0.1}, (3, 4, 1)),
+    "RandomCrop": ({"height": 2, "width": 2}, (3, 4, 1)),
+    "RandomContrast": ({"factor": 0.1}, (3, 4, 1)),
+    "RandomBrightness": ({"factor": 0.1}, (3, 4, 1)),
 }
-MERGING = ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"]
+MERGING = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"]
 WRONG: list[Any] = [
     np.ones(0), np.ones((0, 4)), np.ones((3, 3)), np.ones((2, 2, 2)), np.array("x"), np.float64(1),
     np.array([[1, "a"]], object), [[1, 2], [3]], np.ones((4, 4), complex), np.full((4, 4), np.nan),
@@ -108,6 +116,7 @@ def _layer(chance: random.Random) -> None:
     def use() -> None:
         model = Sequential([Input(shape, dtype=dtype), kind(**given)])
         model.predict(np.ones((2, *shape), dtype), verbose=0)
+        model(np.ones((2, *shape), dtype), training=True)
 
     _try(f"{name}({reprlib.repr(given)})", use)
 
@@ -117,7 +126,8 @@ def _merging(chance: random.Random) -> None:
     shapes = [
         chance.choice([(4,), (3,), (2, 4), (1,), ()]) for _ in range(chance.choice([0, 1, 2, 3]))
     ]
-    given = _arguments(kind, {}, chance) if chance.random() < 0.5 else {}
+    needed: dict[str, Any] = {"axes": -1} if kind is layers.Dot else {}
+    given = _arguments(kind, needed, chance) if chance.random() < 0.5 else needed
     arrays: Any = [np.ones((2, *shape), np.float32) for shape in shapes]
     if chance.random() < 0.3:
         arrays = _wrong(chance)
