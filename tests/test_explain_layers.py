@@ -202,21 +202,21 @@ def test_a_head_is_told_row_by_row():
     printed(model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 0, 0), 12))
     d = model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 0, 0), lang="en")
     lines = told(d)
-    assert lines["q⁽¹⁾₂,₁"].startswith("q⁽¹⁾₂,₁ = x₂,₁ w⁽¹⁾₁,₁,₁ + x₂,₂ w⁽¹⁾₂,₁,₁ + b⁽¹⁾₁,₁ =")
-    scores = "s⁽²⁾₂,₁ = 1/√(2) q⁽¹⁾₂,₁ k⁽³⁾₁,₁ + 1/√(2) q⁽¹⁾₂,₂ k⁽³⁾₁,₂ ="
-    assert lines["s⁽²⁾₂,₁"].startswith(scores)
-    assert lines["ℓ₂"].startswith("ℓ₂ = ln(e^(s⁽²⁾₂,₁) + e^(s⁽²⁾₂,₂) + e^(-1 × 10⁹)) =")
-    assert lines["α⁽²⁾₂,₁"].startswith("α⁽²⁾₂,₁ = e^(s⁽²⁾₂,₁ - ℓ₂) =")
-    assert lines["o⁽²⁾₂,₁"].startswith("o⁽²⁾₂,₁ = α⁽²⁾₂,₁ v⁽⁴⁾₁,₁ + α⁽²⁾₂,₂ v⁽⁴⁾₂,₁ =")
+    assert lines["q⁽²⁾₂,₁"].startswith("q⁽²⁾₂,₁ = x₂,₁ w⁽²⁾₁,₁,₁ + x₂,₂ w⁽²⁾₂,₁,₁ + b⁽²⁾₁,₁ =")
+    scores = "s⁽¹⁾₂,₁ = 1/√(2) q⁽²⁾₂,₁ k⁽³⁾₁,₁ + 1/√(2) q⁽²⁾₂,₂ k⁽³⁾₁,₂ ="
+    assert lines["s⁽¹⁾₂,₁"].startswith(scores)
+    assert lines["ℓ₂"].startswith("ℓ₂ = ln(e^(s⁽¹⁾₂,₁) + e^(s⁽¹⁾₂,₂) + e^(-1 × 10⁹)) =")
+    assert lines["α⁽¹⁾₂,₁"].startswith("α⁽¹⁾₂,₁ = e^(s⁽¹⁾₂,₁ - ℓ₂) =")
+    assert lines["o⁽¹⁾₂,₁"].startswith("o⁽¹⁾₂,₁ = α⁽¹⁾₂,₁ v⁽⁴⁾₁,₁ + α⁽¹⁾₂,₂ v⁽⁴⁾₂,₁ =")
     back = (
-        "∂E/∂s⁽²⁾₃,₁ = α⁽²⁾₃,₁ (∂E/∂α⁽²⁾₃,₁ - (∂E/∂α⁽²⁾₃,₁ α⁽²⁾₃,₁ + ∂E/∂α⁽²⁾₃,₂ α⁽²⁾₃,₂"
-        " + ∂E/∂α⁽²⁾₃,₃ α⁽²⁾₃,₃)) ="
+        "∂E/∂s⁽¹⁾₃,₁ = α⁽¹⁾₃,₁ (∂E/∂α⁽¹⁾₃,₁ - (∂E/∂α⁽¹⁾₃,₁ α⁽¹⁾₃,₁ + ∂E/∂α⁽¹⁾₃,₂ α⁽¹⁾₃,₂"
+        " + ∂E/∂α⁽¹⁾₃,₃ α⁽¹⁾₃,₃)) ="
     )
-    assert lines["∂E/∂s⁽²⁾₃,₁"].startswith(back)
+    assert lines["∂E/∂s⁽¹⁾₃,₁"].startswith(back)
     said = {plain(step.symbol): step.remark for step in d.steps()}
     assert "2 places do not count here" in said["ℓ₁"]
-    assert said["α⁽²⁾₁,₂"].startswith("the mask leaves this place out")
-    assert said["∂E/∂α⁽²⁾₁,₂"] == "nothing that the loss rests on uses it"
+    assert said["α⁽¹⁾₁,₂"].startswith("the mask leaves this place out")
+    assert said["∂E/∂α⁽¹⁾₁,₂"] == "nothing that the loss rests on uses it"
     assert [s for s in said.values() if s.startswith("back through the softmax")]
 
 
@@ -224,9 +224,9 @@ def test_heads_are_counted_first():
     model = attending(2)
     d = model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 1, 0))
     lines = told(d)
-    assert "= 1/√(2) q⁽¹⁾₂,₁,₁ k⁽³⁾₂,₃,₁ + 1/√(2) q⁽¹⁾₂,₁,₂ k⁽³⁾₂,₃,₂ =" in lines["s⁽²⁾₂,₁,₃"]
+    assert "= 1/√(2) q⁽²⁾₂,₁,₁ k⁽³⁾₂,₃,₁ + 1/√(2) q⁽²⁾₂,₁,₂ k⁽³⁾₂,₃,₂ =" in lines["s⁽¹⁾₂,₁,₃"]
     d = model.explain(TOKENS, [[1.0]], "att/query", (0, 1, 0))  # at a place, in a head
-    assert list(told(d))[-1] == "∂E/∂q⁽¹⁾₂,₁,₁"
+    assert list(told(d))[-1] == "∂E/∂q⁽²⁾₂,₁,₁"
     for path in ("att/value/kernel", "att/key/kernel", "att/attention_output/kernel"):
         told(model.explain(TOKENS, [[1.0]], path, (0, 1, 0)))
 
@@ -351,15 +351,15 @@ def whole(model, x, y, path, **how):
 
 def test_a_head_in_matrix_form():
     lines, said = whole(attending(use_causal_mask=True), TOKENS, [[1.0]], "att/query/kernel")
-    assert lines["S⁽²⁾"] == "1/√(2) Q⁽¹⁾ K⁽³⁾ᵀ"
-    assert lines["α⁽²⁾"] == "softmax(mask(S⁽²⁾))"
-    assert lines["∂E/∂S⁽²⁾"] == "α⁽²⁾ ⊙ (∂E/∂α⁽²⁾ - Σ ∂E/∂α⁽²⁾ ⊙ α⁽²⁾)"
-    assert lines["∂E/∂Q⁽¹⁾"] == "1/√(2) ∂E/∂S⁽²⁾ K⁽³⁾"
-    assert lines["∂E/∂W⁽¹⁾"] == "Xᵀ ∂E/∂Q⁽¹⁾"
+    assert lines["S⁽¹⁾"] == "1/√(2) Q⁽²⁾ K⁽³⁾ᵀ"
+    assert lines["α⁽¹⁾"] == "softmax(mask(S⁽¹⁾))"
+    assert lines["∂E/∂S⁽¹⁾"] == "α⁽¹⁾ ⊙ (∂E/∂α⁽¹⁾ - Σ ∂E/∂α⁽¹⁾ ⊙ α⁽¹⁾)"
+    assert lines["∂E/∂Q⁽²⁾"] == "1/√(2) ∂E/∂S⁽¹⁾ K⁽³⁾"
+    assert lines["∂E/∂W⁽²⁾"] == "Xᵀ ∂E/∂Q⁽²⁾"
     assert "mask: what does not count is put at" in said
     lines, said = whole(attending(2), TOKENS, [[1.0]], "att/value/kernel")
-    assert lines["O⁽²⁾"] == "α⁽²⁾ V⁽⁴⁾"
-    assert lines["∂E/∂V⁽⁴⁾"] == "α⁽²⁾ᵀ ∂E/∂O⁽²⁾"
+    assert lines["O⁽¹⁾"] == "α⁽¹⁾ V⁽⁴⁾"
+    assert lines["∂E/∂V⁽⁴⁾"] == "α⁽¹⁾ᵀ ∂E/∂O⁽¹⁾"
 
 
 def test_gates_in_matrix_form_turn_by_turn():
