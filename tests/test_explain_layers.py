@@ -207,7 +207,7 @@ def test_a_head_is_told_row_by_row():
     assert lines["s⁽¹⁾₂,₁"].startswith(scores)
     assert lines["ℓ₂"].startswith("ℓ₂ = ln(e^(s⁽¹⁾₂,₁) + e^(s⁽¹⁾₂,₂) + e^(-1 × 10⁹)) =")
     assert lines["α⁽¹⁾₂,₁"].startswith("α⁽¹⁾₂,₁ = e^(s⁽¹⁾₂,₁ - ℓ₂) =")
-    assert lines["o⁽¹⁾₂,₁"].startswith("o⁽¹⁾₂,₁ = α⁽¹⁾₂,₁ v⁽⁴⁾₁,₁ + α⁽¹⁾₂,₂ v⁽⁴⁾₂,₁ =")
+    assert lines["o⁽¹⁾₂,₁"].startswith("o⁽¹⁾₂,₁ = α⁽¹⁾₂,₁ v⁽⁴⁾₁,₁ + α⁽¹⁾₂,₂ v⁽⁴⁾₂,₁ ")
     back = (
         "∂E/∂s⁽¹⁾₃,₁ = α⁽¹⁾₃,₁ (∂E/∂α⁽¹⁾₃,₁ - (∂E/∂α⁽¹⁾₃,₁ α⁽¹⁾₃,₁ + ∂E/∂α⁽¹⁾₃,₂ α⁽¹⁾₃,₂"
         " + ∂E/∂α⁽¹⁾₃,₃ α⁽¹⁾₃,₃)) ="
@@ -216,7 +216,7 @@ def test_a_head_is_told_row_by_row():
     said = {plain(step.symbol): step.remark for step in d.steps()}
     assert "2 places do not count here" in said["ℓ₁"]
     assert said["α⁽¹⁾₁,₂"].startswith("the mask leaves this place out")
-    assert said["∂E/∂α⁽¹⁾₁,₂"] == "nothing that the loss rests on uses it"
+    assert said["∂E/∂s⁽¹⁾₁,₂"] == "nothing that the loss rests on uses it"
     assert [s for s in said.values() if s.startswith("back through the softmax")]
 
 
