@@ -112,6 +112,8 @@ def _turned(primitive: Primitive, params: dict[str, Any]) -> bool:
 
 def _slice(index: Any) -> str:
     """Write which part of an axis is taken, counted from 1."""
+    if index is Ellipsis:
+        return ":"
     if isinstance(index, slice):
         start = "" if index.start is None else str(index.start + 1)
         return f"{start}:{'' if index.stop is None else index.stop}"
