@@ -202,21 +202,21 @@ def test_a_head_is_told_row_by_row():
     printed(model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 0, 0), 12))
     d = model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 0, 0), lang="en")
     lines = told(d)
-    assert lines["q⁽¹⁾₂,₁"].startswith("q⁽¹⁾₂,₁ = x₂,₁ w⁽¹⁾₁,₁,₁ + x₂,₂ w⁽¹⁾₂,₁,₁ + b⁽¹⁾₁,₁ =")
-    scores = "s⁽⁴⁾₂,₁ = 1/√(2) q⁽¹⁾₂,₁ k⁽²⁾₁,₁ + 1/√(2) q⁽¹⁾₂,₂ k⁽²⁾₁,₂ ="
-    assert lines["s⁽⁴⁾₂,₁"].startswith(scores)
-    assert lines["ℓ₂"].startswith("ℓ₂ = ln(e^(s⁽⁴⁾₂,₁) + e^(s⁽⁴⁾₂,₂) + e^(-1 × 10⁹)) =")
-    assert lines["α⁽⁴⁾₂,₁"].startswith("α⁽⁴⁾₂,₁ = e^(s⁽⁴⁾₂,₁ - ℓ₂) =")
-    assert lines["o⁽⁴⁾₂,₁"].startswith("o⁽⁴⁾₂,₁ = α⁽⁴⁾₂,₁ v⁽³⁾₁,₁ + α⁽⁴⁾₂,₂ v⁽³⁾₂,₁ =")
+    assert lines["q⁽²⁾₂,₁"].startswith("q⁽²⁾₂,₁ = x₂,₁ w⁽²⁾₁,₁,₁ + x₂,₂ w⁽²⁾₂,₁,₁ + b⁽²⁾₁,₁ =")
+    scores = "s⁽¹⁾₂,₁ = 1/√(2) q⁽²⁾₂,₁ k⁽³⁾₁,₁ + 1/√(2) q⁽²⁾₂,₂ k⁽³⁾₁,₂ ="
+    assert lines["s⁽¹⁾₂,₁"].startswith(scores)
+    assert lines["ℓ₂"].startswith("ℓ₂ = ln(e^(s⁽¹⁾₂,₁) + e^(s⁽¹⁾₂,₂) + e^(-1 × 10⁹)) =")
+    assert lines["α⁽¹⁾₂,₁"].startswith("α⁽¹⁾₂,₁ = e^(s⁽¹⁾₂,₁ - ℓ₂) =")
+    assert lines["o⁽¹⁾₂,₁"].startswith("o⁽¹⁾₂,₁ = α⁽¹⁾₂,₁ v⁽⁴⁾₁,₁ + α⁽¹⁾₂,₂ v⁽⁴⁾₂,₁ ")
     back = (
-        "∂E/∂s⁽⁴⁾₃,₁ = α⁽⁴⁾₃,₁ (∂E/∂α⁽⁴⁾₃,₁ - (∂E/∂α⁽⁴⁾₃,₁ α⁽⁴⁾₃,₁ + ∂E/∂α⁽⁴⁾₃,₂ α⁽⁴⁾₃,₂"
-        " + ∂E/∂α⁽⁴⁾₃,₃ α⁽⁴⁾₃,₃)) ="
+        "∂E/∂s⁽¹⁾₃,₁ = α⁽¹⁾₃,₁ (∂E/∂α⁽¹⁾₃,₁ - (∂E/∂α⁽¹⁾₃,₁ α⁽¹⁾₃,₁ + ∂E/∂α⁽¹⁾₃,₂ α⁽¹⁾₃,₂"
+        " + ∂E/∂α⁽¹⁾₃,₃ α⁽¹⁾₃,₃)) ="
     )
-    assert lines["∂E/∂s⁽⁴⁾₃,₁"].startswith(back)
+    assert lines["∂E/∂s⁽¹⁾₃,₁"].startswith(back)
     said = {plain(step.symbol): step.remark for step in d.steps()}
     assert "2 places do not count here" in said["ℓ₁"]
-    assert said["α⁽⁴⁾₁,₂"].startswith("the mask leaves this place out")
-    assert said["∂E/∂α⁽⁴⁾₁,₂"] == "nothing that the loss rests on uses it"
+    assert said["α⁽¹⁾₁,₂"].startswith("the mask leaves this place out")
+    assert said["∂E/∂s⁽¹⁾₁,₂"] == "nothing that the loss rests on uses it"
     assert [s for s in said.values() if s.startswith("back through the softmax")]
 
 
@@ -224,9 +224,9 @@ def test_heads_are_counted_first():
     model = attending(2)
     d = model.explain(TOKENS, [[1.0]], "att/query/kernel", (0, 1, 0))
     lines = told(d)
-    assert "= 1/√(2) q⁽¹⁾₂,₁,₁ k⁽²⁾₂,₃,₁ + 1/√(2) q⁽¹⁾₂,₁,₂ k⁽²⁾₂,₃,₂ =" in lines["s⁽⁴⁾₂,₁,₃"]
+    assert "= 1/√(2) q⁽²⁾₂,₁,₁ k⁽³⁾₂,₃,₁ + 1/√(2) q⁽²⁾₂,₁,₂ k⁽³⁾₂,₃,₂ =" in lines["s⁽¹⁾₂,₁,₃"]
     d = model.explain(TOKENS, [[1.0]], "att/query", (0, 1, 0))  # at a place, in a head
-    assert list(told(d))[-1] == "∂E/∂q⁽¹⁾₂,₁,₁"
+    assert list(told(d))[-1] == "∂E/∂q⁽²⁾₂,₁,₁"
     for path in ("att/value/kernel", "att/key/kernel", "att/attention_output/kernel"):
         told(model.explain(TOKENS, [[1.0]], path, (0, 1, 0)))
 
@@ -351,15 +351,15 @@ def whole(model, x, y, path, **how):
 
 def test_a_head_in_matrix_form():
     lines, said = whole(attending(use_causal_mask=True), TOKENS, [[1.0]], "att/query/kernel")
-    assert lines["S⁽⁴⁾"] == "1/√(2) Q⁽¹⁾ K⁽²⁾ᵀ"
-    assert lines["α⁽⁴⁾"] == "softmax(mask(S⁽⁴⁾))"
-    assert lines["∂E/∂S⁽⁴⁾"] == "α⁽⁴⁾ ⊙ (∂E/∂α⁽⁴⁾ - Σ ∂E/∂α⁽⁴⁾ ⊙ α⁽⁴⁾)"
-    assert lines["∂E/∂Q⁽¹⁾"] == "1/√(2) ∂E/∂S⁽⁴⁾ K⁽²⁾"
-    assert lines["∂E/∂W⁽¹⁾"] == "Xᵀ ∂E/∂Q⁽¹⁾"
+    assert lines["S⁽¹⁾"] == "1/√(2) Q⁽²⁾ K⁽³⁾ᵀ"
+    assert lines["α⁽¹⁾"] == "softmax(mask(S⁽¹⁾))"
+    assert lines["∂E/∂S⁽¹⁾"] == "α⁽¹⁾ ⊙ (∂E/∂α⁽¹⁾ - Σ ∂E/∂α⁽¹⁾ ⊙ α⁽¹⁾)"
+    assert lines["∂E/∂Q⁽²⁾"] == "1/√(2) ∂E/∂S⁽¹⁾ K⁽³⁾"
+    assert lines["∂E/∂W⁽²⁾"] == "Xᵀ ∂E/∂Q⁽²⁾"
     assert "mask: what does not count is put at" in said
     lines, said = whole(attending(2), TOKENS, [[1.0]], "att/value/kernel")
-    assert lines["O⁽⁴⁾"] == "α⁽⁴⁾ V⁽³⁾"
-    assert lines["∂E/∂V⁽³⁾"] == "α⁽⁴⁾ᵀ ∂E/∂O⁽⁴⁾"
+    assert lines["O⁽¹⁾"] == "α⁽¹⁾ V⁽⁴⁾"
+    assert lines["∂E/∂V⁽⁴⁾"] == "α⁽¹⁾ᵀ ∂E/∂O⁽¹⁾"
 
 
 def test_gates_in_matrix_form_turn_by_turn():

@@ -34,7 +34,7 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
                 marks[index] = Landmark("logsumexp", "loss")
             continue
         path = str(layer).split("/", 1)[1]
-        call = calls.setdefault(id(layer), _Call(path, len(calls) + 1))
+        call = calls.setdefault(id(layer), _Call(path, index, layer))
         call.lines.append((index, turn))
         owners[index] = call
         if "output" in step.notes:
@@ -42,17 +42,19 @@ def landmarks(reading: Any) -> dict[int, Landmark]:
         if names := [name for name in step.notes if name in NOTED]:
             call.noted.append((index, turn, names[0]))
         elif step.primitive.name == "logsumexp":
-            marks[index] = Landmark("logsumexp", path, call.number)
+            call.logarithms.append(index)
         elif composite in AVERAGES:
             call.averages[composite, turn] = index
         elif composite is None and step.primitive.name in ("add", "matmul"):
             call.sums.setdefault(turn, []).append(index)
             call.weighted |= step.primitive.name == "matmul"
+    _number(calls)
+    final = max(calls.values(), key=lambda call: call.lines[-1][0], default=None)
     renamed: set[int] = set()
     for call in calls.values():
         renamed |= call.mark_noted(steps, marks, owners)
     for call in calls.values():
-        call.mark(marks, renamed, last=call.number == len(calls))
+        call.mark(marks, renamed, last=call is final)
     loss_begins = max((call.lines[-1][0] for call in calls.values()), default=-1) + 1
     _mark_loss(reading, marks, loss_begins)
     return dict(sorted(marks.items()))
@@ -85,11 +87,27 @@ def layer_paths(model: Any) -> set[str]:
     return {h._path for h in modules_in(model) if isinstance(h, Layer) and h._path}
 
 
+def _number(calls: dict[int, _Call]) -> None:
+    """Count layers in the order in which they are called: one before those within it."""
+    depths = {}
+    for key, call in calls.items():
+        outer, depths[key] = call.scope.outer, 0
+        while outer is not None:
+            if id(outer) in calls:
+                calls[id(outer)].first = min(calls[id(outer)].first, call.first)
+                depths[key] += 1
+            outer = outer.outer
+    for number, key in enumerate(sorted(calls, key=lambda k: (calls[k].first, depths[k])), 1):
+        calls[key].number = number
+
+
 class _Call:
     """The lines of one call of a layer."""
 
-    def __init__(self, path: str, number: int) -> None:
-        self.path, self.number = path, number
+    def __init__(self, path: str, first: int, scope: Scope) -> None:
+        self.path, self.first, self.scope = path, first, scope
+        self.number = 0
+        self.logarithms: list[int] = []
         self.lines: list[tuple[int, str]] = []
         self.sums: dict[str, list[int]] = {}
         self.averages: dict[tuple[str, str], int] = {}
@@ -100,6 +118,8 @@ class _Call:
 
     def mark(self, marks: dict[int, Landmark], renamed: set[int], last: bool) -> None:
         """Name the sum before the activation and the result, in each turn and at the end."""
+        for line in self.logarithms:
+            marks[line] = Landmark("logsumexp", self.path, self.number)
         known = {(note, turn) for _, turn, note in self.noted}
         for (name, turn), line in self.averages.items():
             if (AVERAGES[name], turn) in known:
