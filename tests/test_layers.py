@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from peer import keras_in
-from trasluz import Input, Model, activations, layers, random
+from trasluz import Input, Model, activations, layers, random, utils
 from trasluz.errors import UserError
 from trasluz.layers.base import registry
 from trasluz.models import clone_model
 from trasluz.saving import load_model
 from trasluz.state import Param, read
-from trasluz.testing import check_layer
+from trasluz.testing import check_layer, model_of
 
 
 def _x(*shape: int, seed: int = 0) -> np.ndarray:
@@ -225,6 +225,46 @@ def test_every_layer_has_samples():
 def test_conformance(make, x):
     random.set_seed(11)
     check_layer(make(), x)
+
+
+ONE_EACH = [pytest.param(*samples[0], id=name) for name, samples in SAMPLES.items()]
+
+
+@pytest.mark.parametrize(("make", "x"), ONE_EACH)
+def test_ten_steps_are_the_same_on_both_engines_and_are_explained(make, x):
+    random.set_seed(11)
+    as_floats = lambda a: a.astype("float32") if a.dtype.kind == "f" else a  # noqa: E731
+    x = [as_floats(a) for a in x] if isinstance(x, list) else as_floats(x)
+    model = model_of(make(), x)
+    rows = len(x[0] if isinstance(x, list) else x)
+    y = [np.zeros((rows, *t.shape[1:]), "float32") for t in model.outputs]
+    start, after = model.get_weights(), {}
+    for engine in ("numpy", "xla") if model.trainable_weights else ():
+        model.set_weights(start)
+        model.compile("sgd", "mse", engine=engine)
+        utils.set_random_seed(3)
+        model.fit(x, y if len(y) > 1 else y[0], epochs=10, batch_size=rows, verbose=0)
+        after[engine] = model.get_weights()
+    for a, b in zip(after.get("numpy", ()), after.get("xla", ()), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-5)
+    model.set_weights(start)
+    model.compile("sgd", "mse", engine="numpy")
+    moved, first = model.trainable_weights, x[0] if isinstance(x, list) else x
+    if not moved and first.dtype.kind != "f":
+        return  # whole numbers have no derivative
+    path = moved[0].path if moved else "x1" if isinstance(x, list) else "x"
+    place = (0,) * (len(moved[0].shape) if moved else first.ndim - 1)
+    few = 2 if moved else 1  # of an input, one row is asked about
+    x = [a[:few] for a in x] if isinstance(x, list) else x[:few]
+    y = [t[:few] for t in y]
+    if path == "x" and make is SAMPLES["SinePositionEncoding"][0][0]:
+        with pytest.raises(UserError, match="depends on no weight and on no number"):
+            model.explain(x, y[0], path, place, lang="en")
+        return
+    d = model.explain(x, y if len(y) > 1 else y[0], path, place)
+    derived, backward, difference = d.checks.values()
+    assert derived == pytest.approx(backward, rel=1e-9, abs=1e-12)
+    assert derived == pytest.approx(difference, rel=1e-4, abs=1e-7)
 
 
 def _keras_pairs(kl):

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trasluz.autodiff import backend, ops, random, tape
 from trasluz.base.tree import fill, leaves, leaves_like, tree_map
+from trasluz.layers.base import twin_of
+from trasluz.models.functional import Functional
+from trasluz.saving.models import load_model
 from trasluz.state.binding import bind, read
 from trasluz.state.context import Context
-from trasluz.state.module import weights_of
-from trasluz.state.symbolic import rows_of, shapes_of
+from trasluz.state.module import own_things, weights_of
+from trasluz.state.symbolic import Input, rows_of, shapes_of
 
 STEP = 1e-6
 
@@ -25,7 +30,7 @@ STEP = 1e-6
 def check_layer(
     layer: Any, inputs: Any, tolerance: float = 1e-6, second_order: bool = True
 ) -> None:
-    """Check a layer's config, shapes, derivatives, engines and cleanliness.
+    """Check a layer's config, shapes, rows, files, derivatives, engines and cleanliness.
 
     Args:
         layer: a layer; it is built on the inputs.
@@ -40,6 +45,8 @@ def check_layer(
     output = layer(inputs)
     _check_config(layer)
     _check_shape(layer, inputs, output)
+    _check_rows(layer, inputs)
+    _check_file(layer, inputs)
     for training in (False, True):
         _check_derivatives(layer, inputs, training, tolerance, second_order)
         if backend.has_xla():
@@ -59,6 +66,44 @@ def _check_shape(layer: Any, inputs: Any, output: Any) -> None:
     several = told if isinstance(output, (tuple, list)) else [told]
     for one, y in zip(several, leaves(output), strict=True):
         assert tuple(one[1:]) == y.shape[1:], f"shape {one} was told, {y.shape} came"
+
+
+def _check_rows(layer: Any, inputs: Any) -> None:
+    """See that outside of training what a layer gives for a row does not depend on the others."""
+    if any(weight.spec.carried for weight in weights_of(layer)):
+        return  # its states are of so many rows
+    rows, key = len(leaves(inputs)[0]), random.key(5)
+    with Context(False, key):
+        together = leaves(layer(inputs))
+    for row in range(rows):
+        with Context(False, key):
+            alone = leaves(layer(tree_map(lambda a, row=row: a[row : row + 1], inputs)))
+        for one, all_of_them in zip(alone, together, strict=True):
+            np.testing.assert_allclose(
+                one[0], all_of_them[row], rtol=1e-4, atol=1e-6, err_msg=f"row {row} alone"
+            )
+
+
+def model_of(layer: Any, inputs: Any) -> Any:
+    """Draw a model that is a layer alone."""
+    several = isinstance(inputs, list)
+    symbols = [Input(a.shape[1:], dtype=str(a.dtype)) for a in leaves(inputs)]
+    outputs = layer(symbols if several else symbols[0])
+    return Functional(symbols if several else symbols[0], outputs)
+
+
+def _check_file(layer: Any, inputs: Any) -> None:
+    """See that a model with the layer in it is the same after it was written and read."""
+    if any(weight.spec.carried for weight in weights_of(layer)):
+        return
+    twin = twin_of(layer)
+    model = model_of(twin, inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.trasluz"
+        model.save(file)
+        again = load_model(file, own_things(model))
+    for a, b in zip(leaves(model.predict(inputs)), leaves(again.predict(inputs)), strict=True):
+        np.testing.assert_array_equal(b, a, err_msg="a file changes what the layer gives")
 
 
 def scalar_of(layer: Any, training: bool) -> Any:

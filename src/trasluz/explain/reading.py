@@ -72,6 +72,8 @@ class Reading:
         self.total, self.inputs = self.record(
             self.tape, self.params, self.buffers, self.batch, turns=False
         )
+        if not isinstance(self.total, Box):
+            raise problem("explain-nothing", model.name or "")
         self.last = self.total
         if any(step and step.primitive.name in UNROLLED for step in self.tape.lines):
             self.last, _ = self.record(self.turns, self.params, self.buffers, self.batch)

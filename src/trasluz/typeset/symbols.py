@@ -155,6 +155,9 @@ def named_by_value(value: Any, digits: int = 4) -> Symbol:
     return Symbol(text, array, loose, literal=True)
 
 
+_LARGEST = np.finfo("float64").max
+
+
 def constant(value: Any, digits: int = 4) -> Symbol:
     r"""Make a symbol of a number that belongs to a formula: a simple fraction is written as one.
 
@@ -166,7 +169,7 @@ def constant(value: Any, digits: int = 4) -> Symbol:
     array = np.asarray(value)
     if array.ndim == 0 and array.dtype.kind == "f" and np.isfinite(array):
         sign, size = ("-" if array < 0 else ""), abs(float(array))
-        if float(f"{size:.{digits}g}") != size:
+        if size < 100 and float(f"{size:.{digits}g}") != size:
             for below in range(3, 65):
                 above = round(size * below)
                 if 0 < above < 100 and above / below == size:
@@ -187,11 +190,13 @@ def number(value: Any, digits: int = 4) -> str:
     """
     if isinstance(value, (bool, int, np.bool_, np.integer)):
         return str(int(value))
+    if abs(value) >= _LARGEST:  # what stands where nothing is, in a maximum
+        return rf"{'-' if value < 0 else ''}\infty"
     text = f"{value:.{digits}g}" if value else "0"
     if "e" in text:
         mantissa, exponent = text.split("e")
         return rf"{mantissa} \times 10^{{{int(exponent)}}}"
-    return text.replace("inf", r"\infty")
+    return text
 
 
 def matrix(value: Any, digits: int = 4, most: int = 4) -> str:
