@@ -166,7 +166,7 @@ def constant(value: Any, digits: int = 4) -> Symbol:
     array = np.asarray(value)
     if array.ndim == 0 and array.dtype.kind == "f" and np.isfinite(array):
         sign, size = ("-" if array < 0 else ""), abs(float(array))
-        if float(f"{size:.{digits}g}") != size:
+        if size < 100 and float(f"{size:.{digits}g}") != size:
             for below in range(3, 65):
                 above = round(size * below)
                 if 0 < above < 100 and above / below == size:
