@@ -41,8 +41,8 @@ def drawn(kind, chance):
             )
         if name.startswith(("Depthwise", "Separable")):
             how["depth_multiplier"] = chance.randint(1, 2)
-        if "Transpose" in name and "strides" not in how and chance.random() < 0.3:
-            how.pop("dilation_rate", None)
+        if "Transpose" in name and chance.random() < 0.4:  # Keras takes less than a stride only
+            how["output_padding"] = chance.randrange(how.get("strides", (1,))[0])
         how["use_bias"] = chance.random() < 0.7
         how["activation"] = chance.choice([None, "tanh"])
     elif "Global" in name:

@@ -396,3 +396,11 @@ def test_pictures_words_and_statistics_in_matrix_form():
     assert lines["X̂⁽²⁾"] == "(A⁽¹⁾ - μ⁽²⁾)/√(σ²⁽²⁾ + 0.001)"
     assert lines["∂E/∂A⁽¹⁾"].startswith("(∂E/∂X̂⁽²⁾)/√(σ²⁽²⁾ + 0.001) + ")
     assert lines["∂E/∂A⁽¹⁾"].endswith(" ∂E/∂σ²⁽²⁾ ⊙ (A⁽¹⁾ - μ⁽²⁾) + 1/3 ∂E/∂μ⁽²⁾")
+
+
+def test_a_largest_among_places_some_of_which_were_laid_around():
+    model = model_of(
+        Input((3, 1)), layers.Dense(1, name="dense"), layers.MaxPooling1D(2, padding="same"),
+        layers.Flatten(), layers.Dense(1),
+    )  # fmt: skip
+    told(model.explain(SERIES, [[1.0]], "dense/kernel", (0, 0)))

@@ -491,6 +491,21 @@ def test_wrong_width_says_both_shapes():
         layer(np.ones((4, 5)))
 
 
+@pytest.mark.interop
+def test_merged_ranks_may_differ_and_rows_stay_rows():
+    from peer import keras_in
+
+    several = [_x(3, 4), _x(3, 2, 1), _x(3, 1, 2, 4)]
+    kinds = ["Add", "Multiply", "Average", "Maximum", "Minimum", "Subtract"]
+    with keras_in("float32") as keras:
+        for kind in kinds:
+            for inputs in (several[:2], several[1:], several[::2], several[1::-1]):
+                wanted = getattr(keras.layers, kind)()([np.float32(x) for x in inputs])
+                y = getattr(layers, kind)()([np.float32(x) for x in inputs])
+                np.testing.assert_allclose(y, np.asarray(wanted), rtol=1e-6, err_msg=kind)
+    check_layer(layers.Add(), several[:2])
+
+
 def test_dot_says_what_does_not_fit():
     for axes, said in (
         (0, "axes is 0"),

@@ -361,3 +361,13 @@ def test_own_cells_need_no_registering_to_be_copied():
     assert both(np.ones((1, 5, 4))).shape == (1, 4)
     model = Sequential([Input((5, 4)), both])
     assert clone_model(model).output_shape == (None, 4)
+
+
+def test_one_step_alone_is_taken_unrolled():
+    for engine in ("numpy", "xla"):
+        model = Sequential([Input((1, 2)), layers.GRU(2, unroll=True, return_sequences=True)])
+        model.set_weights([np.full_like(w, 0.1) for w in model.get_weights()])
+        model.compile("sgd", "mse", engine=engine)
+        before = model.get_weights()[0]
+        model.fit(np.ones((2, 1, 2)), np.ones((2, 1, 2)), verbose=0)
+        assert (model.get_weights()[0] != before).any()

@@ -144,7 +144,7 @@ transpose_row = structural("transpose", lambda x: transposed(x),
 broadcast_to_row = structural("broadcast_to", function(r"\operatorname{{repeat}}"),
                               lambda g, y, x, shape: g)  # undone in the walk, as all broadcasting
 concatenate_row = structural("concatenate", lambda *xs: row_of(xs),
-                             lambda g, y, *xs, axis, position: portion(g, xs, axis, position),
+                             lambda g, y, *xs, axis, position=0: portion(g, xs, axis, position),
                              forward=lambda *xs, axis: namespace(*xs).concatenate(xs, axis=axis))
 getitem = structural("getitem", r"{0:0}_{{\left[\cdot\right]}}",
                      lambda g, y, x, index: place(g, index=index, shape=x.shape),

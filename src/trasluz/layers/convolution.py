@@ -214,7 +214,9 @@ class _ConvTranspose(_Convolution):
         x = first_to_last(as_floats(inputs, self.kernel), self.data_format)
         sizes, strides, dilation = self._sizes()
         more = self.output_padding
-        more = [None] * self.rank if more is None else each_place(more, self.rank, "output_padding")
+        more = (
+            [None] * self.rank if more is None else each_place(more, self.rank, "output_padding", 0)
+        )
         pads = [
             _around(self.padding, (k - 1) * d + 1, s, extra)
             for k, s, d, extra in zip(sizes, strides, dilation, more, strict=True)

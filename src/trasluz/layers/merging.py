@@ -59,7 +59,24 @@ def _like(x: Any, mask: Any) -> Any:
     return ops.reshape(ops.cast(mask, bool), (*mask.shape, *[1] * missing))
 
 
-class Add(_Merge):
+class _Entrywise(_Merge):
+    """Entry by entry; where ranks differ, rows stay rows: axes of length 1 come behind them."""
+
+    def call(self, inputs: Any) -> Any:
+        if isinstance(inputs, (list, tuple)) and len({len(x.shape) for x in inputs}) > 1:
+            rank = max(len(x.shape) for x in inputs)
+            inputs = [_of_rank(x, rank) for x in inputs]
+        return super().call(inputs)
+
+
+def _of_rank(x: Any, rank: int) -> Any:
+    """Give an array more axes, behind the first."""
+    shape = tuple(x.shape)
+    missing = (1,) * (rank - len(shape))
+    return ops.reshape(x, (*shape[:1], *missing, *shape[1:])) if missing else x
+
+
+class Add(_Entrywise):
     """The sum of the inputs: `x₁ + x₂ + …`, the addition of a residual connection.
 
     >>> import numpy as np
@@ -71,7 +88,7 @@ class Add(_Merge):
         return reduce(lambda a, b: a + b, inputs)
 
 
-class Subtract(_Merge):
+class Subtract(_Entrywise):
     """The difference of two inputs: `x₁ − x₂`."""
 
     def merge(self, inputs: Sequence[Any]) -> Any:
@@ -84,7 +101,7 @@ class Subtract(_Merge):
         return inputs[0] - inputs[1]
 
 
-class Multiply(_Merge):
+class Multiply(_Entrywise):
     """The product of the inputs, entry by entry: `x₁ · x₂ · …`.
 
     What a mask leaves out is no factor; where all do, the product is 0.
@@ -102,21 +119,21 @@ class Multiply(_Merge):
         return ops.where(reduce(ops.logical_or, masks), y, ops.zero(y))
 
 
-class Average(_Merge):
+class Average(_Entrywise):
     """The mean of the inputs: `(x₁ + x₂ + …) / n`."""
 
     def merge(self, inputs: Sequence[Any]) -> Any:
         return reduce(lambda a, b: a + b, inputs) / len(inputs)
 
 
-class Maximum(_Merge):
+class Maximum(_Entrywise):
     """The largest of the inputs, entry by entry, among those that no mask leaves out."""
 
     def merge(self, inputs: Sequence[Any]) -> Any:
         return _among(ops.maximum, inputs)
 
 
-class Minimum(_Merge):
+class Minimum(_Entrywise):
     """The smallest of the inputs, entry by entry, among those that no mask leaves out."""
 
     def merge(self, inputs: Sequence[Any]) -> Any:
