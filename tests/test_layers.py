@@ -477,6 +477,14 @@ def test_own_layer_in_both_styles():
         (lambda: layers.Embedding(3, 2), np.array([[1, 3]]), "from 1 to 3.*3 rows"),
         (lambda: layers.SimpleRNN(3), np.ones((2, 3)), "batch, time, features"),
         (lambda: layers.Add(), np.ones((2, 3)), "at least two"),
+        (lambda: layers.Conv1D(0, 1), np.ones((2, 3, 1)), "filters is 0"),
+        (lambda: layers.Conv1D(2, 1, groups=0), np.ones((2, 3, 1)), "groups is 0"),
+        (lambda: layers.LayerNormalization(3), np.ones((2, 3)), "have 2 axes"),
+        (lambda: layers.GroupNormalization(1, axis=5), np.ones((2, 3)), "have 2 axes"),
+        (lambda: layers.Normalization(9), np.ones((2, 3)), "have 2 axes"),
+        (lambda: layers.PReLU(shared_axes=[2]), np.ones((2, 3)), "from 1 to 1"),
+        (lambda: layers.SpatialDropout2D(0.5, data_format="last"), np.ones((1, 2, 2, 1)), "'last'"),
+        (lambda: layers.LSTM(3), np.float32(1), "batch, time, features"),
     ],
 )
 def test_mistakes_are_named(make, x, message):

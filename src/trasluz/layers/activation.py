@@ -9,7 +9,7 @@ import numpy as np
 from trasluz import activations
 from trasluz.autodiff import ops
 from trasluz.autodiff.tape import where
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 
 FAR = -1e9  # what stands for an entry that does not count under a softmax
@@ -80,6 +80,12 @@ class PReLU(Layer):
     def build(self, input_shape: Any) -> None:
         shared = self.shared_axes or ()
         shared = (shared,) if isinstance(shared, int) else shared
+        if not {*shared} <= {*range(1, len(input_shape))}:
+            raise UserError(
+                f"shared_axes is {shown(self.shared_axes)}, the shape is {input_shape}",
+                where(),
+                f"give axes from 1 to {len(input_shape) - 1}",
+            )
         shape = [1 if i in shared else n for i, n in enumerate(input_shape)][1:]
         self.alpha = self.param("alpha", tuple(shape))
 

@@ -24,6 +24,9 @@ class _Convolution(Layer):
         """Give size, stride and dilation of the kernel, by axis of places."""
         fields = ("kernel_size", "strides", "dilation_rate")
         sizes, strides, dilation = (each_place(getattr(self, n), self.rank, n) for n in fields)
+        for name in ("filters", "depth_multiplier", "groups"):
+            if getattr(self, name, 1) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}", where(), "give 1 or more")
         if max(strides) > 1 and max(dilation) > 1:
             raise UserError(
                 f"strides {strides} and dilation {dilation} are both above 1",
@@ -213,10 +216,9 @@ class _ConvTranspose(_Convolution):
     def call(self, inputs: Any) -> Any:
         x = first_to_last(as_floats(inputs, self.kernel), self.data_format)
         sizes, strides, dilation = self._sizes()
-        more = self.output_padding
-        more = (
-            [None] * self.rank if more is None else each_place(more, self.rank, "output_padding", 0)
-        )
+        more: Sequence[int | None] = [None] * self.rank
+        if self.output_padding is not None:
+            more = each_place(self.output_padding, self.rank, "output_padding", least=0)
         pads = [
             _around(self.padding, (k - 1) * d + 1, s, extra)
             for k, s, d, extra in zip(sizes, strides, dilation, more, strict=True)

@@ -57,7 +57,7 @@ class _Folded(Layer):
         return super()._draw_call(inputs, training, options)
 
     def _build_for(self: Any, inputs: tuple[Any, ...]) -> None:
-        self._rows = inputs[0].shape[0]
+        self._rows = inputs[0].shape[0] if inputs[0].shape else 0
         super()._build_for(inputs)
 
     @property

@@ -10,7 +10,7 @@ from trasluz import initializers
 from trasluz.autodiff import ops
 from trasluz.autodiff.moments import centred, moments, normalised
 from trasluz.autodiff.tape import note, where
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.layers.base import Layer
 from trasluz.layers.core import as_floats
 from trasluz.state.module import Buffer
@@ -19,7 +19,19 @@ _FEW = 1e-7  # added to a number of entries, which may be none
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
-    return tuple(a % rank for a in ((axis,) if isinstance(axis, int) else axis))
+    """Read which axes of so many are named.
+
+    Raises:
+        UserError: if there is no such axis.
+    """
+    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    if not all(-rank <= a < rank for a in given):
+        raise UserError(
+            f"axis is {shown(axis)}, the inputs have {rank} axes",
+            where(),
+            f"give axes from {-rank} to {rank - 1}",
+        )
+    return tuple(a % rank for a in given)
 
 
 def _masked_moments(x: Any, axes: tuple[int, ...], mask: Any) -> tuple[Any, Any]:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from trasluz.autodiff import random
 from trasluz.autodiff.tape import where
-from trasluz.errors import UserError
+from trasluz.errors import UserError, unknown
 from trasluz.layers.base import Layer
+from trasluz.layers.pooling import FORMATS
 
 
 class _Noise(Layer):
@@ -88,7 +89,10 @@ class SpatialDropout1D(Dropout):
                 where(),
                 "add the missing axis, e.g. with Reshape",
             )
-        first = getattr(self, "data_format", None) == "channels_first"
+        layout = getattr(self, "data_format", None)
+        if layout is not None and layout not in FORMATS:
+            raise unknown("data_format", layout, FORMATS)
+        first = layout == "channels_first"
         ones = (1,) * self.rank
         shape = (*inputs.shape[:2], *ones) if first else (inputs.shape[0], *ones, inputs.shape[-1])
         return switched_off(inputs, self.rate, shape, self.key(self.seed))
