@@ -193,6 +193,16 @@ def test_a_cell_of_ones_own():
         compare(make, x, MASK)
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_folded_cell_predicts_the_same_on_both_engines(kind):
+    model = Sequential([Input((4, 3)), layers.RNN(getattr(layers, kind)(2))])
+    x, given = np.random.default_rng(3).normal(size=(2, 4, 3)).astype("float32"), []
+    for engine in ("numpy", "xla"):
+        model.compile("sgd", "mse", engine=engine)
+        given.append(model.predict(x))
+    np.testing.assert_allclose(*given, rtol=1e-5, atol=1e-6)
+
+
 def test_weights_lie_where_files_have_them():
     model = Sequential([Input((3, 2)), *(kind(2, return_sequences=True) for kind in KINDS)])
     names = [f"{layer}/{array}" for layer in ("simple_rnn", "lstm", "gru")
