@@ -371,3 +371,36 @@ def test_own_cells_need_no_registering_to_be_copied():
     assert both(np.ones((1, 5, 4))).shape == (1, 4)
     model = Sequential([Input((5, 4)), both])
     assert clone_model(model).output_shape == (None, 4)
+
+
+class OfLayers(layers.Layer):
+    """A cell of layers that are built when they are called."""
+
+    state_size = 2
+
+    def __init__(self, normalised=False, **how):
+        super().__init__(**how)
+        self.ahead, self.again = layers.Dense(2), layers.Dense(2)
+        self.normalised = layers.BatchNormalization() if normalised else layers.Identity()
+
+    def call(self, inputs, states):
+        h = self.normalised(self.ahead(inputs) + self.again(states[0]))
+        return h, [h]
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_layers_in_a_cell_are_built_with_it(stacked):
+    cell = OfLayers()
+    model = Sequential([Input((3, 4)), layers.RNN([cell] if stacked else cell)])
+    assert [w.shape for w in model.weights] == [(4, 2), (2,), (2, 2), (2,)]
+    x, h = np.random.default_rng(5).normal(size=(2, 3, 4)).astype("float32"), np.zeros((2, 2))
+    for t in range(3):
+        h = x[:, t] @ cell.ahead.kernel + h @ cell.again.kernel
+    np.testing.assert_allclose(model.predict(x), h, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_cell_would_lose_is_told():
+    model = Sequential([Input((3, 4)), layers.RNN(OfLayers(normalised=True))])
+    model.compile("sgd", "mse")
+    with pytest.raises(UserError, match="moving_mean' at each step"):
+        model.fit(np.ones((2, 3, 4)), np.ones((2, 2)), verbose=0)
