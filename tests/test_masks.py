@@ -190,6 +190,8 @@ def test_a_mask_goes_with_an_array_outside_of_models_too():
     np.testing.assert_array_equal(reader(known), reader(known, mask=COUNTS))
     assert np.abs(reader(known) - reader(known.copy())).max() > 1e-4
     assert mask_of(reader(known)) is None
+    wide = layers.LSTM(2, dtype="float64")  # takes it in as another array
+    np.testing.assert_array_equal(wide(known), wide(known, mask=COUNTS))
     slope = tape.grad(lambda x: reader(layers.Masking()(x)).sum())(SERIES.astype("float64"))
     assert (slope[~COUNTS] == 0).all()
     assert (slope[COUNTS] != 0).all()

@@ -22,6 +22,7 @@ from trasluz import (
     saving,
     tape,
 )
+from trasluz.autodiff.tape import Traced
 from trasluz.errors import UserError
 from trasluz.training.engine import Engine
 from trasluz.training.finite import NonFiniteError
@@ -447,6 +448,25 @@ def test_gradients_nest_as_their_sources():
     np.testing.assert_allclose(book.gradient([y, y], x), [12.0, 24.0])
     np.testing.assert_allclose(book.gradient(y, x, output_gradients=np.float32(2.0)), [12.0, 24.0])
     assert float(y) == 15.0 and bool(y > 1)  # plain again, once the tape is closed
+
+
+def test_what_stays_after_a_tape_is_plain_and_keeps_no_tape():
+    model = Sequential(
+        [Input((4, 3), batch_size=2), layers.BatchNormalization(), layers.LSTM(2, stateful=True)]
+    )
+    x, mean, rule = np.ones((2, 4, 3), "float32"), metrics.Mean(), optimizers.SGD(0.1)
+    within, behind = (Variable(0.0, trainable=False) for _ in range(2))
+    for _ in range(3):
+        with GradientTape() as book:
+            loss = model(x, training=True).sum()
+            mean.update_state(loss)
+            within.assign_add(loss)
+        behind.assign(loss)
+        rule.apply(book.gradient(loss, model.trainable_weights), model.trainable_weights)
+    arrays = [weight.value for weight in (*model.weights, *mean.weights, within, behind)]
+    given = [a for line in book._tape.lines if line for a in line.args]  # none of tapes before
+    assert not any(isinstance(a, Traced) for a in arrays + given)
+    np.testing.assert_allclose(mean.result() * 3, within.value, rtol=1e-6)
 
 
 def test_what_is_watched():

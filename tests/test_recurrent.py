@@ -193,6 +193,16 @@ def test_a_cell_of_ones_own():
         compare(make, x, MASK)
 
 
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_folded_cell_predicts_the_same_on_both_engines(kind):
+    model = Sequential([Input((4, 3)), layers.RNN(getattr(layers, kind)(2))])
+    x, given = np.random.default_rng(3).normal(size=(2, 4, 3)).astype("float32"), []
+    for engine in ("numpy", "xla"):
+        model.compile("sgd", "mse", engine=engine)
+        given.append(model.predict(x))
+    np.testing.assert_allclose(*given, rtol=1e-5, atol=1e-6)
+
+
 def test_weights_lie_where_files_have_them():
     model = Sequential([Input((3, 2)), *(kind(2, return_sequences=True) for kind in KINDS)])
     names = [f"{layer}/{array}" for layer in ("simple_rnn", "lstm", "gru")
@@ -371,3 +381,36 @@ def test_one_step_alone_is_taken_unrolled():
         before = model.get_weights()[0]
         model.fit(np.ones((2, 1, 2)), np.ones((2, 1, 2)), verbose=0)
         assert (model.get_weights()[0] != before).any()
+
+
+class OfLayers(layers.Layer):
+    """A cell of layers that are built when they are called."""
+
+    state_size = 2
+
+    def __init__(self, normalised=False, **how):
+        super().__init__(**how)
+        self.ahead, self.again = layers.Dense(2), layers.Dense(2)
+        self.normalised = layers.BatchNormalization() if normalised else layers.Identity()
+
+    def call(self, inputs, states):
+        h = self.normalised(self.ahead(inputs) + self.again(states[0]))
+        return h, [h]
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_layers_in_a_cell_are_built_with_it(stacked):
+    cell = OfLayers()
+    model = Sequential([Input((3, 4)), layers.RNN([cell] if stacked else cell)])
+    assert [w.shape for w in model.weights] == [(4, 2), (2,), (2, 2), (2,)]
+    x, h = np.random.default_rng(5).normal(size=(2, 3, 4)).astype("float32"), np.zeros((2, 2))
+    for t in range(3):
+        h = x[:, t] @ cell.ahead.kernel + h @ cell.again.kernel
+    np.testing.assert_allclose(model.predict(x), h, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_cell_would_lose_is_told():
+    model = Sequential([Input((3, 4)), layers.RNN(OfLayers(normalised=True))])
+    model.compile("sgd", "mse")
+    with pytest.raises(UserError, match="moving_mean' at each step"):
+        model.fit(np.ones((2, 3, 4)), np.ones((2, 2)), verbose=0)

@@ -235,6 +235,8 @@ class Box(Wrapped):
         tape = self.tape
         values, parents = [], []
         for a in args:
+            if type(a) is Box and a.tape is not tape:
+                a = settled(a)  # else the line would keep a closed tape, and all tapes behind it
             mine = type(a) is Box and a.tape is tape
             values.append(a.value if mine else a)
             parents.append(a.index if mine else -1)
@@ -275,6 +277,13 @@ class Box(Wrapped):
         return int(self.__array__())
 
     __index__ = __int__
+
+
+def settled(x: Any) -> Any:
+    """Take a value out of boxes whose tapes are closed."""
+    while type(x) is Box and x.tape.closed:
+        x = x.value
+    return x
 
 
 class Held(Wrapped):

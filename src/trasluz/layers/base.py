@@ -21,7 +21,7 @@ from trasluz.layers.added import check_may_build, keep_losses, losses_of
 from trasluz.layers.calling import first_of, hand_on, take_masks
 from trasluz.state.binding import read, write
 from trasluz.state.context import Context, current, opened
-from trasluz.state.masks import are_masks, keep_masks
+from trasluz.state.masks import are_masks, keep_masks, mask_of, set_mask
 from trasluz.state.module import (
     Module,
     Param,
@@ -468,7 +468,11 @@ def _as_array(dtype: str, x: Any) -> Any:
     if isinstance(x, Traced) or (hasattr(x, "__array_namespace__") and not _is_numpy(x)):
         return x
     x = np.asarray(x)
-    return x.astype(dtype, copy=False) if x.dtype.kind == "f" else x
+    if x.dtype.kind != "f" or x.dtype == dtype:
+        return x
+    y = x.astype(dtype)
+    set_mask(y, mask_of(x))
+    return y
 
 
 def _is_numpy(x: Any) -> bool:

@@ -16,8 +16,8 @@ from trasluz.initializers import Zeros
 from trasluz.layers.base import Layer, registry
 from trasluz.state.binding import Binding, read
 from trasluz.state.context import current
-from trasluz.state.module import Buffer, assign_paths
-from trasluz.state.symbolic import SymbolicTensor
+from trasluz.state.module import Buffer, assign_paths, modules_in
+from trasluz.state.symbolic import SymbolicTensor, drawing
 
 
 class _Folded(Layer):
@@ -207,6 +207,21 @@ def zeros_for(cell: Any, rows: int) -> Any:
     return [np.zeros((rows, n), cell.compute_dtype) for n in sizes]
 
 
+def build_cell(cell: Any, step_shape: Any) -> None:
+    """Build a cell, and the layers in it that are not built before they are called."""
+    if not cell.built:
+        cell.build(step_shape)
+    context = current()
+    assert context is not None
+    if all(one.built for one in modules_in(cell) if isinstance(one, Layer)):
+        return
+    within = context.again(False)
+    within.losses, within.owners, within.calls = [], [], {}
+    with within, drawing():
+        cell(np.zeros((1, *step_shape[1:]), cell.compute_dtype), zeros_for(cell, 1))
+    context.root = within.root
+
+
 def checked_cell(given: Any) -> Any:
     """Take in a cell, or what one was written down as.
 
@@ -272,8 +287,7 @@ class RNN(_Folded):
         several = isinstance(self.cell, (list, tuple))
         self.cell = StackedRNNCells(list(self.cell)) if several else checked_cell(self.cell)
         assign_paths(self, self._path)
-        if not self.cell.built:
-            self.cell.build(step_shape)
+        build_cell(self.cell, step_shape)
 
     def begin(self, rows: int) -> Any:
         """Give the states to start from."""
@@ -292,13 +306,22 @@ class RNN(_Folded):
         def turn(x: Any, states: Any, arrays: Any) -> tuple[Any, Any]:
             within = context.again(training)
             within.losses, within.calls = [], dict(calls)  # each turn draws the same
+            twins = binding.twins(arrays)
             with within:
-                output, new = binding.twins(arrays)[0](x, states)
+                output, new = twins[0](x, states)
             if within.losses:
                 raise UserError(
                     "a cell adds to the loss",
                     where(),
                     "add penalties on what the whole layer gives",
+                )
+            after = binding.read(twins)
+            moved = [path for path, array in arrays.items() if after[path] is not array]
+            if moved:
+                raise UserError(
+                    f"a cell moves {moved[0]!r} at each step, and what it assigns would be lost",
+                    where(),
+                    "keep it among the states; LayerNormalization keeps nothing",
                 )
             context.calls.update(within.calls)
             return output, fill(states, leaves(new))
@@ -350,8 +373,7 @@ class StackedRNNCells(Layer):
         assign_paths(self, self._path)
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
         for cell in self.cells:
-            if not cell.built:
-                cell.build(shape)
+            build_cell(cell, shape)
             shape = (shape[0], _output_size(cell))
 
     def call(self, inputs: Any, states: Any) -> Any:  # type: ignore[override]

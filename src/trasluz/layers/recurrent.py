@@ -116,7 +116,7 @@ class _Cell(Layer):
     def _taken(self, z: Any, states: Any, constants: dict[str, Any]) -> tuple[Any, State]:
         before = states[0] * constants["kept"] if "kept" in constants else states[0]
         new = self.turn(z, tuple(states), before, constants)
-        return new[0], new
+        return new[0], type(states)(new)  # a fold on XLA asks for the nesting that it began with
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:  # type: ignore[override]
         z, constants, take = self.all_steps(inputs, training)

@@ -57,6 +57,7 @@ class GradientTape:
         self._tape: Lines | None = None
         self._weights: dict[tuple[int, str], tuple[dict[str, Any], Any, Box]] = {}
         self._values: dict[int, tuple[Any, Any, Box]] = {}
+        self._put: dict[tuple[int, str], dict[str, Any]] = {}  # where arrays were replaced
         self._asked = False
 
     def __enter__(self) -> GradientTape:
@@ -79,6 +80,10 @@ class GradientTape:
             attribute = before[0]
             if places[attribute] is box:
                 places[attribute] = before[1]
+        for (_place, attribute), places in self._put.items():
+            now = places.get(attribute)
+            if isinstance(now, Box) and now.tape is self._tape:
+                places[attribute] = now.value
         for value, before, box in self._values.values():
             if isinstance(value, Held) and value.value is box:
                 value.value = before
@@ -102,6 +107,10 @@ class GradientTape:
                 before = released(places[attribute])
                 box = places[attribute] = self._tape.input(before)
                 self._weights[key] = places, (attribute, before), box
+
+    def put_at(self, places: dict[str, Any], attribute: str) -> None:
+        """Take down where an array was replaced: what stays there after the tape is plain."""
+        self._put[id(places), attribute] = places
 
     def watch(self, tensor: Any) -> Any:
         """Watch weights or values; gives them, watched.

@@ -11,7 +11,7 @@ import numpy as np
 
 from trasluz import config
 from trasluz.autodiff import ops, random
-from trasluz.autodiff.tape import Primitive, Traced, released
+from trasluz.autodiff.tape import Primitive, Traced, released, settled
 from trasluz.base.arguments import number_type
 from trasluz.base.naming import snake, unique
 from trasluz.base.tree import BRANCHING, leaves
@@ -118,7 +118,9 @@ class Module:
         if type(held) is not Variable or type(value) is Variable or not hasattr(value, "shape"):
             object.__setattr__(self, name, value)
             drawn = hasattr(value, "shape") and name in self._specs
-            if not drawn and name not in self._apart:
+            if drawn:
+                _tell_tapes(self, name)
+            elif name not in self._apart:
                 Module._changes += 1
         else:
             held.assign(value)
@@ -291,7 +293,7 @@ class Weight(Traced):
 
     def assign(self, value: Any) -> Any:
         """Replace the array; in a step that is differentiated or compiled too."""
-        value = released(value.value if isinstance(value, Weight) else value)
+        value = settled(released(value.value if isinstance(value, Weight) else value))
         if not (isinstance(value, Traced) or hasattr(value, "__array_namespace__")):
             value = np.asarray(value, self.dtype)
         self.check(value)
@@ -300,6 +302,7 @@ class Weight(Traced):
         self.module.__dict__[self.attribute] = (
             value.copy() if isinstance(value, np.ndarray) else value
         )
+        _tell_tapes(self.module, self.attribute)
         return self.value
 
     def assign_add(self, value: Any) -> Any:
@@ -312,6 +315,12 @@ class Weight(Traced):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _tell_tapes(module: Module, attribute: str) -> None:
+    """Let open tapes know where an array was put that they may have boxed."""
+    for tape in opened():
+        tape.put_at(module.__dict__, attribute)
 
 
 def _plain(value: Any, dtype: Any) -> Any:

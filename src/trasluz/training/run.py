@@ -145,6 +145,7 @@ class Run:
             number = self.number
             listed.keep(self, "epoch")
             listed.on_epoch_begin(number)
+            state.load()
             try:
                 reached = self._pass()
                 if reached is None:
