@@ -8,6 +8,7 @@ import pytest
 from evaluation import evaluate
 from trasluz import Input, Model, Sequential, config, layers, utils
 from trasluz.base.messages import LANGUAGES
+from trasluz.errors import UserError
 from trasluz.pages.text import plain
 
 
@@ -396,3 +397,9 @@ def test_pictures_words_and_statistics_in_matrix_form():
     assert lines["X̂⁽²⁾"] == "(A⁽¹⁾ - μ⁽²⁾)/√(σ²⁽²⁾ + 0.001)"
     assert lines["∂E/∂A⁽¹⁾"].startswith("(∂E/∂X̂⁽²⁾)/√(σ²⁽²⁾ + 0.001) + ")
     assert lines["∂E/∂A⁽¹⁾"].endswith(" ∂E/∂σ²⁽²⁾ ⊙ (A⁽¹⁾ - μ⁽²⁾) + 1/3 ∂E/∂μ⁽²⁾")
+
+
+def test_a_gate_that_was_misspelled_is_named():
+    model = model_of(layers.LSTM(2, name="lstm", input_shape=(3, 1)), layers.Dense(1))
+    with pytest.raises(UserError, match="did you mean “lstm/forget gate”"):
+        model.explain(random(1, 3, 1), [[1.0]], "lstm/forgetgate")
