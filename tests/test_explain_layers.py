@@ -8,6 +8,7 @@ import pytest
 from evaluation import evaluate
 from trasluz import Input, Model, Sequential, config, layers, utils
 from trasluz.base.messages import LANGUAGES
+from trasluz.errors import UserError
 from trasluz.pages.text import plain
 
 
@@ -404,3 +405,9 @@ def test_a_largest_among_places_some_of_which_were_laid_around():
         layers.Flatten(), layers.Dense(1),
     )  # fmt: skip
     told(model.explain(SERIES, [[1.0]], "dense/kernel", (0, 0)))
+
+
+def test_a_gate_that_was_misspelled_is_named():
+    model = model_of(layers.LSTM(2, name="lstm", input_shape=(3, 1)), layers.Dense(1))
+    with pytest.raises(UserError, match="did you mean “lstm/forget gate”"):
+        model.explain(random(1, 3, 1), [[1.0]], "lstm/forgetgate")

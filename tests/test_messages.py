@@ -11,7 +11,7 @@ from fluent.syntax import parse
 from fluent.syntax.visitor import Visitor
 
 import trasluz
-from trasluz.base.messages import LANGUAGES, language, problem, say, speak, suggest
+from trasluz.base.messages import LANGUAGES, language, problem, say, speak, speaking, suggest
 from trasluz.cli.app import app
 from trasluz.cli.options import Option, message_of
 from trasluz.errors import UserError
@@ -141,3 +141,9 @@ def test_known_names_go_on_with_the_sentence():
 def test_a_message_without_its_value_is_a_defect():
     with pytest.raises(LookupError, match="delimiter"):
         say("table-delimiter")
+
+
+def test_an_error_is_in_one_language_throughout():
+    with speaking("es"):
+        error = problem("table-empty", "datos.csv")
+    assert ". Para arreglarlo: " in str(error) and "To mend it" not in str(error)

@@ -820,3 +820,44 @@ def test_history_of_losses_is_the_mean_over_rows():
         model.evaluate(x, y, batch_size=None, verbose=0)[0], rel=1e-5
     )
     assert not math.isnan(logs["accuracy"][0])
+
+
+class Reads(Model):
+    """A model with a call of its own, of sequences of any length."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.score = layers.Embedding(9, 4), layers.Dense(9)
+
+    def call(self, tokens):
+        return self.score(self.table(tokens))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+def test_a_call_of_ones_own_takes_other_lengths(engine):
+    words = np.arange(24).reshape(4, 6) % 9
+    model = Reads()
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, engine=engine)
+    model.fit(words, words, validation_data=(words[:, :3], words[:, :3]), epochs=1, verbose=0)
+    longer = np.tile(words, 2)
+    np.testing.assert_allclose(
+        model.predict(longer)[:, :6], model.predict(words), rtol=1e-5, atol=1e-6
+    )
+    assert np.isfinite(model.evaluate(longer, longer, verbose=0))
+
+
+def test_what_a_call_of_ones_own_cannot_take_says_both_shapes():
+    class Two(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Two()
+    assert model.predict(np.ones((3, 4))).shape == (3, 2)
+    with pytest.raises(UserError, match=r"shape \(3, 5\) was given, the model takes \(None, 4\)"):
+        model.predict(np.ones((3, 5)))
+    assert model.predict(np.ones((3, 4))).shape == (3, 2)

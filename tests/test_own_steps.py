@@ -773,3 +773,32 @@ def test_layers_without_weights_are_told():
         train(model, X)
     with pytest.raises(UserError, match="inputs without targets"):
         doubled(kind=Model).fit(X, verbose=0)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+def test_plain_arrays_stand_left_of_values_of_a_step(engine):
+    class Softened(Model):
+        def train_step(self, data):
+            labels = ops.zeros((4, 1))
+            labels += 0.5 * ops.mean(data[0]) + 1.0
+            others = [np.float32(6.0) - labels, np.ones((4, 1), "float32") / labels]
+            others += [np.ones((4, 1)) < labels, np.ones((1, 4)) @ labels]
+            with GradientTape() as book:
+                loss = ops.mean(ops.square(self(data[0]) - labels))
+            weights = self.trainable_weights
+            self.optimizer.apply(book.gradient(loss, weights), weights)
+            others = [ops.mean(ops.astype(one, dtype="float32")) for one in others]
+            return dict(zip("abcd", others, strict=True))
+
+    inputs = Input((2,))
+    model = Softened(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", engine=engine)
+    seen = model.fit(np.full((4, 2), 2.0), np.ones((4, 1)), verbose=0, batch_size=4).history
+    assert [seen[name][0] for name in "abcd"] == pytest.approx([4.0, 0.5, 1.0, 8.0])
+
+
+def test_measuring_without_a_call_says_what_to_write():
+    model = gan()
+    for ask in (model.evaluate, model.predict):
+        with pytest.raises(UserError, match=r"GAN has no call method.*test_step"):
+            ask(X, verbose=0)

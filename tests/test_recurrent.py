@@ -249,6 +249,16 @@ def test_states_are_carried_on(kind, engine):
     assert not any(state.any() for state in cut.layers[0].states)
 
 
+def test_states_are_variables_and_no_weights():
+    cut, whole = carrying(layers.GRU)
+    cut.predict(long_and_cut()[1], batch_size=2)
+    cut.set_weights(whole.get_weights())  # trained on whole sequences, used step by step
+    assert [w.shape for w in cut.weights] == [w.shape for w in whole.weights]
+    states = [w for w in cut.non_trainable_variables if "state" in w.path]
+    assert [w.shape for w in states] == [(2, 2)] and states[0].numpy().any()
+    assert not cut.non_trainable_weights
+
+
 def test_training_goes_on_from_the_states_and_so_does_a_resumed_one(tmp_path):
     _, parts = long_and_cut()
     y = parts[:, 0, :1]
@@ -262,7 +272,7 @@ def test_training_goes_on_from_the_states_and_so_does_a_resumed_one(tmp_path):
             model.save(tmp_path / "model")
             model = load_model(tmp_path / "model")
             model.fit(parts, y, epochs=1, validation_data=(parts, y), **fit)
-        ways.append([np.array(w) for w in model.weights])
+        ways.append([np.array(w) for w in model.variables])
     for one, other in zip(*ways, strict=True):
         np.testing.assert_array_equal(one, other)
     assert ways[0][3].any()  # the state
@@ -275,7 +285,7 @@ def test_carried_states_are_those_of_keras():
     ours = layers.GRU(2, stateful=True)
     theirs(x)
     ours(x)
-    ours.set_weights([*(w.value.detach().numpy() for w in theirs.weights[:3]), ours.states[0]])
+    ours.set_weights([w.value.detach().numpy() for w in theirs.weights[:3]])
     ours.reset_state()
     theirs.reset_state()
     for begin in (None, [np.ones((2, 2), "float32")], None):

@@ -56,3 +56,42 @@ def test_one_seed_for_everything():
         return python_random.random(), legacy, random.uniform(random.next_key(), (2,)).tolist()
 
     assert draw() == draw()
+
+
+SEQUENCES = [[4, 7, 2], [5], [], [1, 2, 3, 4, 5]]
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(
+    ("sequences", "how"),
+    [
+        (SEQUENCES, {}),
+        (SEQUENCES, {"padding": "post"}),
+        (SEQUENCES, {"maxlen": 2}),
+        (SEQUENCES, {"maxlen": 4, "padding": "post", "truncating": "post", "value": -1}),
+        ([np.ones((2, 3)), np.zeros((4, 3))], {"dtype": "float32", "value": 0.5}),
+        ([np.array([1.5, 2.5]), []], {"dtype": "float64", "maxlen": 3}),
+    ],
+)
+def test_pad_sequences_is_that_of_keras(sequences, how):
+    keras = pytest.importorskip("keras")
+    ours = utils.pad_sequences(sequences, **how)
+    theirs = keras.utils.pad_sequences(sequences, **how)
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    assert (ours == theirs).all()
+
+
+@pytest.mark.parametrize(
+    ("sequences", "how", "said"),
+    [
+        (["una red"], {}, "not every sequence holds numbers"),
+        ([1, 2], {}, "they do not go together"),
+        ([np.ones((2, 3)), np.ones((2, 4))], {}, r"\(2, 3\), \(2, 4\).*differ in length alone"),
+        ([[1]], {"padding": "behind"}, "padding is 'behind'.*'pre' or 'post'"),
+        ([[1]], {"maxlen": 0}, "maxlen is 0"),
+        (7, {}, "give a list of lists"),
+    ],
+)
+def test_pad_sequences_says_what_is_no_sequence(sequences, how, said):
+    with pytest.raises(UserError, match=said):
+        utils.pad_sequences(sequences, **how)

@@ -49,17 +49,19 @@ class UserError(ValueError):
     """A mistake in what was given, with its cause and its mend.
 
     The message reads ``what (where): mend``; the command line prints it without a traceback
-    and ends with exit code 2.
+    and ends with exit code 2. `link` is what stands between the two in the language of both.
 
     >>> print(UserError("the table has no rows", "data.csv", "give a file with at least two rows"))
     data.csv: the table has no rows. To mend it: give a file with at least two rows.
     """
 
-    def __init__(self, what: str, where: str = "", mend: str = "") -> None:
+    def __init__(
+        self, what: str, where: str = "", mend: str = "", link: str = "To mend it"
+    ) -> None:
         what, where, mend = (visible(text) for text in (what, where, mend))
         self.what, self.where, self.mend = what, where, mend
         text = f"{where}: {what}" if where else what
-        super().__init__(f"{text}. To mend it: {mend}." if mend else text)
+        super().__init__(f"{text}. {link}: {mend}." if mend else text)
 
 
 def shown(value: object, most: int = 60) -> str:

@@ -13,7 +13,7 @@ from trasluz.autodiff import random
 from trasluz.autodiff.backend import compute_on_one_thread
 from trasluz.base.arguments import checks_arguments
 from trasluz.data.arrays import Batch, as_array, packed, unpacked
-from trasluz.errors import UserError
+from trasluz.errors import UserError, shown
 from trasluz.state.registry import custom_object_scope, register_keras_serializable
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "custom_object_scope",
     "normalize",
     "pack_x_y_sample_weight",
+    "pad_sequences",
     "register_keras_serializable",
     "set_random_seed",
     "to_categorical",
@@ -112,6 +113,64 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:
         raise UserError(f"there is no norm of order {order}", "normalize", "give 1 or more")
     length = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(length == 0, 1, length)
+
+
+@checks_arguments()
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: float = 0.0,
+) -> np.ndarray:
+    """Bring sequences to one length, as rows of an array: short ones are filled, long ones cut.
+
+    Args:
+        sequences: a list of lists of numbers, or of arrays `(time, …)` that differ in `time` alone.
+        maxlen: the length; that of the longest if not given.
+        dtype: the type of the numbers.
+        padding: where to fill, "pre" (in front, as Keras does) or "post" (behind).
+        truncating: where to cut, "pre" or "post".
+        value: what to fill with; 0 is what `Embedding(mask_zero=True)` leaves out.
+
+    Returns:
+        An array `(rows, maxlen, …)`.
+
+    Raises:
+        UserError: if something is not a sequence of numbers, or they do not go together.
+
+    >>> pad_sequences([[4, 7, 2], [5]], padding="post")
+    array([[4, 7, 2],
+           [5, 0, 0]], dtype=int32)
+    """
+    for what, side in (("padding", padding), ("truncating", truncating)):
+        if side not in ("pre", "post"):
+            raise UserError(f"{what} is {side!r}", "pad_sequences", "give 'pre' or 'post'")
+    if maxlen is not None and maxlen < 1:
+        raise UserError(f"maxlen is {maxlen}", "pad_sequences", "give 1 or more")
+    try:
+        rows = [np.asarray(one, dtype) for one in sequences]
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"not every sequence holds numbers ({error})",
+            "pad_sequences",
+            "give a list of lists of numbers; number the words first",
+        ) from error
+    inner = {one.shape[1:] for one in rows if one.size}
+    if len(inner) > 1 or not all(one.ndim for one in rows):
+        raise UserError(
+            f"they do not go together: {shown(sorted({one.shape for one in rows}))}",
+            "pad_sequences",
+            "give sequences that differ in length alone",
+        )
+    length = maxlen or max(map(len, rows), default=0)
+    filled = np.full((len(rows), length, *(inner.pop() if inner else ())), value, dtype)
+    for row, one in zip(filled, rows, strict=True):
+        kept = one[-length:] if truncating == "pre" else one[:length]
+        if len(kept):
+            row[-len(kept) if padding == "pre" else 0 :][: len(kept)] = kept
+    return filled
 
 
 def _is_text(x: Any) -> bool:

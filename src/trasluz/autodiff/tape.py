@@ -325,6 +325,29 @@ class Held(Wrapped):
 
     __array__ = __float__ = __int__ = __index__ = numpy
 
+    def __array_ufunc__(  # type: ignore[override]
+        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any
+    ) -> Any:
+        """Answer for operators beside a plain array; `labels += noise` then names a new value."""
+        turned = _TURNED.get(ufunc)
+        if turned is None or method != "__call__" or options or inputs[1] is not self:
+            raise UserError(
+                f"a NumPy function was given a value of a step ({ufunc.__name__})",
+                where(),
+                "use the function of the same name in trasluz.ops",
+            )
+        return getattr(self, turned)(inputs[0])  # type: ignore[arg-type]
+
+
+# What the right side of an operator is asked where its left side is a plain array.
+_TURNED = {
+    np.add: "__radd__", np.subtract: "__rsub__", np.multiply: "__rmul__",
+    np.divide: "__rtruediv__", np.power: "__rpow__", np.matmul: "__rmatmul__",
+    np.less: "__gt__", np.less_equal: "__ge__", np.greater: "__lt__", np.greater_equal: "__le__",
+    np.equal: "__eq__", np.not_equal: "__ne__",
+    np.bitwise_and: "__rand__", np.bitwise_or: "__ror__",
+}  # fmt: skip
+
 
 def held(tree: Any) -> Any:
     """Hand the arrays of a tree to a step that a user wrote."""

@@ -76,6 +76,7 @@ def problem(message: str, where: str = "", **values: object) -> UserError:
         _spelled(bundle, entry.value, message, values),
         where,
         _spelled(bundle, mend, message, values) if mend else "",
+        say("error-mend"),
     )
 
 

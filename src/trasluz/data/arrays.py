@@ -77,7 +77,7 @@ def as_array(value: Any, name: str, dtype: Any = None) -> Any:
         raise UserError(
             f"the rows do not have the same length ({error})",
             name,
-            "fill the shorter ones up, or leave them out",
+            "fill the shorter ones up, sequences with utils.pad_sequences, or leave them out",
         ) from error
     if array.dtype == object:
         try:

@@ -21,7 +21,7 @@ from trasluz.base.messages import problem, suggest
 from trasluz.base.tree import leaves, tree_map
 from trasluz.data.arrays import Batch
 from trasluz.explain.landmarks import landmarks, layer_paths
-from trasluz.explain.names import NOTED, Landmark
+from trasluz.explain.names import GATES, NOTED, Landmark
 from trasluz.models import intake
 from trasluz.state.context import Context
 from trasluz.training.ready import Ready
@@ -61,7 +61,7 @@ class Reading:
             given = tree_map(lambda a: np.asarray(a, "float64"), given)  # no labels of classes
         self.batch = Batch(_as_given(data.x, x), given)
         self.problem = Problem(model, objective)
-        arrays = {v.path: _wide(v.numpy()) for v in model.weights}
+        arrays = {v.path: _wide(v.numpy()) for v in model.variables}
         moved = {v.path for v in model.trainable_weights}
         self.params = {p: a for p, a in arrays.items() if p in moved}
         self.buffers = {p: a for p, a in arrays.items() if p not in moved}
@@ -200,6 +200,7 @@ class Reading:
         if wrt in self.buffers:
             raise problem("explain-not-trained", name=wrt, nearest=suggest(wrt, self.params))
         given = {m.where for m in self.marks.values() if m.role in outputs}
+        given |= {f"{m.where}/{m.role}" for m in self.marks.values() if m.role in GATES}
         known = [*self.params, *self.series, *sorted(given)]
         raise problem("explain-unknown", name=wrt, nearest=suggest(wrt, known))
 

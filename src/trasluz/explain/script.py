@@ -77,7 +77,7 @@ class Script(Tape):
         self.marks: dict[int, Landmark] = dict(reading.marks)
         if question.depth == "op":
             self._mark_every_line()
-        shapes = {v.path: tuple(v.shape) for v in reading.model.weights}
+        shapes = {v.path: tuple(v.shape) for v in reading.model.variables}
         self.names: Names = scheme(question.names)(self.marks.values(), shapes)
         self.book = Book(
             MOST_TERMS if self.size <= MOST_ENTRIES else HALF if self.size <= VERY_MANY else FEW

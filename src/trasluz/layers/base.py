@@ -13,7 +13,7 @@ import numpy as np
 
 from trasluz import config, constraints, initializers, regularizers
 from trasluz.autodiff import random
-from trasluz.autodiff.tape import Box, Held, Traced, held, note, released, scope
+from trasluz.autodiff.tape import Box, Held, Traced, held, note, released, scope, where
 from trasluz.base.naming import snake
 from trasluz.base.tree import leaves, tree_map
 from trasluz.errors import MISFITS, UserError, is_misfit, misfit, shown, unknown
@@ -106,7 +106,12 @@ class Layer(Module, Configurable):
         A mask is that of the inputs; where there are several inputs, `query_mask` is that of
         `query`. What is given is left as it is.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no call method")
+        raise UserError(
+            f"{type(self).__name__} has no call method",
+            where(),
+            "write call(self, inputs); a model with a train_step of its own needs one, or a "
+            "test_step, to evaluate and to validate, and one, or a predict_step, to predict",
+        )
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Say which steps of the output count, from the mask of the first input: the same ones.

@@ -22,6 +22,8 @@ class _Convolution(Layer):
 
     def _sizes(self) -> tuple[Any, Any, Any]:
         """Give size, stride and dilation of the kernel, by axis of places."""
+        if getattr(self, "filters", 1) < 1:
+            raise UserError(f"filters is {self.filters}", where(), "give 1 or more")  # type: ignore[attr-defined]
         fields = ("kernel_size", "strides", "dilation_rate")
         sizes, strides, dilation = (each_place(getattr(self, n), self.rank, n) for n in fields)
         for name in ("filters", "depth_multiplier", "groups"):
@@ -41,7 +43,7 @@ class _Convolution(Layer):
             raise UserError(
                 f"it reads (batch, {'places, ' * self.rank}channels), the shape is {input_shape}",
                 where(),
-                "add the missing axis, e.g. with Reshape",
+                "add the missing axis, e.g. that of channels with x[..., None] or Reshape",
             )
         channels = input_shape[-1 if self.data_format != "channels_first" else 1]
         if channels is None:

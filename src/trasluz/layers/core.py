@@ -65,6 +65,12 @@ class Dense(Layer):
                 where(),
                 "say how many outputs the layer has, from 1",
             )
+        if isinstance(input_shape, list):
+            raise UserError(
+                f"it reads one array, a list of {len(input_shape)} was given",
+                where(),
+                "give np.array(…) for a list of numbers, or join inputs with Concatenate",
+            )
         if not input_shape or input_shape[-1] is None:
             raise UserError(
                 f"the last axis of the input shape {input_shape} is not known",
@@ -80,7 +86,8 @@ class Dense(Layer):
                 f"inputs of shape {tuple(inputs.shape)} do not fit a kernel of shape "
                 f"{tuple(self.kernel.shape)}",
                 where(),
-                f"the last axis has to have {self.kernel.shape[0]} entries",
+                f"the last axis has to have {self.kernel.shape[0]} entries; where sizes vary, use "
+                "GlobalAveragePooling instead of Flatten",
             )
         z = ops.dot_last(as_floats(inputs, self.kernel), self.kernel, self.precision)  # (…, units)
         if self.use_bias:

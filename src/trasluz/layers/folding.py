@@ -38,7 +38,8 @@ class _Folded(Layer):
             raise UserError(
                 f"a recurrent layer reads (batch, time, features), the shape is {shape}",
                 where(),
-                "add a time axis, e.g. with Reshape",
+                "after another recurrent layer, give that one return_sequences=True; else add a "
+                "time axis, e.g. x[..., None] or Reshape",
             )
         self.declare((shape[0], *shape[2:]))
         if self.stateful:

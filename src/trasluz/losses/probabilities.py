@@ -338,9 +338,21 @@ def class_numbers(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
         raise UserError(
             f"targets of shape {tuple(y.shape)} do not number one class for each of {rows} "
             f"(predictions have shape {tuple(y_pred.shape)})",
-            mend="give one whole number a row, or use 'categorical_crossentropy' for one-hot rows",
+            mend=_mend(y, rows, y_pred),
         )
     return ops.astype(y, dtype=np.dtype(np.int32))
+
+
+def _mend(y: Any, rows: tuple[int, ...], y_pred: Any) -> str:
+    """Say how targets come to number the classes of predictions, or predictions to fit them."""
+    if tuple(y.shape) == tuple(y_pred.shape):
+        return "use 'categorical_crossentropy' for one-hot rows, or give the numbers of the classes"
+    if len(y.shape) < len(rows):
+        return (
+            "give the model one output a row (Flatten, GlobalAveragePooling, or a last recurrent "
+            "layer without return_sequences), or a class for each place"
+        )
+    return "give one whole number a row, or use 'categorical_crossentropy' for one-hot rows"
 
 
 class SparseCategoricalCrossentropy(Loss):

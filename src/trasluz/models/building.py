@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from trasluz.errors import UserError
+from trasluz.base.tree import fill, leaves
+from trasluz.errors import MISFITS, UserError
 from trasluz.state.binding import read, write
+from trasluz.state.context import Context
 from trasluz.state.module import assign_paths
-from trasluz.state.symbolic import apply
+from trasluz.state.registry import overrides
+from trasluz.state.symbolic import apply, placeholder, rows_of
+
+# What a model keeps of having been drawn.
+DRAWING = ("_input_symbols", "_drawn", "_limits", "_output_shape")
 
 
 class _Call:
@@ -36,6 +42,29 @@ def drawn_on_examples(model: Any, tensors: Any) -> Any:
     outputs = apply(call, (tensors,), {})
     write(model, before)  # examples are not data: what they moved goes back
     return outputs
+
+
+def redrawn(model: Any, x: Any) -> bool:
+    """Draw a model whose `call` was written by hand again, for data of other sizes, where it goes.
+
+    Returns:
+        Whether data of these shapes fit now that did not fit the drawing that there was.
+    """
+    want, have = leaves(model._input_symbols), leaves(x)
+    if not overrides(model, "call") or [len(t.shape) for t in want] != [a.ndim for a in have]:
+        return False
+    shapes = [rows_of(a) for a in have]
+    if all(t.shape[1:] == shape[1:] for t, shape in zip(want, shapes, strict=True)):
+        return False
+    old = {name: model.__dict__.get(name) for name in DRAWING}
+    new = [placeholder(s, t.dtype, t.name) for s, t in zip(shapes, want, strict=True)]
+    try:
+        with Context():
+            model._build_on(fill(model._input_symbols, new))
+    except (*MISFITS, UserError):
+        model.__dict__.update(old)
+        return False
+    return True
 
 
 def require_parts(model: Any) -> None:

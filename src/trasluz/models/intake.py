@@ -163,9 +163,17 @@ def check_shape(symbols: Any, x: Any, name: str) -> None:
             raise UserError(
                 f"data of shape {array.shape} was given, the model takes {shape}",
                 tensor.name or name or "input",
-                "None stands for any number of rows; check columns, or add the batch axis "
-                "with x[None]",
+                _mend(shape, tuple(array.shape)),
             )
+
+
+def _mend(want: tuple[int | None, ...], have: tuple[int, ...]) -> str:
+    """Say how data of a shape come to the one that is wanted."""
+    if want[1:] == have:
+        return "add the axis of rows: x[None]"
+    if want[1:] == (*have[1:], 1):
+        return "add the axis of channels: x[..., None]"
+    return "None stands for any number; check the other axes, or begin the model with Input(shape)"
 
 
 def check_counts(least: int, **counts: Any) -> None:

@@ -18,7 +18,7 @@ from trasluz.data.streams import is_stream
 from trasluz.errors import MISFITS, UserError, is_misfit, shown, unknown, visible
 from trasluz.layers.base import Layer
 from trasluz.models import intake
-from trasluz.models.building import drawn_on_examples, require_parts
+from trasluz.models.building import drawn_on_examples, redrawn, require_parts
 from trasluz.models.faces import Face
 from trasluz.models.recording import is_plain, predicted
 from trasluz.models.summary import summary
@@ -400,7 +400,7 @@ class Model(Layer):
         return intake.floating_type(self)
 
     def _check_shape(self, x: Any) -> None:
-        if self._input_symbols is not None:
+        if self._input_symbols is not None and not redrawn(self, x):
             intake.check_shape(self._input_symbols, x, self.name or "")
 
     def _check_choices(self, x: Any) -> None:

@@ -156,8 +156,11 @@ class Module:
 
     @property
     def weights(self) -> list[Weight]:
-        """Handles on all arrays, module by module, in each those that training moves first."""
-        return weights_of(self)
+        """Handles on the arrays, module by module, in each those that training moves first.
+
+        The states that recurrent layers carry from batch to batch are among `variables` alone.
+        """
+        return [v for v in weights_of(self) if not v.spec.carried]
 
     @property
     def trainable_weights(self) -> list[Weight]:
@@ -167,11 +170,19 @@ class Module:
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """Handles on the arrays that training leaves alone."""
-        return [v for v in weights_of(self) if not v.trainable]
+        return [v for v in self.weights if not v.trainable]
 
-    variables = weights
+    @property
+    def variables(self) -> list[Weight]:
+        """Handles on all arrays, states that are carried on from batch to batch too."""
+        return weights_of(self)
+
     trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Weight]:
+        """Handles on all arrays that training leaves alone, states too."""
+        return [v for v in weights_of(self) if not v.trainable]
 
     def get_weights(self) -> list[np.ndarray]:
         """Copy all arrays, in the order of `weights`."""

@@ -237,16 +237,7 @@ class OwnSteps:
         context.acting = acting = Acting(self, twins, rates, look)
         rules = self._rules(twins, acting, state["slots"])
         with context:
-            try:
-                given = getattr(root, method)(held(packed(batch)))
-            except TypeError as error:
-                if "__array_ufunc__" not in str(error):
-                    raise
-                raise UserError(
-                    f"a NumPy function was given a value of a step ({error})",
-                    type(self.model).__name__,
-                    "use the function of the same name in trasluz.ops",
-                ) from error
+            given = getattr(root, method)(held(packed(batch)))
         logs = self._reported(given, method)
         arrays = bare(self.binding.read(twins))
         if look:
