@@ -371,3 +371,15 @@ def test_one_step_alone_is_taken_unrolled():
         before = model.get_weights()[0]
         model.fit(np.ones((2, 1, 2)), np.ones((2, 1, 2)), verbose=0)
         assert (model.get_weights()[0] != before).any()
+
+
+def test_a_cell_gives_the_states_that_it_says():
+    for size in ((3, 3), 2):
+        cell = own_cell(layers, 3)
+        cell.state_size = size
+        cell.units = 3
+        x = np.ones((2, 4, 3))
+        if size == 2:
+            cell.call = lambda inputs, states: (inputs, [inputs])
+        with pytest.raises(UserError, match="state_size says"):
+            layers.RNN(cell, dtype="float64")(x)
