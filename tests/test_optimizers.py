@@ -327,6 +327,10 @@ def test_apply_says_what_is_wrong():
     optimizer.apply([np.array([1.0])], [a])
     with pytest.raises(UserError, match="'b' is not known"):
         optimizer.apply([np.array([1.0])], [b])
+    with pytest.raises(UserError, match="derivatives are None"):
+        optimizer.apply(None, [a])
+    with pytest.raises(UserError, match="a derivative is 'x'"):
+        optimizer.apply(["x"], [a])
     optimizer.apply([np.array([1.0])])
     assert a.numpy() == -1
     assert optimizer.iterations == 2

@@ -424,3 +424,15 @@ def test_what_a_cell_would_lose_is_told():
     model.compile("sgd", "mse")
     with pytest.raises(UserError, match="moving_mean' at each step"):
         model.fit(np.ones((2, 3, 4)), np.ones((2, 2)), verbose=0)
+
+
+def test_a_cell_gives_the_states_that_it_says():
+    for size in ((3, 3), 2):
+        cell = own_cell(layers, 3)
+        cell.state_size = size
+        cell.units = 3
+        x = np.ones((2, 4, 3))
+        if size == 2:
+            cell.call = lambda inputs, states: (inputs, [inputs])
+        with pytest.raises(UserError, match="state_size says"):
+            layers.RNN(cell, dtype="float64")(x)

@@ -197,6 +197,23 @@ def _like(output: Any, states: Any) -> Any:
     return before
 
 
+def _after(states: Any, new: Any) -> Any:
+    """Take in the states that a cell gives, nested as those before.
+
+    Raises:
+        UserError: if there are not as many, or one has another shape.
+    """
+    given = leaves(new)
+    shapes = [[np.shape(state) for state in several] for several in (leaves(states), given)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"a cell gives states of shapes {shapes[1]}, its state_size says {shapes[0]}",
+            where(),
+            "give (output, states) with a state for each size",
+        )
+    return fill(states, given)
+
+
 def zeros_for(cell: Any, rows: int) -> Any:
     """Give the states a cell starts from, as a list."""
     own = getattr(cell, "get_initial_state", None)
@@ -325,7 +342,7 @@ class RNN(_Folded):
                     "keep it among the states; LayerNormalization keeps nothing",
                 )
             context.calls.update(within.calls)
-            return output, fill(states, leaves(new))
+            return output, _after(states, new)
 
         own = getattr(cell, "all_steps", None)
         return (x, read(cell), turn) if own is None else own(x, training)
@@ -381,7 +398,7 @@ class StackedRNNCells(Layer):
         new = []
         for cell, own in zip(self.cells, states, strict=True):
             inputs, after = cell(inputs, own)
-            new.append(fill(own, leaves(after)))
+            new.append(_after(own, after))
         return inputs, new
 
 

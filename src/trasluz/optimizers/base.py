@@ -47,7 +47,10 @@ def takes_step(rate: Callable[..., Any]) -> bool:
     return any(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in parameters)
 
 
-def _paired(grads: list[Any], variables: list[Any], wrong: Callable[..., UserError]) -> Any:
+def _paired(grads: Any, variables: list[Any], wrong: Callable[..., UserError]) -> Any:
+    if not isinstance(grads, Iterable):
+        raise wrong(f"the derivatives are {shown(grads)}", "give a list: one a variable")
+    grads = list(grads)
     if len(grads) != len(variables):
         what = f"{len(grads)} derivatives were given for {len(variables)} variables"
         raise wrong(what, "give one a variable; None leaves it as it is")
@@ -58,13 +61,18 @@ def _derivative(g: Any, v: Variable) -> Any:
     """Take in a derivative: of the variable's type, and of its shape.
 
     Raises:
-        UserError: if it has another shape.
+        UserError: if it has another shape, or is no numbers.
     """
     g = released(g)
     if isinstance(g, Traced) or (hasattr(g, "__array_namespace__") and namespace(g) is not np):
         g = g if g.dtype == v.dtype else ops.astype(g, dtype=v.dtype)
     else:
-        g = np.asarray(g, v.dtype)
+        try:
+            g = np.asarray(g, v.dtype)
+        except (TypeError, ValueError):
+            raise UserError(
+                f"a derivative is {shown(g)}", v.path, "give an array of the variable's shape"
+            ) from None
     if tuple(g.shape) != v.shape:
         raise UserError(
             f"a derivative of shape {tuple(g.shape)} was given, the variable has {v.shape}",
@@ -375,7 +383,7 @@ class Optimizer(Configurable):
             if not self._variables:
                 self.build(variables)
         keys = [self._key(v) for v in variables]
-        pairs = _paired(list(grads), list(variables), self._wrong)
+        pairs = _paired(grads, list(variables), self._wrong)
         moved = {key: pair for key, pair in zip(keys, pairs, strict=True) if pair[0] is not None}
         if not moved:
             raise self._wrong(
