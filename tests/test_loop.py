@@ -522,12 +522,12 @@ def test_what_changes_between_batches_is_taken_up(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
-def test_what_a_callback_changes_between_epochs_counts(engine, hook):
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end", "on_train_batch_begin"])
+def test_what_a_callback_changes_between_steps_counts(engine, hook):
     rows, cell = layers.Input((3, 2), batch_size=4), layers.GRU(2, stateful=True)
     model = Model(rows, layers.Dense(1)(cell(rows)))
     model.compile(optimizers.SGD(0.0), "mse", engine=engine)
-    change = callbacks.LambdaCallback(**{hook: lambda epoch, logs: cell.reset_state()})
+    change = callbacks.LambdaCallback(**{hook: lambda number, logs: cell.reset_state()})
     x, how = np.random.default_rng(2).normal(size=(8, 3, 2)), {"batch_size": 4, "shuffle": False}
     fit = model.fit(x, np.ones((8, 1)), epochs=3, verbose=0, callbacks=[change], **how)
     assert len(set(fit.history["loss"])) == 1  # each epoch starts from the same states

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from trasluz import Sequential, config, layers, ops, saving, tape, utils
+from trasluz import Model, Sequential, config, layers, ops, saving, tape, utils
 from trasluz.autodiff import backend
 from trasluz.errors import UserError
 from trasluz.layers import Input
@@ -116,6 +116,20 @@ def test_one_layer_of_its_own():
     assert layer.compute_dtype == "float32" and y.dtype == np.float32
     exact = x @ layer.kernel
     assert 0 < np.abs(y - exact).max() < 0.05
+
+
+def test_inputs_of_a_wider_type_go_through_convolutions_on_both_engines():
+    x, given = np.random.default_rng(3).normal(size=(4, 6, 2)), []
+    for engine in ("numpy", "xla"):
+        utils.set_random_seed(3)
+        wide = Input((6, 2), dtype="float64")
+        model = Model(wide, layers.Conv1D(2, 3)(wide))
+        model.compile("sgd", "mse", engine=engine)
+        model.fit(x, x[:, 2:], batch_size=2, shuffle=False, verbose=0)
+        given.append([*model.get_weights(), model.predict(x)])
+    for one, other in zip(*given, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_an_unknown_policy_is_refused():

@@ -129,7 +129,8 @@ def convolve(
 def _convolved(x: Any, w: Any, strides: Any, pads: Any, dilation: Any, spread: Any = None) -> Any:
     spread = spread or (1,) * len(strides)
     if backend.namespace(x, w) is not np and not _laid_out(x, spread):
-        return backend.convolve(x, w, strides, pads, dilation, spread)
+        dtype = np.promote_types(x.dtype, w.dtype)  # XLA does not take two types here
+        return backend.convolve(x.astype(dtype), w.astype(dtype), strides, pads, dilation, spread)
     laid = _windows(x, w.shape[:-2], strides, pads, dilation, spread)
     flat = laid.reshape(-1, math.prod(w.shape[:-1]))
     y = flat @ w.reshape(flat.shape[-1], w.shape[-1])

@@ -84,11 +84,17 @@ class Epoch:
         if self.engine.move():
             self.state.move()
 
+    def _announce(self) -> None:
+        """Say that a batch begins; callbacks that hear of every batch may change the model."""
+        self.listed.on_train_batch_begin(self.batch)
+        if self.listed.wants_every_batch:
+            self.state.load()
+
     def _one_by_one(self, block: Block) -> Iterator[None]:
         """Take steps one by one, till the block's end or till it is time to go over to XLA."""
         step = self.engine.program("step", lambda: checked(self.ready.train_step()))
         while self.batch < block.end and not self._is_due():
-            self.listed.on_train_batch_begin(self.batch)
+            self._announce()
             rows = block.batch(self.batch)
             arrays, fine = step(self.state.arrays, rows, self.engine.rate(self.ready.own))
             if not fine:
@@ -103,7 +109,7 @@ class Epoch:
         steps, begun = CompiledSteps(self.engine, block), self.begun or 0
         following = self._following(block)
         while self.batch < block.end:
-            self.listed.on_train_batch_begin(self.batch)
+            self._announce()
             end = steps.end("fold", self.batch, min(block.end, self.listed.next_stop(self.batch)))
             meanwhile = following if end == block.end else None
             arrays, fine = steps.train(self.ready, self.state.arrays, self.batch, end, meanwhile)
