@@ -42,6 +42,30 @@ def network(**how):
     return model
 
 
+class Forgets(layers.Layer):
+    def __init__(self):
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def taught(function):
+    """Train a model whose call uses a function."""
+
+    class Own(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return function(self.dense(x))
+
+    model = Own()
+    model.compile("sgd", "mse", engine="numpy")
+    model.fit(X, np.ones((16, 2)), verbose=0)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -79,6 +103,9 @@ def network(**how):
             lambda: losses.sparse_categorical_crossentropy(np.ones((3, 2)), np.ones((3, 2))),
             "'categorical_crossentropy' for one-hot",
         ),
+        (lambda: Forgets()(np.ones((2, 3))), r"Forgets: .*super\(\).__init__\(\)"),
+        (lambda: Forgets()(Input((3,))), r"Forgets: .*super\(\).__init__\(\)"),
+        (lambda: taught(np.tanh), r"value that has no numbers yet \(tanh\).*trasluz\.ops"),
         (lambda: optimizers.SGD({"a": 1}), "the learning rate is {'a': 1}"),
         (lambda: optimizers.SGD(0.1, momentum="much"), "momentum has to be a number"),
         (lambda: losses.Huber(delta=[]), r"delta has to be a number, it is \[\]"),

@@ -21,6 +21,15 @@ import numpy as np
 from trasluz.base.tree import BRANCHING, fill, leaves, leaves_like, tree_map
 from trasluz.errors import UserError
 
+# What the right side of an operator is asked where its left side is a plain array.
+_TURNED = {
+    np.add: "__radd__", np.subtract: "__rsub__", np.multiply: "__rmul__",
+    np.divide: "__rtruediv__", np.power: "__rpow__", np.matmul: "__rmatmul__",
+    np.less: "__gt__", np.less_equal: "__ge__", np.greater: "__lt__", np.greater_equal: "__le__",
+    np.equal: "__eq__", np.not_equal: "__ne__",
+    np.bitwise_and: "__rand__", np.bitwise_or: "__ror__",
+}  # fmt: skip
+
 
 class Traced:
     """What rows hand themselves over to; `ops` gives it the operators.
@@ -29,7 +38,6 @@ class Traced:
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # a stray NumPy call on a traced value fails at once
     level: int
     if TYPE_CHECKING:  # `ops` gives it these, and more
 
@@ -45,6 +53,19 @@ class Traced:
 
     def noted(self, name: str) -> None:
         """Take down what this value is."""
+
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any
+    ) -> Any:
+        """Answer for operators beside a plain array, as in `labels += noise`; nothing else goes."""
+        turned = _TURNED.get(ufunc)
+        if turned is None or method != "__call__" or options or inputs[1] is not self:
+            raise UserError(
+                f"a NumPy function was given a value that has no numbers yet ({ufunc.__name__})",
+                where(),
+                "use the function of the same name in trasluz.ops",
+            )
+        return getattr(self, turned)(inputs[0])
 
 
 def note(x: Any, name: str) -> Any:
@@ -324,29 +345,6 @@ class Held(Wrapped):
         )
 
     __array__ = __float__ = __int__ = __index__ = numpy
-
-    def __array_ufunc__(  # type: ignore[override]
-        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any
-    ) -> Any:
-        """Answer for operators beside a plain array; `labels += noise` then names a new value."""
-        turned = _TURNED.get(ufunc)
-        if turned is None or method != "__call__" or options or inputs[1] is not self:
-            raise UserError(
-                f"a NumPy function was given a value of a step ({ufunc.__name__})",
-                where(),
-                "use the function of the same name in trasluz.ops",
-            )
-        return getattr(self, turned)(inputs[0])  # type: ignore[arg-type]
-
-
-# What the right side of an operator is asked where its left side is a plain array.
-_TURNED = {
-    np.add: "__radd__", np.subtract: "__rsub__", np.multiply: "__rmul__",
-    np.divide: "__rtruediv__", np.power: "__rpow__", np.matmul: "__rmatmul__",
-    np.less: "__gt__", np.less_equal: "__ge__", np.greater: "__lt__", np.greater_equal: "__le__",
-    np.equal: "__eq__", np.not_equal: "__ne__",
-    np.bitwise_and: "__rand__", np.bitwise_or: "__ror__",
-}  # fmt: skip
 
 
 def held(tree: Any) -> Any:

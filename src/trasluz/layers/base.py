@@ -260,6 +260,12 @@ class Layer(Module, Configurable):
         Raises:
             UserError: the dtype that was given is not a floating type.
         """
+        if "dtype" not in self.__dict__:
+            raise UserError(
+                "its __init__ has not called super().__init__()",
+                type(self).__name__,
+                "let __init__ begin with super().__init__(**kwargs)",
+            )
         dtype = self.dtype or config.floatx()
         name = getattr(dtype, "__name__", str(dtype))
         if name not in config.POLICIES:
