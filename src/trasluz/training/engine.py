@@ -34,8 +34,9 @@ from trasluz.training.step import few_of, initial
 # run moves over depends neither on the clock nor on how many epochs are planned: a run that is
 # repeated, or goes on to more epochs, comes to the same bits.
 _WORTH_COMPILING = 2.0
-# A compiled call takes as many steps as fit into so many seconds: between calls a run listens.
-_CALL_SECONDS = 0.2
+# A compiled call takes as many steps as fit into so many seconds: between calls a run listens. In
+# less, large networks get few steps a call, and a call has to be given its memory anew.
+_CALL_SECONDS = 1.0
 # Attributes of a model that a compiled step does not depend on.
 _MOVING = ("optimizer", "history", "stop_training", "built")
 
