@@ -294,3 +294,13 @@ def test_places_of_a_longer_example_are_no_mistake():
     assert model.predict(SERIES).shape == SERIES.shape
     with pytest.raises(UserError, match="the table has 8 rows"):
         model.predict(np.zeros((1, 9, 3), "float32"))
+
+
+def test_heads_with_a_cache_leave_padding_out_where_there_is_none():
+    table, heads = layers.Embedding(7, 4, mask_zero=True), layers.CachedMultiHeadAttention(2, 2)
+    known = table(WORDS)
+    looked = heads(known, known)
+    before = table.embeddings
+    table.embeddings = before + np.eye(7, 1) * 9  # what stands for no word is another
+    again = heads(table(WORDS), table(WORDS))
+    np.testing.assert_allclose(again[COUNTS], looked[COUNTS], atol=1e-6)

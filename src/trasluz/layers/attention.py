@@ -235,6 +235,9 @@ class CachedMultiHeadAttention(MultiHeadAttention):
         cache_update_index: Any = None,
         training: bool = False,
         use_causal_mask: bool = False,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
     ) -> Any:
         """Look from the places of the query at those of the value and of the cache.
 
@@ -248,11 +251,16 @@ class CachedMultiHeadAttention(MultiHeadAttention):
                 and on; none are where it is not given, and all of the cache is looked at.
             training: whether dropout is on.
             use_causal_mask: whether no place looks at later ones. With an index that is always so.
+            query_mask: truths by place, where there is no cache; a cache has places of earlier
+                calls too, which `attention_mask` leaves out.
+            value_mask: likewise.
+            key_mask: likewise.
         """
         if cache is None:
             return super().call(
-                query, value, key, attention_mask=attention_mask, use_causal_mask=use_causal_mask
-            )
+                query, value, key, query_mask, value_mask, key_mask, attention_mask,
+                use_causal_mask=use_causal_mask,
+            )  # fmt: skip
         value = query if value is None else value
         key = value if key is None else key
         self._check_cache(cache, query)
