@@ -125,7 +125,17 @@ class _Cell(Layer):
 
 
 class _Whole(_Folded):
-    """A cell that is a layer of its own: it folds itself, its last output is its first state."""
+    """A cell that is a layer of its own: it folds itself, its last output is its first state.
+
+    Its fields come behind those of the cell.
+    """
+
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    zero_output_for_mask: bool = False
 
     def prepared(self: Any, x: Any, training: bool) -> Any:
         """Take in all steps."""
@@ -207,13 +217,6 @@ class SimpleRNN(_Whole, SimpleRNNCell):  # type: ignore[misc] # called on all st
     >>> SimpleRNN(4)(np.zeros((2, 5, 3))).shape
     (2, 4)
     """
-
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
-    zero_output_for_mask: bool = False
 
 
 class LSTMCell(_Cell):
@@ -327,12 +330,6 @@ class LSTM(_Whole, LSTMCell):  # type: ignore[misc] # called on all steps
     (2, 4)
     """
 
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
-    zero_output_for_mask: bool = False
     use_cudnn: Any = "auto"
 
 
@@ -453,10 +450,4 @@ class GRU(_Whole, GRUCell):  # type: ignore[misc] # called on all steps
     (2, 4)
     """
 
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
-    zero_output_for_mask: bool = False
     use_cudnn: Any = "auto"
